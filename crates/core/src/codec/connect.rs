@@ -1,0 +1,150 @@
+//! CONNECT. (Section 3.1)
+use super::encode::put_properties;
+use super::primitives::{binary, byte, end, two_byte_integer};
+use super::properties::{self, Places, place};
+use super::write::put_binary;
+use super::{Connect, DecodeError, Limits, Properties, TooLarge, Will, publish};
+use crate::qos::QoS;
+use crate::text;
+use crate::version::Version;
+use alloc::vec::Vec;
+
+const RESERVED: u8 = 1;
+const CLEAN_START: u8 = 1 << 1;
+const WILL: u8 = 1 << 2;
+const WILL_QOS: u8 = 3 << 3;
+const WILL_RETAIN: u8 = 1 << 5;
+const PASSWORD: u8 = 1 << 6;
+const USER_NAME: u8 = 1 << 7;
+
+#[inline(always)]
+pub(super) fn decode<'a>(
+    limits: &Limits,
+    header: &[u8],
+    mut body: &'a [u8],
+) -> Result<Connect<'a>, DecodeError> {
+    let version = protocol(&mut body)?;
+    // Only now it is known that the shortest form was demanded. [MQTT-1.5.5-1]
+    if version.is_v5() && header.len() > 2 && header.last() == Some(&0) {
+        return Err(DecodeError::RemainingLength);
+    }
+    let flags = byte(&mut body)?;
+    check_flags(flags, version)?;
+    let keep_alive = two_byte_integer(&mut body)?;
+    let properties = properties_of(place::CONNECT, version, limits, &mut body)?;
+    // [MQTT-3.1.3-1]
+    let client_id = text::check_name(binary(&mut body)?).map_err(DecodeError::ClientId)?;
+    let will = if flags & WILL != 0 { Some(will(flags, version, limits, &mut body)?) } else { None };
+    let username = if flags & USER_NAME != 0 { Some(user_name(&mut body)?) } else { None };
+    let password = if flags & PASSWORD != 0 { Some(binary(&mut body)?) } else { None };
+    end(body)?;
+    if properties.has(0x16) && !properties.has(0x15) {
+        return Err(DecodeError::AuthenticationDataWithoutMethod);
+    }
+    let clean_start = flags & CLEAN_START != 0;
+    Ok(Connect { version, clean_start, keep_alive, properties, client_id, will, username, password })
+}
+
+/// The version that a CONNECT is of, whatever else is wrong with it.
+pub(super) fn version(mut body: &[u8]) -> Result<Version, DecodeError> {
+    protocol(&mut body)
+}
+
+/// Protocol Name and Protocol Level. [MQTT-3.1.2-1] [MQTT-3.1.2-2]
+fn protocol(body: &mut &[u8]) -> Result<Version, DecodeError> {
+    let name = binary(body)?;
+    if !matches!(name, b"MQTT" | b"MQIsdp") {
+        return Err(DecodeError::ProtocolName);
+    }
+    match (name, byte(body)?) {
+        (b"MQIsdp", 3) => Ok(Version::V3_1),
+        (b"MQTT", 4) => Ok(Version::V3_1_1),
+        (b"MQTT", 5) => Ok(Version::V5),
+        (_, level) => Err(DecodeError::UnsupportedProtocolVersion { level }),
+    }
+}
+
+fn check_flags(flags: u8, version: Version) -> Result<(), DecodeError> {
+    // [MQTT-3.1.2-3] 3.1 leaves it open.
+    if flags & RESERVED != 0 && version > Version::V3_1 {
+        return Err(DecodeError::ConnectFlag);
+    }
+    // [MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-13]
+    if flags & WILL == 0 && flags & (WILL_QOS | WILL_RETAIN) != 0 {
+        return Err(DecodeError::WillFlags);
+    }
+    if flags & WILL_QOS == WILL_QOS {
+        return Err(DecodeError::WillQoS);
+    }
+    // [MQTT-3.1.2-22] of 3.1.1; 5.0 has lifted it.
+    if !version.is_v5() && flags & PASSWORD != 0 && flags & USER_NAME == 0 {
+        return Err(DecodeError::PasswordWithoutUserName);
+    }
+    Ok(())
+}
+
+/// [MQTT-3.1.3-12]
+fn user_name<'a>(body: &mut &'a [u8]) -> Result<&'a str, DecodeError> {
+    text::check_name(binary(body)?).map_err(DecodeError::Text)
+}
+
+/// [MQTT-3.1.2-9] [MQTT-3.1.3-11]
+fn will<'a>(
+    flags: u8,
+    version: Version,
+    limits: &Limits,
+    body: &mut &'a [u8],
+) -> Result<Will<'a>, DecodeError> {
+    let qos = QoS::from_bits((flags & WILL_QOS) >> 3).ok_or(DecodeError::WillQoS)?;
+    let properties = properties_of(place::WILL, version, limits, body)?;
+    let topic = publish::name(binary(body)?, limits)?;
+    let payload = binary(body)?;
+    Ok(Will { topic, payload, qos, retain: flags & WILL_RETAIN != 0, properties })
+}
+
+fn properties_of<'a>(
+    place: Places,
+    version: Version,
+    limits: &Limits,
+    body: &mut &'a [u8],
+) -> Result<Properties<'a>, DecodeError> {
+    if version.is_v5() { properties::decode(place, limits, body) } else { Ok(Properties::default()) }
+}
+
+pub(super) fn encode(connect: &Connect<'_>, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    let version = connect.version;
+    put_binary(out, if version == Version::V3_1 { b"MQIsdp" } else { b"MQTT" })?;
+    out.extend_from_slice(&[version.level(), flags(connect)]);
+    out.extend_from_slice(&connect.keep_alive.to_be_bytes());
+    put_properties(connect.properties, version, out)?;
+    put_binary(out, connect.client_id.as_bytes())?;
+    if let Some(will) = &connect.will {
+        put_properties(will.properties, version, out)?;
+        put_binary(out, will.topic.as_bytes())?;
+        put_binary(out, will.payload)?;
+    }
+    if let Some(username) = connect.username {
+        put_binary(out, username.as_bytes())?;
+    }
+    if let Some(password) = connect.password {
+        put_binary(out, password)?;
+    }
+    Ok(())
+}
+
+fn flags(connect: &Connect<'_>) -> u8 {
+    let mut flags = 0;
+    if connect.clean_start {
+        flags |= CLEAN_START;
+    }
+    if let Some(will) = &connect.will {
+        flags |= WILL | will.qos.bits() << 3 | if will.retain { WILL_RETAIN } else { 0 };
+    }
+    if connect.username.is_some() {
+        flags |= USER_NAME;
+    }
+    if connect.password.is_some() {
+        flags |= PASSWORD;
+    }
+    flags
+}

@@ -1,0 +1,389 @@
+//! Cuts a byte stream into packets.
+use super::fixed_header::{Extent, check_first, extent, first};
+use super::primitives::end;
+use super::{
+    AckKind, Context, DecodeError, Item, Packet, Payload, Publish, ack, connack, connect, disconnect,
+    publish, suback, subscribe,
+};
+use crate::version::{Role, Version};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Cuts a byte stream into packets.
+///
+/// Feed it bytes as they come, in pieces of any size. It copies only what it must: the beginning of a packet whose
+/// end has not arrived. A large payload is never copied; it passes through in pieces.
+///
+/// What it yields borrows from it. A machine that keeps its decoders in a table therefore takes one out for the
+/// call (`mem::take`) and puts it back. It is small, because there is one in each connection: what is unfinished
+/// is boxed, and the limits are the caller's.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    pending: Option<Box<Pending>>,
+    mode: Mode,
+    /// Nothing will be decoded any more.
+    failed: Option<DecodeError>,
+}
+
+const _: () = assert!(size_of::<Decoder>() <= 16); // one in each idle connection
+
+/// What lies between two calls.
+#[derive(Debug, Default)]
+struct Pending {
+    /// The beginning of a packet.
+    bytes: Vec<u8>,
+    /// What `bytes` held has been yielded.
+    yielded: bool,
+    /// So much payload is still to pass.
+    body_left: u32,
+}
+
+/// Who reads, and which version was agreed on.
+///
+/// A server knows the version by the CONNECT, and takes nothing else before. A client says it when it sends one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mode {
+    /// Who reads.
+    pub role: Role,
+    /// `None` until there was a CONNECT.
+    pub version: Option<Version>,
+}
+
+/// What a receiver accepts. Reaching a limit is fine, going beyond it is not.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// In bytes, with the Fixed Header. [MQTT-3.1.2-24] [MQTT-3.2.2-15]
+    pub maximum_packet_size: u32,
+    /// The greatest Property Length.
+    pub property_bytes_max: u32,
+    /// How many User Properties a packet may have.
+    pub user_properties_max: u16,
+    /// How many Topic Filters a packet may have.
+    pub filters_max: u16,
+    /// The longest Topic Name and Topic Filter.
+    pub topic_bytes_max: u16,
+    /// The most levels of a Topic Name or Topic Filter.
+    pub topic_levels_max: u16,
+    /// The payload length from which a PUBLISH comes as `Head` and `Body`; `u32::MAX` for never.
+    pub streamed_from: u32,
+}
+
+impl Limits {
+    /// What the protocol itself allows.
+    pub(super) const NONE: Self = Self {
+        maximum_packet_size: u32::MAX,
+        property_bytes_max: u32::MAX,
+        user_properties_max: u16::MAX,
+        filters_max: u16::MAX,
+        topic_bytes_max: u16::MAX,
+        topic_levels_max: u16::MAX,
+        streamed_from: u32::MAX,
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            maximum_packet_size: 16 * 1024 * 1024,
+            property_bytes_max: 65_536,
+            user_properties_max: 128,
+            filters_max: 1000,
+            topic_bytes_max: 65_535,
+            topic_levels_max: 200,
+            streamed_from: 65_536,
+        }
+    }
+}
+
+impl Decoder {
+    /// At the beginning of a connection.
+    pub fn new(mode: Mode) -> Self {
+        Self { pending: None, mode, failed: None }
+    }
+
+    /// Who reads which version.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// From the next packet on. A client calls this when it sends CONNECT; a server need not.
+    pub fn set_version(&mut self, version: Version) {
+        self.mode.version = Some(version);
+    }
+
+    /// How many bytes of memory are held for what is unfinished.
+    pub fn held(&self) -> usize {
+        self.pending.as_ref().map_or(0, |pending| size_of::<Pending>() + pending.bytes.capacity())
+    }
+
+    /// How much of a streamed payload is still to come.
+    pub fn body_left(&self) -> u32 {
+        self.pending.as_ref().map_or(0, |pending| pending.body_left)
+    }
+
+    /// The next `n` bytes of the payload under way were read elsewhere, straight into their place.
+    ///
+    /// At most [`body_left`](Self::body_left); what goes beyond is ignored.
+    pub fn skip_body(&mut self, n: u32) {
+        let left = self.body_left().saturating_sub(n);
+        match &mut self.pending {
+            Some(pending) if left > 0 => pending.body_left = left,
+            Some(pending) if pending.body_left > 0 => self.pending = None,
+            _ => {}
+        }
+    }
+
+    /// Takes the next item off the front of `input`.
+    ///
+    /// `None` means that `input` is used up. An error is final: the stream cannot be trusted any more, and every
+    /// later call returns that error again.
+    #[inline]
+    pub fn next<'a, 'i: 'a>(
+        &'a mut self,
+        limits: &Limits,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Item<'a>>, DecodeError> {
+        // A common packet that lies whole in the input, with a remaining length of one or two bytes.
+        let (first, length, rest) = match *input {
+            [first, length @ 0..0x80, rest @ ..] => (*first, u32::from(*length), rest),
+            [first, low, high @ 1..0x80, rest @ ..] => {
+                (*first, u32::from(*high) << 7 | u32::from(*low & 0x7f), rest)
+            }
+            _ => return self.next_of_any(limits, input),
+        };
+        if let Some((body, rest)) = rest.split_at_checked(length as usize)
+            && let Some(version) = self.mode.version
+            && is_common(first)
+            && length < limits.streamed_from
+            && length + 3 <= limits.maximum_packet_size
+            && self.pending.is_none()
+            && self.failed.is_none()
+        {
+            *input = rest;
+            let context = Context { role: self.mode.role, version, limits };
+            return decode_common(context, &mut self.failed, first, body, 0);
+        }
+        self.next_of_any(limits, input)
+    }
+
+    #[inline(never)]
+    fn next_of_any<'a, 'i: 'a>(
+        &'a mut self,
+        limits: &Limits,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Item<'a>>, DecodeError> {
+        if self.pending.is_some() || self.failed.is_some() {
+            return self.next_of_pieces(limits, input);
+        }
+        let Some(byte) = input.first() else { return Ok(None) };
+        if let Err(error) = check_first(*byte, self.mode) {
+            return fail(&mut self.failed, error);
+        }
+        let extent = match extent(input, self.mode, limits) {
+            Ok(Some(extent)) if extent.end <= input.len() => extent,
+            Ok(_) => return self.next_of_pieces(limits, input),
+            Err(error) => return fail(&mut self.failed, error),
+        };
+        let (packet, rest) = input.split_at(extent.end);
+        *input = rest;
+        if extent.streamed > 0 {
+            let pending = Pending { body_left: extent.streamed, yielded: true, ..Pending::default() };
+            self.pending = Some(Box::new(pending));
+        }
+        decode(&mut self.mode, &mut self.failed, limits, packet, extent)
+    }
+
+    /// The rest of something, or the beginning of a packet whose end is not there.
+    #[inline(never)]
+    fn next_of_pieces<'a, 'i: 'a>(
+        &'a mut self,
+        limits: &Limits,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Item<'a>>, DecodeError> {
+        if let Some(error) = self.failed {
+            self.pending = None;
+            return Err(error);
+        }
+        if let Some(pending) = &mut self.pending {
+            if pending.body_left > 0 {
+                pending.bytes = Vec::new();
+                return Ok(pending.take_body(input).map(Item::Body));
+            }
+            if pending.yielded {
+                self.pending = None;
+                return self.next(limits, input);
+            }
+        }
+        let Self { pending, mode, failed } = self;
+        let Pending { bytes, yielded, body_left } = &mut **pending.get_or_insert_default();
+        let extent = match fill(bytes, *mode, limits, input) {
+            Ok(Some(extent)) => extent,
+            Ok(None) => return Ok(None),
+            Err(error) => return fail(failed, error),
+        };
+        (*yielded, *body_left) = (true, extent.streamed);
+        decode(mode, failed, limits, bytes, extent)
+    }
+}
+
+impl Pending {
+    fn take_body<'i>(&mut self, input: &mut &'i [u8]) -> Option<&'i [u8]> {
+        let length = input.len().min(self.body_left as usize);
+        let (piece, rest) = input.split_at(length);
+        *input = rest;
+        self.body_left -= u32::try_from(length).unwrap_or(self.body_left);
+        (!piece.is_empty()).then_some(piece)
+    }
+}
+
+/// The end of the stream, as far as it can be trusted.
+#[cold]
+fn fail<'a>(failed: &mut Option<DecodeError>, error: DecodeError) -> Result<Option<Item<'a>>, DecodeError> {
+    *failed = Some(error);
+    Err(error)
+}
+
+/// Moves from `input` to `bytes` what is missing; `None` if that is not all there.
+fn fill(
+    bytes: &mut Vec<u8>,
+    mode: Mode,
+    limits: &Limits,
+    input: &mut &[u8],
+) -> Result<Option<Extent>, DecodeError> {
+    if let (true, Some(byte)) = (bytes.is_empty(), input.first()) {
+        check_first(*byte, mode)?;
+    }
+    loop {
+        let begin = if bytes.is_empty() { *input } else { &bytes[..] };
+        let missing = match extent(begin, mode, limits)? {
+            Some(extent) if extent.end == bytes.len() => return Ok(Some(extent)),
+            Some(extent) => extent.end - bytes.len(),
+            // The Fixed Header, and what else tells the length of a head, comes byte by byte.
+            None => 1,
+        };
+        let (more, rest) = input.split_at(missing.min(input.len()));
+        if more.is_empty() {
+            return Ok(None);
+        }
+        reserve(bytes, more.len(), missing);
+        bytes.extend_from_slice(more);
+        *input = rest;
+    }
+}
+
+/// Makes room for `more` bytes: by doubling, so that many small pieces cost no more than few large ones, but not
+/// beyond what is `missing`. What has not come is not reserved; a length is only a claim.
+fn reserve(bytes: &mut Vec<u8>, more: usize, missing: usize) {
+    if bytes.capacity() - bytes.len() < more {
+        bytes.reserve_exact(bytes.capacity().max(RESERVED_MIN).min(missing).max(more));
+    }
+}
+
+/// Enough for most packets.
+const RESERVED_MIN: usize = 256;
+
+/// Nearly all packets of a busy connection: PUBLISH and its answers, whose first byte is right, whoever reads.
+#[inline(always)]
+fn is_common(byte: u8) -> bool {
+    matches!(byte, 0x30..=0x35 | 0x3a..=0x3d | first::PUBACK | first::PUBREC | first::PUBREL | first::PUBCOMP)
+}
+
+/// The one item that `packet` is.
+#[inline]
+fn decode<'p>(
+    mode: &mut Mode,
+    failed: &mut Option<DecodeError>,
+    limits: &Limits,
+    packet: &'p [u8],
+    extent: Extent,
+) -> Result<Option<Item<'p>>, DecodeError> {
+    let (header, body) = packet.split_at(extent.body);
+    let (Some(version), true) = (mode.version, header[0] != first::CONNECT) else {
+        return decode_connect(mode, failed, limits, header, body);
+    };
+    let context = Context { role: mode.role, version, limits };
+    if is_common(header[0]) {
+        decode_common(context, failed, header[0], body, extent.streamed)
+    } else {
+        decode_other(context, failed, header, body)
+    }
+}
+
+/// An item is built where it is returned to: it is too large to be handed on.
+#[inline(always)]
+fn decode_common<'p>(
+    context: Context<'_>,
+    failed: &mut Option<DecodeError>,
+    first: u8,
+    body: &'p [u8],
+    streamed: u32,
+) -> Result<Option<Item<'p>>, DecodeError> {
+    let kind = match first {
+        first::PUBACK => AckKind::Puback,
+        first::PUBREC => AckKind::Pubrec,
+        first::PUBREL => AckKind::Pubrel,
+        first::PUBCOMP => AckKind::Pubcomp,
+        _ => {
+            return match publish::decode(context, first, body) {
+                Ok(publish) if streamed == 0 => Ok(Some(Item::Packet(Packet::Publish(publish)))),
+                Ok(publish) => {
+                    Ok(Some(Item::Head(Publish { payload: Payload::Streamed(streamed), ..publish })))
+                }
+                Err(error) => fail(failed, error),
+            };
+        }
+    };
+    match ack::decode(kind, context, body) {
+        Ok(ack) => Ok(Some(Item::Packet(kind.packet(ack)))),
+        Err(error) => fail(failed, error),
+    }
+}
+
+/// The first one says how all that follows is to be read.
+#[inline(never)]
+fn decode_connect<'p>(
+    mode: &mut Mode,
+    failed: &mut Option<DecodeError>,
+    limits: &Limits,
+    header: &[u8],
+    body: &'p [u8],
+) -> Result<Option<Item<'p>>, DecodeError> {
+    match connect::decode(limits, header, body) {
+        Ok(connect) => {
+            mode.version.get_or_insert(connect.version);
+            Ok(Some(Item::Packet(Packet::Connect(connect))))
+        }
+        Err(error) => {
+            // Whoever refuses it has to say so in the words of its version.
+            if let Ok(version) = connect::version(body) {
+                mode.version.get_or_insert(version);
+            }
+            fail(failed, error)
+        }
+    }
+}
+
+#[inline(never)]
+fn decode_other<'p>(
+    context: Context<'_>,
+    failed: &mut Option<DecodeError>,
+    header: &[u8],
+    body: &'p [u8],
+) -> Result<Option<Item<'p>>, DecodeError> {
+    let packet = match header[0] {
+        first::CONNACK => connack::decode(context, body).map(Packet::Connack),
+        first::SUBSCRIBE => subscribe::decode_subscribe(context, body).map(Packet::Subscribe),
+        first::SUBACK => suback::decode_suback(context, body).map(Packet::Suback),
+        first::UNSUBSCRIBE => subscribe::decode_unsubscribe(context, body).map(Packet::Unsubscribe),
+        first::UNSUBACK => suback::decode_unsuback(context, body).map(Packet::Unsuback),
+        first::PINGREQ => end(body).map(|()| Packet::Pingreq),
+        first::PINGRESP => end(body).map(|()| Packet::Pingresp),
+        first::DISCONNECT => disconnect::decode_disconnect(context, body).map(Packet::Disconnect),
+        first::AUTH => disconnect::decode_auth(context, body).map(Packet::Auth),
+        _ => Err(DecodeError::ReservedPacketType),
+    };
+    match packet {
+        Ok(packet) => Ok(Some(Item::Packet(packet))),
+        Err(error) => fail(failed, error),
+    }
+}

@@ -1,0 +1,110 @@
+//! Packets to bytes.
+use super::write::{REMAINING_LENGTH_MAX, packet, put_varint};
+use super::{AckKind, Packet, Payload, Properties, Publish, PublishHead, ack, connack, connect, disconnect};
+use super::{suback, subscribe};
+use crate::version::Version;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A packet is longer than its receiver accepts, or than MQTT can express.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// By so many bytes.
+    pub by: u32,
+}
+
+impl TooLarge {
+    #[cold]
+    pub(super) fn beyond(length: usize, limit: u32) -> Self {
+        Self { by: u32::try_from(length).unwrap_or(u32::MAX).saturating_sub(limit) }
+    }
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the packet is {} bytes too large", self.by)
+    }
+}
+
+impl core::error::Error for TooLarge {}
+
+impl Packet<'_> {
+    /// Appends the packet to `out`, or says by how much it is too large; then `out` is unchanged.
+    ///
+    /// `limit` is the receiver's Maximum Packet Size, `u32::MAX` if there is none. A string or data of more than
+    /// 65,535 bytes is too large as well. Of a PUBLISH with a streamed payload only the head is appended.
+    ///
+    /// Properties are written for 5.0 only. Older versions get the nearest Reason Code they have.
+    pub fn encode(&self, version: Version, limit: u32, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+        match self {
+            Self::Connect(connect) => packet(out, 0x10, limit, |out| connect::encode(connect, out)),
+            Self::Connack(connack) => packet(out, 0x20, limit, |out| connack::encode(connack, version, out)),
+            Self::Publish(publish) => encode_publish(publish, version, limit, out),
+            Self::Puback(puback) => ack::encode(AckKind::Puback, puback, version, limit, out),
+            Self::Pubrec(pubrec) => ack::encode(AckKind::Pubrec, pubrec, version, limit, out),
+            Self::Pubrel(pubrel) => ack::encode(AckKind::Pubrel, pubrel, version, limit, out),
+            Self::Pubcomp(pubcomp) => ack::encode(AckKind::Pubcomp, pubcomp, version, limit, out),
+            Self::Subscribe(subscribe) => {
+                packet(out, 0x82, limit, |out| subscribe::encode_subscribe(subscribe, version, out))
+            }
+            Self::Suback(suback) => {
+                packet(out, 0x90, limit, |out| suback::encode_suback(suback, version, out))
+            }
+            Self::Unsubscribe(unsubscribe) => {
+                packet(out, 0xa2, limit, |out| subscribe::encode_unsubscribe(unsubscribe, version, out))
+            }
+            Self::Unsuback(unsuback) => {
+                packet(out, 0xb0, limit, |out| suback::encode_unsuback(unsuback, version, out))
+            }
+            Self::Pingreq => packet(out, 0xc0, limit, |_| Ok(())),
+            Self::Pingresp => packet(out, 0xd0, limit, |_| Ok(())),
+            Self::Disconnect(disconnect) => {
+                packet(out, 0xe0, limit, |out| disconnect::encode_disconnect(disconnect, version, out))
+            }
+            Self::Auth(auth) => packet(out, 0xf0, limit, |out| disconnect::encode_auth(auth, out)),
+        }
+    }
+}
+
+fn encode_publish(
+    publish: &Publish<'_>,
+    version: Version,
+    limit: u32,
+    out: &mut Vec<u8>,
+) -> Result<(), TooLarge> {
+    let (payload, payload_len) = match publish.payload {
+        Payload::Whole(payload) => (payload, payload.len()),
+        Payload::Streamed(length) => (&[][..], length as usize),
+    };
+    let head = PublishHead {
+        delivery: publish.delivery,
+        retain: publish.retain,
+        topic: publish.topic.as_bytes(),
+        topic_alias: None,
+        message_expiry_interval: None,
+        properties: publish.properties.as_bytes(),
+        subscription_identifiers: &[],
+        payload_len,
+    };
+    head.encode(version, limit, out)?;
+    out.extend_from_slice(payload);
+    Ok(())
+}
+
+/// Property Length and properties, which only 5.0 has. [MQTT-2.2.2-1]
+pub(super) fn put_properties(
+    properties: Properties<'_>,
+    version: Version,
+    out: &mut Vec<u8>,
+) -> Result<(), TooLarge> {
+    if version.is_v5() {
+        let encoded = properties.as_bytes();
+        let length = match u32::try_from(encoded.len()) {
+            Ok(length) if length <= REMAINING_LENGTH_MAX => length,
+            _ => return Err(TooLarge::beyond(encoded.len(), REMAINING_LENGTH_MAX)),
+        };
+        put_varint(out, length);
+        out.extend_from_slice(encoded);
+    }
+    Ok(())
+}

@@ -1,0 +1,10 @@
+//! The codec as a whole. `support` is the one place that calls it.
+mod accepted;
+mod encoding;
+mod limits;
+mod properties;
+mod refused;
+mod round_trip;
+mod strategies;
+mod streams;
+mod support;

@@ -1,0 +1,59 @@
+//! MQTT 3.1, 3.1.1 and 5.0 as state machines that do no I/O.
+//!
+//! Bytes and the time go in, bytes and announcements come out. There is no socket here, no clock, no thread and no
+//! randomness: whoever has those calls this. So the same code serves a daemon, a device without an operating system,
+//! a test in virtual time and a fuzzer.
+//!
+//! [`codec`] is for whoever wants packets and nothing else:
+//! ```
+//! use tidewire_core::codec::{Decoder, Delivery, Item, Limits, Mode, Packet, Payload, Properties, Publish};
+//! use tidewire_core::version::{Role, Version};
+//!
+//! let publish = Publish {
+//!     delivery: Delivery::AtMostOnce,
+//!     retain: false,
+//!     topic: "sensors/7",
+//!     properties: Properties::default(),
+//!     payload: Payload::Whole(b"21.5"),
+//! };
+//! let mut bytes = Vec::new();
+//! Packet::Publish(publish.clone()).encode(Version::V3_1_1, u32::MAX, &mut bytes)?;
+//!
+//! let mut decoder = Decoder::new(Mode { role: Role::Client, version: Some(Version::V3_1_1) });
+//! let mut input = bytes.as_slice();
+//! assert_eq!(decoder.next(&Limits::default(), &mut input)?, Some(Item::Packet(Packet::Publish(publish))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The machines that speak with these packets come next.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub use bytes;
+
+pub mod codec;
+pub mod id;
+pub mod message;
+pub mod output;
+pub mod qos;
+pub mod reason;
+pub mod text;
+pub mod time;
+pub mod topic;
+pub mod version;
+
+/// What a machine wants of the bytes that follow.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Go on reading.
+    More,
+    /// Leave the rest where it is until `Resume`. What was handed in is kept, decoded or not.
+    Hold,
+    /// Nothing that follows will be looked at.
+    Done,
+}

@@ -1,0 +1,169 @@
+//! Text as MQTT defines it: UTF-8 Encoded Strings.
+use core::fmt;
+
+/// Why bytes are not a UTF-8 Encoded String, or not one that may name something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TextError {
+    /// Not well-formed UTF-8: cut off, overlong, a surrogate. [MQTT-1.5.4-1]
+    NotUtf8,
+    /// It contains U+0000. [MQTT-1.5.4-2]
+    Nul,
+    /// It contains U+0001 to U+001F or U+007F to U+009F, which no name may. (Section 1.5.4)
+    ControlCharacter,
+}
+
+impl fmt::Display for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotUtf8 => "the text is not well-formed UTF-8",
+            Self::Nul => "the text contains U+0000",
+            Self::ControlCharacter => "the text contains a control character",
+        })
+    }
+}
+
+impl core::error::Error for TextError {}
+
+/// Checks a UTF-8 Encoded String. U+FEFF is a character like any other. [MQTT-1.5.4-3]
+pub fn check(bytes: &[u8]) -> Result<&str, TextError> {
+    let text = core::str::from_utf8(bytes).map_err(|_| TextError::NotUtf8)?;
+    if any(bytes, words::zero) { Err(TextError::Nul) } else { Ok(text) }
+}
+
+/// [`check`] for who does not need the text now.
+#[inline]
+pub(crate) fn validate(bytes: &[u8]) -> Result<(), TextError> {
+    if any(bytes, words::zero_or_not_ascii) { validate_unusual(bytes) } else { Ok(()) }
+}
+
+#[cold]
+fn validate_unusual(bytes: &[u8]) -> Result<(), TextError> {
+    check(bytes).map(|_| ())
+}
+
+/// Checks a text that names something: it also has no control characters.
+///
+/// The standard lets a receiver refuse them. Names end up in logs, paths and rules, so here they are refused.
+#[inline]
+pub fn check_name(bytes: &[u8]) -> Result<&str, TextError> {
+    if any(bytes, words::not_printable_ascii) {
+        return check_unusual_name(bytes);
+    }
+    core::str::from_utf8(bytes).map_err(|_| TextError::NotUtf8)
+}
+
+#[cold]
+fn check_unusual_name(bytes: &[u8]) -> Result<&str, TextError> {
+    let text = check(bytes)?;
+    if text.chars().any(char::is_control) { Err(TextError::ControlCharacter) } else { Ok(text) }
+}
+
+/// Is the top bit of a byte set in what `find` makes of one of the words that `bytes` consist of?
+///
+/// The words may overlap, and one that is not full is filled up with `a`.
+#[inline(always)]
+pub(crate) fn any(bytes: &[u8], find: impl Fn(u64) -> u64) -> bool {
+    let found = if let Some(last) = bytes.last_chunk::<8>() {
+        let mut found = find(u64::from_le_bytes(*last));
+        for word in bytes.as_chunks::<8>().0 {
+            found |= find(u64::from_le_bytes(*word));
+        }
+        found
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        find(u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)))
+    } else {
+        find(bytes.iter().fold(words::of(b'a'), |word, byte| word << 8 | u64::from(*byte)))
+    };
+    found & words::of(0x80) != 0
+}
+
+/// Eight bytes looked at together. What is found sets the top bit of a byte; the other bits mean nothing.
+///
+/// A byte that is found may make its neighbours look found as well, never one that is not there.
+pub(crate) mod words {
+    /// The same byte eight times.
+    pub(crate) const fn of(byte: u8) -> u64 {
+        byte as u64 * 0x0101_0101_0101_0101
+    }
+
+    /// A byte that is zero.
+    #[inline(always)]
+    pub(crate) const fn zero(word: u64) -> u64 {
+        word.wrapping_sub(of(1)) & !word
+    }
+
+    /// A byte that is zero, or not ASCII.
+    #[inline(always)]
+    pub(crate) const fn zero_or_not_ascii(word: u64) -> u64 {
+        word.wrapping_sub(of(1)) | word
+    }
+
+    /// A byte that is not ASCII, or an ASCII control character.
+    #[inline(always)]
+    pub(crate) const fn not_printable_ascii(word: u64) -> u64 {
+        // Subtracting borrows below 0x20, adding carries at 0x7F; above, the bit is set to begin with.
+        word | word.wrapping_add(of(1)) | word.wrapping_sub(of(0x20))
+    }
+
+    /// The wildcards `#` and `+`, and perhaps what is not ASCII: they differ in one bit.
+    #[inline(always)]
+    pub(crate) const fn wildcard_or_not_ascii(word: u64) -> u64 {
+        ((word | of(b'#' ^ b'+')) ^ of(b'#' | b'+')).wrapping_sub(of(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::num::u8::ANY;
+    use proptest::prelude::{prop_assert_eq, proptest};
+    use std::vec::Vec;
+
+    #[test]
+    fn what_is_not_text() {
+        let cases: [(&[u8], Option<TextError>); 11] = [
+            (b"", None),
+            (b"plain", None),
+            (b"\xef\xbb\xbfmarked", None),
+            (b"\xed\x9f\xbf", None),
+            (b"\xed\xa0\x80", Some(TextError::NotUtf8)),
+            (b"\xc0\x80", Some(TextError::NotUtf8)),
+            (b"\xf4\x90\x80\x80", Some(TextError::NotUtf8)),
+            (b"\xc3", Some(TextError::NotUtf8)),
+            (b"a\0b", Some(TextError::Nul)),
+            (b"eight or more \0", Some(TextError::Nul)),
+            (b"line\nbreak", None),
+        ];
+        for (bytes, error) in cases {
+            assert_eq!(check(bytes).err(), error, "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn names_have_no_control_characters() {
+        for refused in
+            ["a\u{1}", "a\u{1f}b", "\u{7f}", "long enough \u{7f} for words", "\u{80}", "\u{9f}\u{9f}"]
+        {
+            assert_eq!(check_name(refused.as_bytes()), Err(TextError::ControlCharacter), "{refused:?}");
+        }
+        for accepted in ["", " ", "~", "\u{a0}", "\u{feff}", "\u{ffff}", "\u{2a6d4}", "temperature/kitchen"] {
+            assert_eq!(check_name(accepted.as_bytes()), Ok(accepted));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn words_find_what_a_loop_finds(bytes in vec(ANY, 0..40)) {
+            let printable = |b: &u8| (0x20..0x7f).contains(b);
+            prop_assert_eq!(any(&bytes, words::zero), bytes.contains(&0));
+            prop_assert_eq!(any(&bytes, words::not_printable_ascii), !bytes.iter().all(printable));
+            prop_assert_eq!(any(&bytes, words::zero_or_not_ascii), bytes.contains(&0) || !bytes.is_ascii());
+            let ascii: Vec<u8> = bytes.iter().map(|b| b & 0x7f).collect();
+            let wildcard = ascii.iter().any(|b| matches!(b, b'#' | b'+'));
+            prop_assert_eq!(any(&ascii, words::wildcard_or_not_ascii), wildcard);
+            prop_assert_eq!(validate(&bytes), check(&bytes).map(|_| ()));
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Topic Names and Topic Filters, valid by construction.
+use crate::text::{self, TextError, words};
+use alloc::sync::Arc;
+use core::fmt;
+
+/// A Topic Name: what a message is published to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicName(Arc<str>);
+
+/// A Topic Filter: what a subscription asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicFilter(Arc<str>);
+
+impl TopicName {
+    /// Checks and copies.
+    pub fn new(name: &str) -> Result<Self, TopicError> {
+        check_name(name.as_bytes()).map(|name| Self(name.into()))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TopicFilter {
+    /// Checks and copies. What begins with `$share/` must be a Shared Subscription's filter.
+    pub fn new(filter: &str) -> Result<Self, TopicError> {
+        check_filter(filter)?;
+        check_share(filter)?;
+        Ok(Self(filter.into()))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Share Name and filter, if this is a Shared Subscription's.
+    pub fn share(&self) -> Option<(&str, &str)> {
+        share(&self.0)
+    }
+
+    /// Is a message published to `name` meant? The Share Name plays no part in it.
+    pub fn matches(&self, name: &str) -> bool {
+        matches(self.share().map_or(&self.0, |(_, filter)| filter), name)
+    }
+}
+
+impl AsRef<str> for TopicName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for TopicFilter {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TopicName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for TopicFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a text is not a Topic Name or Filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TopicError {
+    /// Not one character. [MQTT-4.7.3-1]
+    Empty,
+    /// More than 65,535 bytes, or than is allowed here. [MQTT-4.7.3-3]
+    TooLong,
+    /// More levels than are allowed here.
+    TooManyLevels,
+    /// Not well-formed UTF-8. [MQTT-1.5.4-1]
+    NotUtf8,
+    /// U+0000. [MQTT-4.7.3-2]
+    Nul,
+    /// Another control character. (Section 1.5.4)
+    ControlCharacter,
+    /// `#` or `+` in a Topic Name. [MQTT-4.7.0-1]
+    Wildcard,
+    /// `#` that is not the last level, or a wildcard that is not a whole level. [MQTT-4.7.1-1] [MQTT-4.7.1-2]
+    MisplacedWildcard,
+    /// Not of the form `$share/name/filter`. [MQTT-4.8.2-1] [MQTT-4.8.2-2]
+    ShareName,
+}
+
+impl From<TextError> for TopicError {
+    fn from(error: TextError) -> Self {
+        match error {
+            TextError::NotUtf8 => Self::NotUtf8,
+            TextError::Nul => Self::Nul,
+            TextError::ControlCharacter => Self::ControlCharacter,
+        }
+    }
+}
+
+impl fmt::Display for TopicError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the topic is empty",
+            Self::TooLong => "the topic is too long",
+            Self::TooManyLevels => "the topic has too many levels",
+            Self::NotUtf8 => "the topic is not well-formed UTF-8",
+            Self::Nul => "the topic contains U+0000",
+            Self::ControlCharacter => "the topic contains a control character",
+            Self::Wildcard => "the Topic Name contains a wildcard",
+            Self::MisplacedWildcard => "the Topic Filter has a wildcard where none may be",
+            Self::ShareName => "the filter of the Shared Subscription is not $share/name/filter",
+        })
+    }
+}
+
+impl core::error::Error for TopicError {}
+
+/// Checks a Topic Name.
+#[inline]
+pub fn check_name(name: &[u8]) -> Result<&str, TopicError> {
+    validate_name(name)?;
+    core::str::from_utf8(name).map_err(|_| TopicError::NotUtf8)
+}
+
+/// [`check_name`] for who does not need the text now.
+#[inline]
+pub(crate) fn validate_name(name: &[u8]) -> Result<(), TopicError> {
+    let unusual = |word| words::not_printable_ascii(word) | words::wildcard_or_not_ascii(word);
+    if name.is_empty() || name.len() > LENGTH_MAX || text::any(name, unusual) {
+        return validate_unusual_name(name);
+    }
+    Ok(())
+}
+
+const LENGTH_MAX: usize = 65_535;
+
+#[cold]
+fn validate_unusual_name(name: &[u8]) -> Result<(), TopicError> {
+    if has_wildcard(validate_text(name)?) { Err(TopicError::Wildcard) } else { Ok(()) }
+}
+
+/// What Topic Names and Topic Filters have in common.
+#[inline]
+fn validate_text(topic: &[u8]) -> Result<&[u8], TopicError> {
+    if topic.is_empty() {
+        return Err(TopicError::Empty);
+    }
+    if topic.len() > LENGTH_MAX {
+        return Err(TopicError::TooLong);
+    }
+    if text::any(topic, words::not_printable_ascii) {
+        text::check_name(topic)?;
+    }
+    Ok(topic)
+}
+
+fn has_wildcard(topic: &[u8]) -> bool {
+    text::any(topic, words::wildcard_or_not_ascii) && topic.iter().any(|byte| matches!(byte, b'#' | b'+'))
+}
+
+/// Checks a Topic Filter, as every version has it: `$share` is a level like any other.
+pub fn check_filter(filter: &str) -> Result<(), TopicError> {
+    validate_filter(filter.as_bytes())
+}
+
+/// [`check_filter`] for bytes of which nothing is known.
+#[inline]
+pub(crate) fn validate_filter(filter: &[u8]) -> Result<(), TopicError> {
+    validate_text(filter)?;
+    if text::any(filter, words::wildcard_or_not_ascii) { validate_wildcards(filter) } else { Ok(()) }
+}
+
+/// Each `+` is a whole level, and `#` is the last one. [MQTT-4.7.1-1] [MQTT-4.7.1-2]
+fn validate_wildcards(filter: &[u8]) -> Result<(), TopicError> {
+    let mut before = b'/';
+    let mut rest = filter;
+    while let [byte, after @ ..] = rest {
+        let whole_level = match byte {
+            b'+' => before == b'/' && matches!(after, [] | [b'/', ..]),
+            b'#' => before == b'/' && after.is_empty(),
+            _ => true,
+        };
+        if !whole_level {
+            return Err(TopicError::MisplacedWildcard);
+        }
+        (before, rest) = (*byte, after);
+    }
+    Ok(())
+}
+
+/// Checks that a filter that begins with `$share/` is of the form `$share/name/filter`.
+pub fn check_share(filter: &str) -> Result<(), TopicError> {
+    validate_share(filter.as_bytes()).map(|_| ())
+}
+
+const SHARE: &str = "$share/";
+
+/// [`check_share`], and whether it is one.
+#[inline]
+pub(crate) fn validate_share(filter: &[u8]) -> Result<bool, TopicError> {
+    let Some(rest) = filter.strip_prefix(SHARE.as_bytes()) else { return Ok(false) };
+    let end = rest.iter().position(|byte| *byte == b'/').ok_or(TopicError::ShareName)?;
+    let (name, filter) = rest.split_at(end);
+    if name.is_empty() || has_wildcard(name) || filter.len() < 2 {
+        Err(TopicError::ShareName)
+    } else {
+        Ok(true)
+    }
+}
+
+/// Share Name and filter of a Shared Subscription's filter; `None` if it is not one. [MQTT-4.8.2-1]
+pub fn share(filter: &str) -> Option<(&str, &str)> {
+    if validate_share(filter.as_bytes()) == Ok(true) { filter[SHARE.len()..].split_once('/') } else { None }
+}
+
+/// Checks that there are at most `max` levels.
+pub fn check_levels(topic: &str, max: u16) -> Result<(), TopicError> {
+    validate_levels(topic.as_bytes(), max)
+}
+
+/// [`check_levels`] for bytes.
+#[inline]
+pub(crate) fn validate_levels(topic: &[u8], max: u16) -> Result<(), TopicError> {
+    // As many levels as bytes and one more: short ones need not be counted.
+    if topic.len() < usize::from(max) { Ok(()) } else { count_levels(topic, max) }
+}
+
+#[cold]
+fn count_levels(topic: &[u8], max: u16) -> Result<(), TopicError> {
+    let separators = topic.iter().filter(|byte| **byte == b'/').count();
+    if separators < usize::from(max) { Ok(()) } else { Err(TopicError::TooManyLevels) }
+}
+
+/// Does the Topic Filter match the Topic Name? Byte by byte, nothing is normalised. [MQTT-4.7.3-4]
+pub fn matches(filter: &str, name: &str) -> bool {
+    // [MQTT-4.7.2-1]
+    if name.starts_with('$') && filter.starts_with(['#', '+']) {
+        return false;
+    }
+    let mut levels = name.split('/');
+    for wanted in filter.split('/') {
+        match (wanted, levels.next()) {
+            // Also the parent level itself. (Section 4.7.1.2)
+            ("#", _) => return true,
+            ("+", Some(_)) => {}
+            (wanted, Some(level)) if wanted == level => {}
+            _ => return false,
+        }
+    }
+    levels.next().is_none()
+}
+
+#[cfg(test)]
+mod tests;
