@@ -25,7 +25,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The machines that speak with these packets come next.
+//! [`broker`] is a server, or a shard of one: see there for how it is driven. Features only add; `broker` (default)
+//! is that module.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -36,6 +37,8 @@ extern crate std;
 pub use bytes;
 
 pub mod codec;
+#[cfg(feature = "broker")]
+mod delivery;
 pub mod id;
 pub mod message;
 pub mod output;
@@ -45,6 +48,9 @@ pub mod text;
 pub mod time;
 pub mod topic;
 pub mod version;
+
+#[cfg(feature = "broker")]
+pub mod broker;
 
 /// What a machine wants of the bytes that follow.
 #[must_use]

@@ -1,0 +1,93 @@
+//! Acknowledgements from a client, for what was sent to it.
+use super::Broker;
+use super::fault::Fault;
+use super::ledger::{Fate, Reason};
+use super::session::Entry;
+use crate::codec::{Ack, AckKind};
+use crate::delivery::{Acknowledged, Received, Sender};
+use crate::id::PacketId;
+use crate::reason::ReasonCode;
+
+impl Broker {
+    pub(super) fn on_puback(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
+        let session = self.connections[index].session;
+        let fate = arrived(ack.reason);
+        self.finish(session, ack.packet_id, fate, |sender, id| sender.on_puback(id))
+    }
+
+    pub(super) fn on_pubcomp(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
+        let session = self.connections[index].session;
+        // Whatever the Reason Code: the receiver had said that it has the message.
+        self.finish(session, ack.packet_id, Fate::Delivered, |sender, id| sender.on_pubcomp(id))
+    }
+
+    pub(super) fn on_pubrec(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
+        let session = self.connections[index].session;
+        let id = ack.packet_id;
+        let refused = ack.reason.is_error();
+        let answer = match self.sessions[session].flow.as_deref_mut() {
+            Some(flow) => flow.sender.on_pubrec(id, refused),
+            None => Received::Unknown,
+        };
+        match answer {
+            Received::First => self.journal_released(session, id),
+            // An unknown one is answered like one that came again: the exchange ends either way.
+            Received::Again | Received::Unknown if !refused => {}
+            Received::Again | Received::Unknown => return Ok(()),
+            // A PUBREC of 0x80 or above ends the exchange: no PUBREL. [MQTT-4.3.3-4]
+            Received::Refused(entry) => {
+                self.ended(session, entry, Fate::Dropped(Reason::Refused));
+                return Ok(());
+            }
+            Received::Misplaced => return Err(Fault::Unexpected),
+        }
+        self.acknowledge_to(index, AckKind::Pubrel, id, ReasonCode::Success);
+        Ok(())
+    }
+
+    /// PUBREL: from here on the Packet Identifier is free again. [MQTT-4.3.3-8]
+    pub(super) fn on_pubrel(&mut self, index: u32, ack: &Ack<'_>) {
+        let session = self.connections[index].session;
+        let known =
+            self.sessions[session].flow.as_deref_mut().is_some_and(|f| f.receiver.release(ack.packet_id));
+        if known {
+            self.journal_receipt_end(session, ack.packet_id);
+        }
+        // Also for one that is unknown: it may have been released before a cut. [MQTT-4.3.3-11]
+        self.acknowledge_to(index, AckKind::Pubcomp, ack.packet_id, ReasonCode::Success);
+        self.sessions.rest(session);
+    }
+
+    fn finish(
+        &mut self,
+        session: u32,
+        id: PacketId,
+        fate: Fate,
+        take: impl FnOnce(&mut Sender<Entry>, PacketId) -> Acknowledged<Entry>,
+    ) -> Result<(), Fault> {
+        let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return Ok(()) };
+        match take(&mut flow.sender, id) {
+            Acknowledged::Done(entry) => self.ended(session, entry, fate),
+            // A stray one changes nothing: no quota, no fate.
+            Acknowledged::Unknown => {}
+            Acknowledged::Misplaced => return Err(Fault::Unexpected),
+        }
+        Ok(())
+    }
+
+    /// A message in flight has its fate: there is room for the next.
+    pub(super) fn ended(&mut self, session: u32, entry: Entry, fate: Fate) {
+        let who = self.sessions.recipient(session);
+        self.depot.end(entry, who, Fate::InFlight, fate);
+        let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
+        if flow.queue.is_empty() {
+            self.sessions.rest(session);
+        } else {
+            self.wake(session);
+        }
+    }
+}
+
+fn arrived(reason: ReasonCode) -> Fate {
+    if reason.is_error() { Fate::Dropped(Reason::Refused) } else { Fate::Delivered }
+}

@@ -1,0 +1,92 @@
+//! What the broker wants done, in the order in which it should be.
+use super::connection::{Connections, Flags, State};
+use super::{Action, Event};
+use crate::id::{ConnectionId, LocalId};
+use alloc::collections::{BTreeSet, VecDeque};
+
+/// Announcements that were not polled yet.
+#[derive(Default)]
+pub(super) struct Actions {
+    /// Connections with something to send; each stands here at most once.
+    touched: VecDeque<ConnectionId>,
+    others: VecDeque<Action>,
+    locals: BTreeSet<u32>,
+    events: VecDeque<Event>,
+    event_announced: bool,
+}
+
+/// So many events wait at most; who doesn't look at them loses the oldest.
+const EVENTS: usize = 4096;
+
+impl Actions {
+    /// A connection has something to send.
+    pub(super) fn announce(&mut self, connections: &mut Connections, index: u32) {
+        let connection = &mut connections[index];
+        let quiet = connection.flags.has(Flags::ANNOUNCED)
+            || connection.flags.has(Flags::BLOCKED)
+            || connection.flags.has(Flags::MORE)
+            || matches!(connection.state, State::Aborted | State::Free | State::Moving);
+        if !quiet {
+            connection.flags.set(Flags::ANNOUNCED);
+            if connection.flags.has(Flags::LISTED) {
+                return;
+            }
+            connection.flags.set(Flags::LISTED);
+            self.touched.push_back(ConnectionId { index, generation: connection.generation });
+        }
+    }
+
+    /// A local subscriber has something to take.
+    pub(super) fn announce_local(&mut self, id: LocalId) {
+        if self.locals.insert(id.index) {
+            self.others.push_back(Action::Local(id));
+        }
+    }
+
+    pub(super) fn local_polled(&mut self, session: u32) {
+        self.locals.remove(&session);
+    }
+
+    pub(super) fn push(&mut self, action: Action) {
+        self.others.push_back(action);
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        if self.events.len() == EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+        if !self.event_announced {
+            self.event_announced = true;
+            self.others.push_back(Action::Event);
+        }
+    }
+
+    pub(super) fn next_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front();
+        self.event_announced = !self.events.is_empty();
+        event
+    }
+
+    /// What is no output first, so that mail is posted before any socket is written.
+    pub(super) fn next_other(&mut self) -> Option<Action> {
+        self.others.pop_front()
+    }
+
+    /// Whoever was polled without being asked to is passed over.
+    pub(super) fn next_touched(&mut self, connections: &mut Connections) -> Option<Action> {
+        while let Some(id) = self.touched.pop_front() {
+            let Some(connection) = connections.get(id) else { continue };
+            connection.flags.clear(Flags::LISTED);
+            if connection.flags.has(Flags::ANNOUNCED) {
+                return Some(Action::Transmit(id));
+            }
+        }
+        None
+    }
+
+    /// For `check`: connections that stand here.
+    pub(super) fn touched(&self) -> impl Iterator<Item = ConnectionId> {
+        self.touched.iter().copied()
+    }
+}

@@ -1,0 +1,163 @@
+//! What a broker announces, tells and asks.
+use super::policy::{AuthStep, Grant, Peer};
+use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, ShardId, Ticket, Token};
+use crate::message::{Message, Publication};
+use crate::qos::QoS;
+use crate::reason::ReasonCode;
+use alloc::boxed::Box;
+
+/// Announces what the broker wants done. What has a size is then pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Take output with `poll_transmit` when the socket can take it.
+    Transmit(ConnectionId),
+    /// Flush, half-close, then read and discard until the peer closes.
+    Close(ConnectionId),
+    /// Close now; the peer has had its time.
+    Abort(ConnectionId),
+    /// Leave what this connection sends in the socket until told otherwise.
+    Pause(ConnectionId),
+    /// Read again, at once.
+    Resume(ConnectionId),
+    /// Hand the socket to the other shard, with `take_passage`.
+    Move {
+        /// Whose.
+        connection: ConnectionId,
+        /// Where its session lives.
+        to: ShardId,
+    },
+    /// Carry what `poll_mail` gives to the other shard.
+    Mail(ShardId),
+    /// Append what `poll_journal` gives, sync it, then call `handle_durable`.
+    Journal,
+    /// A local subscriber has something to take with `poll_local`.
+    Local(LocalId),
+    /// Find the answer to `question`, then call `handle_answer`.
+    Ask(Ticket),
+    /// There is something to tell: `poll_event`.
+    Event,
+}
+const _: () = assert!(size_of::<Action>() <= 16); // moved once per announcement; it carries ids, never payloads
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Timer {
+    /// A CONNECT, and the verdict on it.
+    Connect,
+    /// The answer to a question.
+    Answer,
+    /// A sign of life.
+    KeepAlive,
+    /// The peer's end of a connection that is closed on ours.
+    Linger,
+    /// A publisher that waits.
+    Pause,
+    /// A will, or the end of a session without a connection.
+    Session,
+    /// A Retained Message that gets too old.
+    Retained,
+    /// The end of what let somebody in.
+    Grant,
+    /// The end of a shutdown.
+    Shutdown,
+}
+
+/// Why a connection is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseCause {
+    /// The peer closed it.
+    PeerClosed,
+    /// It broke.
+    Reset,
+    /// `Abort` said so, or the peer did not end it in time.
+    Linger,
+    /// The host stops.
+    Shutdown,
+}
+
+/// What a policy put off.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Question<'a> {
+    /// May they come in?
+    Authenticate {
+        /// Where they come from.
+        peer: Peer,
+        /// What they said.
+        step: &'a AuthStep,
+    },
+    /// May this be published? Its payload is empty where it is still to come.
+    Admit {
+        /// Who wants to.
+        publisher: &'a Grant,
+        /// What.
+        publication: &'a Publication,
+    },
+}
+
+/// Something to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A client was let in.
+    Connected {
+        /// On this connection.
+        id: ConnectionId,
+        /// As this.
+        client_id: Box<str>,
+        /// Who it is.
+        identity: IdentityId,
+    },
+    /// A client that was in is gone, or is being closed.
+    Disconnected {
+        /// On this connection.
+        id: ConnectionId,
+        /// As its DISCONNECT or ours said; `UnspecifiedError` where there was none.
+        reason: ReasonCode,
+    },
+    /// Somebody was not let in.
+    Refused {
+        /// On this connection.
+        id: ConnectionId,
+        /// Why.
+        reason: ReasonCode,
+    },
+    /// A local subscriber's subscription is active everywhere, or was refused.
+    Subscribed {
+        /// Of `subscribe`.
+        ticket: Ticket,
+        /// `Success`, or why not.
+        reason: ReasonCode,
+    },
+    /// A local subscriber's subscription is gone everywhere.
+    Unsubscribed {
+        /// Of `unsubscribe`.
+        ticket: Ticket,
+        /// `Success`, or `NoSubscriptionExisted`.
+        reason: ReasonCode,
+    },
+    /// What became of a local subscriber's message.
+    Acknowledged {
+        /// Of `publish`.
+        ticket: Ticket,
+        /// Its name.
+        message: MessageId,
+        /// `Success`, `NoMatchingSubscribers`, `QuotaExceeded`.
+        reason: ReasonCode,
+    },
+    /// A shutdown is done: all connections are gone, or the deadline has passed.
+    Drained,
+}
+
+/// A message for a local subscriber.
+#[derive(Debug)]
+pub struct Received {
+    /// What it says.
+    pub message: Message,
+    /// How it was delivered.
+    pub qos: QoS,
+    /// What to acknowledge it with, if it is to be.
+    pub token: Option<Token>,
+}

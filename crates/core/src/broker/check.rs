@@ -1,0 +1,125 @@
+//! What must hold between two calls.
+use super::Broker;
+use super::connection::{Flags, NONE, State};
+use super::session::{Identifiers, Kind, Queued};
+use alloc::collections::BTreeMap;
+
+impl Broker {
+    pub(super) fn check_all(&self) {
+        if self.restoring.is_some() {
+            // What is being replayed is not in its place yet.
+            return;
+        }
+        assert!(self.depot.books.ledger.balances(), "the books balance: {:?}", self.depot.books.ledger);
+        self.check_connections();
+        self.check_flows();
+        self.router.check();
+        self.retained.check();
+        self.timers.check();
+        self.check_mail();
+    }
+
+    fn check_connections(&self) {
+        let touched: alloc::vec::Vec<_> = self.actions.touched().collect();
+        let (mut incomplete, mut strangers) = (0, 0);
+        for (index, connection) in self.connections.iter() {
+            let id = self.connections.id(index);
+            let session = connection.session;
+            assert_eq!(
+                session != NONE,
+                connection.state == State::Up,
+                "who is up has a session, and nobody else"
+            );
+            if session != NONE {
+                assert_eq!(self.sessions[session].connection, index, "they belong to each other");
+            }
+            let here = touched.iter().filter(|t| **t == id).count();
+            assert!(here <= 1, "announced at most once");
+            assert_eq!(
+                here == 1,
+                connection.flags.has(Flags::LISTED),
+                "who is to be announced stands in the list"
+            );
+            match connection.state {
+                State::Up => incomplete += u64::from(connection.charged),
+                _ => strangers += u64::from(connection.charged),
+            }
+            if let Some(lane) = connection.lane.as_deref() {
+                let durable = self.journal.durable();
+                let stuck = lane.answers.front().is_some_and(|a| super::answers::is_stuck(a, durable));
+                assert!(!stuck, "no answer waits for nothing");
+            }
+        }
+        assert_eq!(
+            (incomplete, strangers),
+            (self.incomplete, self.strangers),
+            "what is charged is what is kept"
+        );
+        for id in self.questions.connections() {
+            assert!(self.connections[id.index].flags.has(Flags::HELD), "who asked is held");
+        }
+    }
+
+    fn check_flows(&self) {
+        let (mut queued, mut in_flight, mut replays) = (0_u64, 0_u64, 0);
+        let mut references = BTreeMap::new();
+        let mut lists = 0;
+        for (index, session) in self.sessions.iter() {
+            if session.connection != NONE {
+                assert_eq!(self.connections[session.connection].session, index, "they belong to each other");
+                if let Some(lane) = self.connections[session.connection].lane.as_deref() {
+                    queued += lane.early.len() as u64;
+                }
+            }
+            let Some(flow) = session.flow.as_deref() else { continue };
+            let held =
+                flow.queue.iter().chain(&flow.passing).copied().chain(flow.sender.iter().map(|(e, ..)| e));
+            lists += held.filter(|e| matches!(e.identifiers(), Identifiers::Many(_))).count();
+            flow.sender.check();
+            flow.receiver.check();
+            assert!(!flow.is_idle(), "an idle session owns no flow");
+            let mut bytes = 0;
+            let mut here = 0;
+            for entry in flow.queue.iter().chain(&flow.passing) {
+                match entry.what() {
+                    Queued::Message(message) => {
+                        queued += 1;
+                        bytes += self.depot.store.get(message).size();
+                        *references.entry(message.0).or_insert(0) += 1;
+                    }
+                    Queued::Replay(_) => here += 1,
+                }
+            }
+            assert_eq!(here, flow.replays, "replays are counted");
+            replays += here;
+            assert_eq!(bytes, flow.bytes, "what is queued is charged");
+            for (entry, ..) in flow.sender.iter() {
+                in_flight += 1;
+                *references.entry(entry.message_ref().0).or_insert(0) += 1;
+            }
+            // A message that can go must have been announced, or nobody will ever ask for it.
+            if session.connection != NONE && session.kind == Kind::Client {
+                self.check_awake(index);
+            }
+        }
+        assert_eq!(lists, self.depot.lists(), "each list of identifiers is held once");
+        let ledger = &self.depot.books.ledger;
+        assert_eq!((queued, in_flight), (ledger.queued, ledger.in_flight), "the books say what there is");
+        assert_eq!(replays as usize, self.replays.len(), "each replay stands in one queue");
+        let held: BTreeMap<u32, u32> = self.depot.references().map(|(m, refs)| (m.0, refs)).collect();
+        assert_eq!(references, held, "each message is kept as often as it is needed");
+    }
+
+    fn check_awake(&self, session: u32) {
+        let s = &self.sessions[session];
+        let connection = &self.connections[s.connection];
+        let Some(flow) = s.flow.as_deref() else { return };
+        let waits = flow.queue.is_empty() && flow.passing.is_empty();
+        let quota = flow.sender.unacknowledged() < usize::from(s.receive_maximum);
+        let flags = connection.flags;
+        let may = flags.has(Flags::GREETED) && !flags.has(Flags::BLOCKED) && !flags.has(Flags::MORE);
+        if !waits && quota && may && !flow.stalled {
+            assert!(connection.flags.has(Flags::ANNOUNCED), "what can go has been announced");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What a shard is set up with.
+use super::LARGE;
+use super::limits::Limits;
+use super::policy::Policy;
+use crate::codec;
+use crate::id::ShardId;
+use alloc::boxed::Box;
+use core::fmt;
+
+/// How a shard is set up.
+pub struct Config {
+    /// Which one it is.
+    pub shard: ShardId,
+    /// How many there are; 1 makes a complete broker.
+    pub shards: u16,
+    /// Which shard a client is at home on. Secret, and the same on all shards.
+    pub placement: [u8; 16],
+    /// All other randomness. Different on each shard.
+    pub seed: [u8; 32],
+    /// Counts the starts of this server, so that no Message id comes twice.
+    pub incarnation: u32,
+    /// There is a store: what must not be lost is journaled, and nothing is promised before it is durable.
+    pub durable: bool,
+    /// What may be taken of this shard.
+    pub limits: Limits,
+    /// Who may do what.
+    pub policy: Box<dyn Policy + Send>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("shard", &self.shard)
+            .field("shards", &self.shards)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Numbers that nobody can guess who does not know the seed.
+pub(super) struct Random {
+    key: [u8; 16],
+    drawn: u64,
+}
+
+impl Random {
+    pub(super) fn new(seed: &[u8; 32]) -> Self {
+        let mut key = [0; 16];
+        key.copy_from_slice(&seed[..16]);
+        Self { key, drawn: 0 }
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        use core::hash::Hasher;
+        self.drawn += 1;
+        let mut hasher = siphasher::sip::SipHasher24::new_with_key(&self.key);
+        hasher.write(&self.drawn.to_le_bytes());
+        hasher.finish()
+    }
+}
+
+/// What the codec takes of those who have been let in.
+pub(super) fn decode_limits(limits: &Limits) -> codec::Limits {
+    codec::Limits {
+        maximum_packet_size: limits.packet_bytes,
+        property_bytes_max: limits.property_bytes,
+        user_properties_max: u16::try_from(limits.user_properties).unwrap_or(u16::MAX),
+        filters_max: u16::try_from(limits.filters_per_packet).unwrap_or(u16::MAX),
+        topic_bytes_max: limits.topic_bytes,
+        topic_levels_max: u16::try_from(limits.topic_levels).unwrap_or(u16::MAX),
+        streamed_from: u32::try_from(LARGE).unwrap_or(u32::MAX),
+    }
+}

@@ -1,0 +1,452 @@
+//! CONNECT: from the packet to the one point at which it takes effect.
+use super::answers::What;
+use super::connection::{Flags, NONE, State};
+use super::fault::{Fault, in_connack};
+use super::policy::{AuthStep, Authentication, Denial, Grant};
+use super::rules::Rule;
+use super::session::{Kind, NEVER};
+use super::will::Will;
+use super::{Action, Broker, Event};
+use crate::Input;
+use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property};
+use crate::id::ShardId;
+use crate::reason::ReasonCode;
+use crate::time::Instant;
+use crate::version::Version;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A CONNECT that is being decided on.
+#[derive(Debug)]
+pub(super) struct Greeting {
+    pub(super) version: Version,
+    clean_start: bool,
+    keep_alive: u16,
+    /// Session Expiry Interval in seconds.
+    expiry: u32,
+    receive_maximum: u16,
+    maximum_packet_size: u32,
+    terse: bool,
+    will: Option<Will>,
+    pub(super) client_id: Box<str>,
+    /// We chose the Client Identifier, and have to tell.
+    assigned: bool,
+    pub(super) step: AuthStep,
+    /// Authentication Method, if there is one: each AUTH must repeat it. [MQTT-4.12.0-5]
+    method: Option<Box<str>>,
+    /// How many AUTH packets have come.
+    rounds: u8,
+    /// We sent AUTH and wait for the client's.
+    awaits_auth: bool,
+}
+
+/// So many AUTH packets may come before CONNACK.
+const ROUNDS: u8 = 16;
+
+impl Greeting {
+    fn new(connect: &Connect<'_>) -> Self {
+        let properties = connect.properties;
+        let v5 = connect.version.is_v5();
+        // Before 5.0 a session that is not clean lasts until somebody discards it. (Section 3.1.2.4)
+        let unbounded = if connect.clean_start { 0 } else { NEVER };
+        let expiry = if v5 { properties.session_expiry_interval().unwrap_or(0) } else { unbounded };
+        let method = properties.authentication_method().map(Box::from);
+        let data: Box<[u8]> = properties.authentication_data().unwrap_or_default().into();
+        let step = AuthStep::Connect {
+            client_id: connect.client_id.into(),
+            username: connect.username.map(Box::from),
+            password: connect.password.map(Box::from),
+            method: method.clone().map(|m| (m, data)),
+        };
+        Self {
+            version: connect.version,
+            clean_start: connect.clean_start,
+            keep_alive: connect.keep_alive,
+            expiry,
+            receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
+            maximum_packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
+            terse: properties.request_problem_information() == Some(false),
+            will: connect.will.as_ref().map(Will::new),
+            client_id: connect.client_id.into(),
+            assigned: false,
+            step,
+            method,
+            rounds: 0,
+            awaits_auth: false,
+        }
+    }
+}
+
+impl Broker {
+    /// A CONNECT was decoded. `Hold` when its verdict is pending or it has to move.
+    pub(super) fn on_connect(
+        &mut self,
+        now: Instant,
+        index: u32,
+        connect: &Connect<'_>,
+    ) -> Result<Input, Fault> {
+        let mut greeting = Greeting::new(connect);
+        if connect.client_id.is_empty() {
+            // [MQTT-3.1.3-8] in 3.1.1; 3.1 has no empty ones at all.
+            let allowed = match connect.version {
+                Version::V3_1 => false,
+                Version::V3_1_1 => connect.clean_start,
+                Version::V5 => true,
+            };
+            if !allowed {
+                return Err(Fault::Refused(Denial::new(ReasonCode::ClientIdentifierNotValid)));
+            }
+            // An assigned id is at home where it is assigned. [MQTT-3.1.3-6]
+            greeting.assign(&self.new_client_id());
+        } else {
+            let home = self.home(connect.client_id);
+            if home != self.shard {
+                return Ok(self.move_home(index, connect, home));
+            }
+        }
+        self.connections.lane(index).greeting = Some(Box::new(greeting));
+        Ok(self.ask_in(now, index))
+    }
+
+    /// Which shard a client's session lives on.
+    pub(super) fn home(&self, client_id: &str) -> ShardId {
+        use core::hash::Hasher;
+        if self.shards == 1 {
+            return ShardId(0);
+        }
+        let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.placement);
+        hasher.write(client_id.as_bytes());
+        let shard = hasher.finish() % u64::from(self.shards);
+        ShardId(u16::try_from(shard).unwrap_or_default())
+    }
+
+    fn new_client_id(&mut self) -> String {
+        loop {
+            let id = format!("tw-{:016x}{:016x}", self.random.next(), self.random.next());
+            if self.home(&id) == self.shard && self.sessions.find(&id).is_none() {
+                return id;
+            }
+        }
+    }
+
+    /// Everything that was read goes along: the packet itself, and what comes behind it.
+    fn move_home(&mut self, index: u32, connect: &Connect<'_>, home: ShardId) -> Input {
+        let lane = self.connections.lane(index);
+        lane.kept.clear();
+        Packet::Connect(connect.clone())
+            .encode(connect.version, u32::MAX, &mut lane.kept)
+            .expect("what was decoded can be encoded");
+        self.connections[index].state = State::Moving;
+        let connection = self.connections.id(index);
+        self.push(Action::Move { connection, to: home });
+        Input::Hold
+    }
+
+    /// Asks the policy about the step that stands in the greeting.
+    fn ask_in(&mut self, now: Instant, index: u32) -> Input {
+        let peer = self.connections[index].peer();
+        let Some(lane) = self.connections[index].lane.as_deref() else { return Input::Done };
+        let Some(greeting) = lane.greeting.as_deref() else { return Input::Done };
+        let verdict = self.policy.authenticate(now, &peer, &greeting.step);
+        self.on_authentication(now, index, verdict)
+    }
+
+    /// The policy has spoken, at once or after a while.
+    pub(super) fn on_authentication(&mut self, now: Instant, index: u32, verdict: Authentication) -> Input {
+        match verdict {
+            Authentication::Allow(grant) => self.welcome(now, index, &grant),
+            Authentication::Continue(data) => self.continue_auth(now, index, &data),
+            Authentication::Deny(denial) => self.refuse(now, index, &denial),
+            Authentication::Later => {
+                if self.ask(now, index, super::questions::About::Connect) {
+                    self.connections[index].state = State::Asking;
+                    Input::Hold
+                } else {
+                    self.refuse(now, index, &Denial::new(ReasonCode::ServerBusy))
+                }
+            }
+        }
+    }
+
+    /// Another step of an authentication that takes several: AUTH goes out, the client's AUTH is awaited.
+    /// [MQTT-4.12.0-2]
+    fn continue_auth(&mut self, now: Instant, index: u32, data: &[u8]) -> Input {
+        let lane = self.connections.lane(index);
+        let Some(greeting) = lane.greeting.as_deref_mut() else { return Input::Done };
+        let Some(method) = greeting.method.clone() else {
+            // Nothing can be continued with a client that speaks of no method. [MQTT-4.12.0-6]
+            return self.refuse(now, index, &Denial::new(ReasonCode::BadAuthenticationMethod));
+        };
+        greeting.awaits_auth = true;
+        let mut properties = PropertiesBuf::default();
+        properties.push(Property::AuthenticationMethod(&method));
+        properties.push(Property::AuthenticationData(data));
+        let auth =
+            Auth { reason: ReasonCode::ContinueAuthentication, properties: properties.as_properties() };
+        let _ = Packet::Auth(auth).encode(Version::V5, u32::MAX, &mut lane.out);
+        self.connections[index].state = State::Opened;
+        self.announce(index);
+        Input::More
+    }
+
+    /// An AUTH came before CONNACK.
+    pub(super) fn on_auth(&mut self, now: Instant, index: u32, auth: &Auth<'_>) -> Result<Input, Fault> {
+        let lane = self.connections.lane(index);
+        let Some(greeting) = lane.greeting.as_deref_mut().filter(|g| g.awaits_auth) else {
+            return Err(Fault::Unexpected);
+        };
+        let same = auth.properties.authentication_method() == greeting.method.as_deref();
+        if !same || auth.reason != ReasonCode::ContinueAuthentication {
+            return Err(Fault::AuthenticationMethod);
+        }
+        greeting.rounds += 1;
+        if greeting.rounds > ROUNDS {
+            return Err(Fault::Refused(Denial::new(ReasonCode::NotAuthorized)));
+        }
+        greeting.awaits_auth = false;
+        greeting.step = AuthStep::Continue {
+            method: greeting.method.clone().unwrap_or_default(),
+            data: auth.properties.authentication_data().unwrap_or_default().into(),
+        };
+        Ok(self.ask_in(now, index))
+    }
+
+    /// No. Nothing outside this connection has been touched. [MQTT-3.2.2-7]
+    pub(super) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial) -> Input {
+        let version = match self.connections[index].lane.as_deref().and_then(|l| l.greeting.as_deref()) {
+            Some(greeting) => greeting.version,
+            None => self.connections[index].version(),
+        };
+        let mut properties = PropertiesBuf::default();
+        if let (Version::V5, Some(told)) = (version, &denial.told) {
+            properties.push(Property::ReasonString(told));
+        }
+        let reason = in_connack(denial.reason);
+        let connack = Connack { session_present: false, reason, properties: properties.as_properties() };
+        let lane = self.connections.lane(index);
+        lane.greeting = None;
+        let _ = Packet::Connack(connack).encode(version, u32::MAX, &mut lane.out);
+        let id = self.connections.id(index);
+        self.event(Event::Refused { id, reason: denial.reason });
+        self.close(now, index);
+        Input::Done
+    }
+
+    /// The one point at which a CONNECT takes effect: takeover, Clean Start, the will's replacement, Session
+    /// Present and CONNACK are decided here, against the state of this moment.
+    fn welcome(&mut self, now: Instant, index: u32, grant: &Grant) -> Input {
+        let Some(mut greeting) = self.connections.lane(index).greeting.take() else { return Input::Done };
+        let found = self.sessions.find(&greeting.client_id);
+        if self.journal.has_failed() {
+            self.connections.lane(index).greeting = Some(greeting);
+            return self.refuse(now, index, &Denial::new(ReasonCode::ServerUnavailable));
+        }
+        if let Some(denial) = self.objection(now, index, &greeting, grant, found) {
+            self.connections.lane(index).greeting = Some(greeting);
+            return self.refuse(now, index, &denial);
+        }
+        let expiry = greeting.expiry.min(self.limits.session_expiry_seconds);
+        let mut takeovers = None;
+        if let Some(session) = found {
+            self.take_over(now, session, greeting.clean_start);
+            takeovers = self.sessions[session].more.as_deref().map(|more| more.takeovers).filter(|t| t.1 > 0);
+        }
+        // The old session's expiry decides whether there is anything to hand on. [MQTT-3.1.2-4] [MQTT-3.1.2-5]
+        let present = match found {
+            Some(session) if greeting.clean_start || self.sessions[session].expiry == 0 => {
+                self.end_session(now, session);
+                None
+            }
+            found => found,
+        };
+        let session = match present {
+            Some(session) => session,
+            None => self.sessions.insert(&greeting.client_id, Kind::Client),
+        };
+        let has_changed = self.has_other_rights(grant);
+        let place = self.grants.set(grant.identity, Some(grant.clone()));
+        if present.is_none() {
+            self.grants[place].sessions += 1;
+        }
+        self.grants[place].connections += 1;
+        self.watch_grant(now, place);
+        let in_flight =
+            if greeting.version.is_v5() { self.limits.in_flight } else { self.limits.in_flight_v3 };
+        let will = greeting.will.take();
+        let s = &mut self.sessions[session];
+        (s.connection, s.grant, s.expiry, s.version) = (index, place, expiry, greeting.version);
+        s.maximum_packet_size = greeting.maximum_packet_size;
+        s.receive_maximum = greeting.receive_maximum.min(in_flight);
+        if let Some(more) = s.more.as_deref_mut() {
+            (more.will_at, more.ends_at, more.accepted) = (None, None, None);
+        }
+        if let Some(takeovers) = takeovers {
+            // They are counted for the Client Identifier, over all its sessions.
+            s.more.get_or_insert_default().takeovers = takeovers;
+        }
+        if will.is_some() {
+            s.more.get_or_insert_default().will = will.map(Box::new);
+        }
+        if let Some(flow) = s.flow.as_deref_mut() {
+            flow.sender.resume();
+            (flow.stalled, flow.bound) = (false, self.journal.end());
+        }
+        self.journal_session(now, session);
+        if self.sessions[session].more.as_deref().is_some_and(|m| m.will.is_some()) {
+            self.journal_will(session);
+        }
+        if has_changed {
+            self.judge_resumed(present, grant.identity);
+        }
+        let keep_alive = self.keep_alive(greeting.keep_alive);
+        self.uncharge(index);
+        let c = &mut self.connections[index];
+        (c.session, c.state, c.keep_alive, c.heard) = (session, State::Up, keep_alive, now);
+        c.hint = NONE;
+        if greeting.terse {
+            c.flags.set(Flags::TERSE);
+        }
+        // The timer of the CONNECT is still set, and looks at what is due when it goes off.
+        if u64::from(keep_alive) * 3 / 2 < u64::from(self.limits.connect_seconds) {
+            self.watch(now, index);
+        }
+        let connack = self.connack(&greeting, present.is_some(), expiry, keep_alive);
+        self.answer(index, What::Encoded(connack));
+        self.announce(index);
+        let id = self.connections.id(index);
+        self.event(Event::Connected { id, client_id: greeting.client_id.clone(), identity: grant.identity });
+        Input::More
+    }
+
+    /// Why this client can't have that session now, if so. Nothing changes here but the count of takeovers.
+    fn objection(
+        &mut self,
+        now: Instant,
+        index: u32,
+        greeting: &Greeting,
+        grant: &Grant,
+        found: Option<u32>,
+    ) -> Option<Denial> {
+        let v5 = greeting.version.is_v5();
+        if let Some(will) = &greeting.will {
+            let access =
+                super::policy::Access::Publish { topic: &will.topic, qos: will.qos, retain: will.retain };
+            if !grant.rights.may(&greeting.client_id, access).allow {
+                return Some(Denial::new(ReasonCode::NotAuthorized));
+            }
+        }
+        let Some(session) = found else {
+            let granted = self.grants.find(grant.identity).map(|place| &self.grants[place]);
+            let limits = &self.limits;
+            let full = !grant.anonymous
+                && granted
+                    .is_some_and(|g| g.sessions >= limits.sessions || g.connections >= limits.connections);
+            return full.then(|| Denial::new(ReasonCode::QuotaExceeded));
+        };
+        let s = &self.sessions[session];
+        // There is one session per client id, and it belongs to the identity that made it.
+        let owner = if s.grant == NONE { None } else { Some(self.grants[s.grant].identity) };
+        if s.kind != Kind::Client || owner.is_some_and(|owner| owner != grant.identity) {
+            let reason = if v5 { ReasonCode::ClientIdentifierNotValid } else { ReasonCode::NotAuthorized };
+            return Some(Denial::new(reason));
+        }
+        // The one that was accepted later keeps the session, also when it is gone before the older one's verdict.
+        let last = s.more.as_deref().and_then(|m| m.accepted);
+        if last.is_some_and(|last| self.connections[index].accepted(now) < last)
+            && self.rules.obeys(Rule::LatestKeeps)
+        {
+            return Some(Denial::new(ReasonCode::ServerUnavailable));
+        }
+        if s.connection != NONE {
+            let (newcomer, holder) = (&self.connections[index], &self.connections[s.connection]);
+            // The one that was accepted later keeps the session, whichever verdict comes last.
+            if newcomer.is_older_than(holder) && self.rules.obeys(Rule::LatestKeeps) {
+                return Some(Denial::new(ReasonCode::ServerUnavailable));
+            }
+            let limit = self.limits.takeovers_per_minute;
+            let (since, count) = &mut self.sessions[session].more.get_or_insert_default().takeovers;
+            if now >= since.after_secs(60) {
+                (*since, *count) = (now, 0);
+            }
+            if *count >= limit {
+                let reason = if v5 { ReasonCode::QuotaExceeded } else { ReasonCode::ServerUnavailable };
+                return Some(Denial::new(reason));
+            }
+            *count += 1;
+        }
+        None
+    }
+
+    /// Ends what was there before: the old connection hears that its session was taken over. [MQTT-3.1.4-3]
+    fn take_over(&mut self, now: Instant, session: u32, clean_start: bool) {
+        let old = self.sessions[session].connection;
+        if old != NONE {
+            self.farewell(now, old, ReasonCode::SessionTakenOver);
+            self.detach(now, session, super::ending::Leaving::TakenOver);
+        }
+        if let Some(more) = self.sessions[session].more.as_deref_mut() {
+            more.ends_at = None;
+            // Within its delay and with the session going on, nobody hears of the will. [MQTT-3.1.3-9]
+            if more.will_at.is_some() && !clean_start {
+                self.cancel_will(session);
+            }
+        }
+    }
+
+    /// How long a client may be silent: what it asked for, within our limit.
+    fn keep_alive(&self, asked: u16) -> u16 {
+        let most = self.limits.keep_alive_seconds;
+        if asked == 0 && most == u16::MAX {
+            0
+        } else if asked == 0 {
+            most
+        } else {
+            asked.min(most)
+        }
+    }
+
+    fn connack(&self, greeting: &Greeting, present: bool, expiry: u32, keep_alive: u16) -> Box<[u8]> {
+        let mut properties = PropertiesBuf::default();
+        if greeting.version.is_v5() {
+            if expiry != greeting.expiry {
+                properties.push(Property::SessionExpiryInterval(expiry));
+            }
+            if self.limits.receive_maximum != u16::MAX {
+                properties.push(Property::ReceiveMaximum(self.limits.receive_maximum));
+            }
+            if self.limits.packet_bytes < super::limits::PACKET_MAX {
+                properties.push(Property::MaximumPacketSize(self.limits.packet_bytes));
+            }
+            if greeting.assigned {
+                properties.push(Property::AssignedClientIdentifier(&greeting.client_id));
+            }
+            properties.push(Property::SharedSubscriptionAvailable(false));
+            if keep_alive != greeting.keep_alive {
+                properties.push(Property::ServerKeepAlive(keep_alive));
+            }
+            if let Some(method) = &greeting.method {
+                properties.push(Property::AuthenticationMethod(method));
+            }
+        }
+        let connack = Connack {
+            session_present: present,
+            reason: ReasonCode::Success,
+            properties: properties.as_properties(),
+        };
+        let mut bytes = Vec::new();
+        let _ = Packet::Connack(connack).encode(greeting.version, u32::MAX, &mut bytes);
+        bytes.into()
+    }
+}
+
+impl Greeting {
+    fn assign(&mut self, client_id: &str) {
+        self.assigned = true;
+        self.client_id = client_id.into();
+        if let AuthStep::Connect { client_id: asked, .. } = &mut self.step {
+            *asked = client_id.into();
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Ends: of connections, and of sessions.
+use super::connection::{NONE, State};
+use super::fault::{Fault, in_disconnect};
+use super::ledger::{Fate, Reason};
+use super::policy::Denial;
+use super::session::NEVER;
+use super::timers::Key;
+use super::timing::Kind;
+use super::{Action, Broker, CloseCause, Event};
+use crate::codec::{DecodeError, Decoder, Disconnect, Packet, Properties};
+use crate::id::ConnectionId;
+use crate::reason::ReasonCode;
+use crate::time::Instant;
+use crate::version::Version;
+
+/// How a session loses its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// DISCONNECT with Reason Code 0x00: no will. [MQTT-3.14.4-3]
+    Goodbye,
+    /// Any other end.
+    Lost,
+    /// Another connection takes the session.
+    TakenOver,
+}
+
+impl Broker {
+    /// The peer broke a rule, or may not go on: it hears why where its version has words for it, and is closed.
+    pub(super) fn fail(&mut self, now: Instant, index: u32, fault: &Fault) {
+        match self.connections[index].state {
+            State::Up => {
+                self.farewell(now, index, fault.reason());
+                self.leave(now, index, Leaving::Lost);
+            }
+            State::Opened | State::Asking => self.fail_stranger(now, index, fault),
+            State::Free | State::Moving | State::Closing | State::Aborted => {}
+        }
+    }
+
+    /// Before CONNACK: a CONNACK says why, if what came was at least the beginning of a CONNECT.
+    fn fail_stranger(&mut self, now: Instant, index: u32, fault: &Fault) {
+        let known = self.connections[index].lane.as_deref().is_some_and(|l| l.greeting.is_some());
+        let spoken = self.connections[index].spoken.is_some();
+        let reason = fault.reason();
+        match fault {
+            Fault::Refused(denial) => {
+                let _done = self.refuse(now, index, denial);
+            }
+            Fault::Decode(DecodeError::UnsupportedProtocolVersion { level }) => {
+                self.refuse_version(now, index, *level);
+            }
+            _ if (known || spoken) && self.connections[index].version().is_v5() => {
+                let _done = self.refuse(now, index, &Denial::new(reason));
+            }
+            _ => {
+                let id = self.connections.id(index);
+                self.event(Event::Refused { id, reason });
+                self.close(now, index);
+            }
+        }
+    }
+
+    /// The client speaks a version that we don't: it hears so in the form of the nearest that we do.
+    /// [MQTT-3.1.2-2]
+    fn refuse_version(&mut self, now: Instant, index: u32, level: u8) {
+        let refusal: &[u8] =
+            if level < Version::V5.level() { &[0x20, 2, 0, 1] } else { &[0x20, 3, 0, 0x84, 0] };
+        self.connections.lane(index).out.extend_from_slice(refusal);
+        let id = self.connections.id(index);
+        self.event(Event::Refused { id, reason: ReasonCode::UnsupportedProtocolVersion });
+        self.close(now, index);
+    }
+
+    /// The last packet on a connection, where its version has one, and the close. [MQTT-4.13.1-1]
+    pub(super) fn farewell(&mut self, now: Instant, index: u32, reason: ReasonCode) {
+        let id = self.connections.id(index);
+        if self.connections[index].version() == Version::V5 {
+            let disconnect = Disconnect { reason: in_disconnect(reason), properties: Properties::default() };
+            let lane = self.connections.lane(index);
+            let _ = Packet::Disconnect(disconnect).encode(Version::V5, u32::MAX, &mut lane.out);
+        }
+        self.event(Event::Disconnected { id, reason });
+        self.close(now, index);
+    }
+
+    /// Flushes, and then closes. What comes from now on is discarded.
+    pub(super) fn close(&mut self, now: Instant, index: u32) {
+        if self.connections[index].is_ending() {
+            return;
+        }
+        let id = self.connections.id(index);
+        self.drop_question(id);
+        self.uncharge(index);
+        let connection = &mut self.connections[index];
+        connection.state = State::Closing;
+        connection.heard = now;
+        connection.decoder = Decoder::default();
+        if let Some(lane) = connection.lane.as_deref_mut() {
+            // What waits asserts something that is not true yet; it never will be on this connection.
+            lane.answers.clear();
+            lane.kept.clear();
+            lane.waiting = 0;
+            lane.incoming = None;
+            lane.greeting = None;
+        }
+        self.push(Action::Close(id));
+        self.timers.insert(
+            now.after_secs(self.limits.linger_seconds.into()),
+            Key::new(Kind::Connection as u8, index, id.generation),
+        );
+    }
+
+    /// The session that this connection carried goes on without it, or ends.
+    pub(super) fn leave(&mut self, now: Instant, index: u32, leaving: Leaving) {
+        let session = self.connections[index].session;
+        if session != NONE {
+            self.detach(now, session, leaving);
+        }
+    }
+
+    /// A session loses its connection.
+    pub(super) fn detach(&mut self, now: Instant, session: u32, leaving: Leaving) {
+        let index = self.sessions[session].connection;
+        debug_assert_ne!(index, NONE, "it had one");
+        self.drop_early(session, index);
+        self.connections[index].session = NONE;
+        let accepted = self.connections[index].accepted(now);
+        let s = &mut self.sessions[session];
+        s.connection = NONE;
+        if leaving != Leaving::TakenOver && s.expiry > 0 {
+            s.more.get_or_insert_default().accepted = Some(accepted);
+        }
+        if s.grant != NONE {
+            self.grants[s.grant].connections -= 1;
+        }
+        self.drained(session);
+        if let Some(mut flow) = self.sessions.take_flow(session) {
+            self.abandon_replays(&mut flow);
+            self.depot.drop_zeros(&mut flow, self.sessions.recipient(session));
+            flow.stalled = false;
+            self.sessions[session].flow = Some(flow);
+        }
+        self.sessions.rest(session);
+        self.after_connection(now, session, leaving);
+    }
+
+    /// What a session without a connection does: its will, and its end.
+    pub(super) fn after_connection(&mut self, now: Instant, session: u32, leaving: Leaving) {
+        let expiry = self.sessions[session].expiry;
+        match leaving {
+            Leaving::Goodbye => self.cancel_will(session),
+            Leaving::Lost | Leaving::TakenOver => self.will_is_due(now, session),
+        }
+        if leaving == Leaving::TakenOver {
+            return;
+        }
+        if expiry == 0 {
+            return self.end_session(now, session);
+        }
+        if expiry != NEVER {
+            self.sessions[session].more.get_or_insert_default().ends_at =
+                Some(now.after_secs(u64::from(expiry)));
+            self.watch_session(now, session);
+        }
+        self.journal_session(now, session);
+    }
+
+    /// A session ends: its will is published if it still has one, its subscriptions go, and what it had not got
+    /// has its fate.
+    pub(super) fn end_session(&mut self, now: Instant, session: u32) {
+        self.publish_will(now, session);
+        let subscriptions = self.sessions[session].subscriptions.take();
+        for node in subscriptions.into_iter().flat_map(|s| *s) {
+            self.unsubscribe_at(node, session);
+        }
+        self.drained(session);
+        let who = self.sessions.recipient(session);
+        if let Some(mut flow) = self.sessions.take_flow(session) {
+            self.abandon_replays(&mut flow);
+            self.depot.clear(&mut flow, who, Fate::Dropped(Reason::SessionEnded));
+            self.sessions[session].flow = Some(flow);
+        }
+        self.journal_session_end(session);
+        let grant = self.sessions[session].grant;
+        self.sessions.remove(session);
+        if grant != NONE {
+            self.grants[grant].sessions -= 1;
+            self.grants.rest(grant);
+        }
+    }
+
+    pub(super) fn on_close(&mut self, now: Instant, id: ConnectionId, cause: CloseCause) {
+        if self.connections.get(id).is_none() {
+            return;
+        }
+        if self.connections[id.index].session != NONE {
+            let reason = match cause {
+                CloseCause::Shutdown => ReasonCode::ServerShuttingDown,
+                CloseCause::PeerClosed | CloseCause::Reset | CloseCause::Linger => {
+                    ReasonCode::UnspecifiedError
+                }
+            };
+            self.event(Event::Disconnected { id, reason });
+            self.leave(now, id.index, Leaving::Lost);
+        }
+        self.forget(id);
+    }
+
+    /// Nothing of a connection is left.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        self.drop_question(id);
+        self.uncharge(id.index);
+        self.usage.closed(&self.connections[id.index]);
+        self.connections.free(id);
+        self.drained_if_empty();
+    }
+
+    /// What an incoming DISCONNECT does.
+    pub(super) fn on_disconnect(
+        &mut self,
+        now: Instant,
+        index: u32,
+        disconnect: &Disconnect<'_>,
+    ) -> Result<(), Fault> {
+        let session = self.connections[index].session;
+        if let Some(expiry) = disconnect.properties.session_expiry_interval() {
+            let s = &mut self.sessions[session];
+            if s.expiry == 0 && expiry != 0 {
+                return Err(Fault::SessionExpiry);
+            }
+            s.expiry = expiry.min(self.limits.session_expiry_seconds);
+        }
+        let id = self.connections.id(index);
+        self.event(Event::Disconnected { id, reason: disconnect.reason });
+        let goodbye = disconnect.reason == ReasonCode::Success;
+        self.leave(now, index, if goodbye { Leaving::Goodbye } else { Leaving::Lost });
+        self.close(now, index);
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! What a peer did wrong, and the one place that turns it into a Reason Code.
+use super::policy::Denial;
+use crate::codec::{self, AckKind, DecodeError};
+use crate::reason::ReasonCode;
+use crate::version::Role;
+
+/// Why a connection is ended by us. Each names the statement that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The bytes are not MQTT.
+    Decode(DecodeError),
+    /// A second CONNECT. [MQTT-3.1.0-2]
+    SecondConnect,
+    /// A packet that may not come now, such as AUTH without a method. (Section 4.13)
+    Unexpected,
+    /// AUTH with another method than CONNECT, or with a wrong Reason Code. [MQTT-4.12.0-5]
+    AuthenticationMethod,
+    /// More QoS 1 and 2 messages than the Receive Maximum allows. [MQTT-3.3.4-9]
+    ReceiveMaximum,
+    /// We allow no Topic Alias. [MQTT-3.2.2-17]
+    TopicAlias,
+    /// A session that was to end with the connection can't be prolonged at its end. [MQTT-3.14.2-2]
+    SessionExpiry,
+    /// Nothing came for one and a half times the Keep Alive. [MQTT-3.1.2-22]
+    KeepAlive,
+    /// It keeps more unfinished input than the shard has room for.
+    Incomplete,
+    /// A limit of this server was reached.
+    Quota,
+    /// What let it in has ended.
+    Revoked(ReasonCode),
+    /// The policy said no.
+    Refused(Denial),
+    /// Somebody decided so.
+    Ordered(ReasonCode),
+}
+
+impl Fault {
+    /// What the peer is told, if its version has words for it.
+    pub(super) fn reason(&self) -> ReasonCode {
+        match self {
+            Self::Decode(error) => error.reason(),
+            Self::SecondConnect | Self::Unexpected | Self::SessionExpiry => ReasonCode::ProtocolError,
+            Self::AuthenticationMethod => ReasonCode::BadAuthenticationMethod,
+            Self::ReceiveMaximum => ReasonCode::ReceiveMaximumExceeded,
+            Self::TopicAlias => ReasonCode::TopicAliasInvalid,
+            Self::KeepAlive => ReasonCode::KeepAliveTimeout,
+            Self::Incomplete | Self::Quota => ReasonCode::QuotaExceeded,
+            Self::Revoked(reason) | Self::Ordered(reason) => *reason,
+            Self::Refused(denial) => denial.reason,
+        }
+    }
+}
+
+/// What a CONNACK can say of this reason; it never says that all is well. [MQTT-3.2.2-8]
+pub(super) fn in_connack(reason: ReasonCode) -> ReasonCode {
+    match reason {
+        ReasonCode::ServerShuttingDown => ReasonCode::ServerUnavailable,
+        reason if reason.is_error() && codec::is_connack(reason) => reason,
+        _ => ReasonCode::UnspecifiedError,
+    }
+}
+
+/// What a DISCONNECT can say of this reason. [MQTT-3.14.2-1]
+pub(super) fn in_disconnect(reason: ReasonCode) -> ReasonCode {
+    match reason {
+        ReasonCode::Banned => ReasonCode::AdministrativeAction,
+        ReasonCode::BadUserNameOrPassword | ReasonCode::ClientIdentifierNotValid => ReasonCode::NotAuthorized,
+        ReasonCode::ServerUnavailable => ReasonCode::ServerBusy,
+        reason if codec::is_disconnect(reason, Role::Client) => reason,
+        _ => ReasonCode::UnspecifiedError,
+    }
+}
+
+/// What a PUBACK or PUBREC that refuses can say of this reason. [MQTT-3.4.2-1] [MQTT-3.5.2-1]
+pub(super) fn in_refusal(kind: AckKind, reason: ReasonCode) -> ReasonCode {
+    if reason.is_error() && kind.has(reason) { reason } else { ReasonCode::UnspecifiedError }
+}
+
+impl From<DecodeError> for Fault {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}

@@ -1,0 +1,100 @@
+//! Who may do what: the grants that sessions and messages rest on, by identity.
+use super::connection::NONE;
+use super::policy::{Access, Grant};
+use crate::id::IdentityId;
+use crate::time::Instant;
+use alloc::vec::Vec;
+use foldhash::quality::FixedState;
+use hashbrown::HashMap;
+
+pub(super) struct Granted {
+    pub(super) identity: IdentityId,
+    /// `None`: nobody knows what this identity may do, so nothing is delivered to it.
+    pub(super) grant: Option<Grant>,
+    /// Sessions that rest on it, and those of them that are connected.
+    pub(super) sessions: u32,
+    pub(super) connections: u32,
+    /// When its timer goes off: one at a time.
+    pub(super) armed: Option<Instant>,
+}
+
+/// The table of grants. A place in it stands for an identity as long as a session rests on it.
+pub(super) struct Grants {
+    table: Vec<Granted>,
+    free: Vec<u32>,
+    by_identity: HashMap<IdentityId, u32, FixedState>,
+}
+
+impl Grants {
+    pub(super) fn new(seed: u64) -> Self {
+        let by_identity = HashMap::with_hasher(FixedState::with_seed(seed));
+        Self { table: Vec::new(), free: Vec::new(), by_identity }
+    }
+
+    pub(super) fn find(&self, identity: IdentityId) -> Option<u32> {
+        self.by_identity.get(&identity).copied()
+    }
+
+    /// The place of this identity; what it may do is replaced, if `grant` says so.
+    pub(super) fn set(&mut self, identity: IdentityId, grant: Option<Grant>) -> u32 {
+        if let Some(place) = self.find(identity) {
+            if grant.is_some() {
+                self.table[place as usize].grant = grant;
+            }
+            return place;
+        }
+        let granted = Granted { identity, grant, sessions: 0, connections: 0, armed: None };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.table[place as usize] = granted;
+                place
+            }
+            None => {
+                self.table.push(granted);
+                u32::try_from(self.table.len() - 1).expect("there are fewer sessions than that")
+            }
+        };
+        self.by_identity.insert(identity, place);
+        place
+    }
+
+    /// Forgets an identity that no session rests on.
+    pub(super) fn rest(&mut self, place: u32) {
+        let granted = &mut self.table[place as usize];
+        if granted.sessions == 0 && granted.connections == 0 {
+            granted.grant = None;
+            self.by_identity.remove(&granted.identity);
+            self.free.push(place);
+        }
+    }
+
+    pub(super) fn grant(&self, place: u32) -> Option<&Grant> {
+        self.table.get(place as usize)?.grant.as_ref()
+    }
+
+    /// May this client of that identity? What nobody knows is not allowed.
+    pub(super) fn may(&self, place: u32, client_id: &str, access: Access<'_>) -> bool {
+        self.grant(place).is_some_and(|g| g.rights.may(client_id, access).allow)
+    }
+
+    /// Those that exist, by place.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Granted)> {
+        (0..).zip(&self.table).filter(|(place, g)| self.find(g.identity) == Some(*place))
+    }
+}
+
+impl core::ops::Index<u32> for Grants {
+    type Output = Granted;
+
+    fn index(&self, place: u32) -> &Granted {
+        debug_assert_ne!(place, NONE);
+        &self.table[place as usize]
+    }
+}
+
+impl core::ops::IndexMut<u32> for Grants {
+    fn index_mut(&mut self, place: u32) -> &mut Granted {
+        debug_assert_ne!(place, NONE);
+        &mut self.table[place as usize]
+    }
+}

@@ -1,0 +1,494 @@
+//! The record table: what the journal says, as bytes.
+//!
+//! A record is its length (4 bytes), a check of the rest (4), the format's version (1), its kind (1), its fields.
+//! Numbers are little-endian; texts and bytes stand behind their length.
+#[cfg(test)]
+mod tests;
+
+use super::super::ledger::Recipient;
+use super::super::will::Will;
+use crate::id::{IdentityId, MessageId};
+use crate::qos::QoS;
+use crate::time::Instant;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::hash::Hasher;
+
+/// The version of the format. A reader takes this one only.
+pub(super) const FORMAT: u8 = 1;
+const HEADER: usize = 8;
+
+/// What is known of a session, apart from its queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SessionRecord<'a> {
+    pub(super) who: Recipient,
+    pub(super) at: Instant,
+    pub(super) client_id: &'a str,
+    pub(super) identity: IdentityId,
+    pub(super) expiry: u32,
+    pub(super) version: u8,
+    pub(super) connected: bool,
+    /// When it ends, if it is not connected and does so by itself.
+    pub(super) ends_at: Option<Instant>,
+    pub(super) will_at: Option<Instant>,
+}
+
+/// A message with everything that does not differ by recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MessageRecord<'a> {
+    pub(super) id: MessageId,
+    pub(super) origin: IdentityId,
+    pub(super) expires_at: Option<Instant>,
+    pub(super) topic: &'a str,
+    pub(super) properties: &'a [u8],
+    pub(super) payload: Payload<'a>,
+}
+
+/// A payload: in one piece when read, in several perhaps when written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Payload<'a> {
+    Whole(&'a [u8]),
+    Chunks(&'a [bytes::Bytes]),
+}
+
+/// A message's place in a session's queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in super::super) struct Place {
+    pub(in super::super) who: Recipient,
+    pub(in super::super) qos: QoS,
+    pub(in super::super) retain: bool,
+    pub(in super::super) identifiers: Vec<u32>,
+}
+
+/// What the journal can say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Record<'a> {
+    /// A shard starts here: numbers of sessions before it mean nothing behind it.
+    Start {
+        at: Instant,
+    },
+    /// A session exists, and this is how it stands.
+    Session(SessionRecord<'a>),
+    SessionEnd(Recipient),
+    Subscribed {
+        who: Recipient,
+        filter: &'a str,
+        options: u8,
+        identifier: u32,
+    },
+    Unsubscribed {
+        who: Recipient,
+        filter: &'a str,
+    },
+    /// A message is accepted: its receipt, if its publisher sent it with QoS 2, and its places in queues. They are
+    /// one record, so that they are torn together.
+    Message {
+        message: MessageRecord<'a>,
+        receipt: Option<(Recipient, u16)>,
+        places: Vec<Place>,
+        mail: InMail,
+    },
+    /// A message has left a session's queue: it has its fate.
+    Ended {
+        who: Recipient,
+        id: MessageId,
+    },
+    /// A QoS 2 message goes out under this Packet Identifier.
+    Bound {
+        who: Recipient,
+        id: MessageId,
+        packet_id: u16,
+    },
+    /// Its PUBREC came: only PUBREL and PUBCOMP are left.
+    Released {
+        who: Recipient,
+        packet_id: u16,
+    },
+    /// A QoS 2 message came that went nowhere.
+    Receipt {
+        who: Recipient,
+        packet_id: u16,
+    },
+    /// Its PUBREL came.
+    ReceiptEnd {
+        who: Recipient,
+        packet_id: u16,
+    },
+    Retained {
+        message: MessageRecord<'a>,
+        qos: QoS,
+    },
+    RetainedEnd {
+        topic: &'a str,
+    },
+    Will {
+        who: Recipient,
+        will: Box<Will>,
+    },
+    WillEnd(Recipient),
+    /// A QoS 2 message has reached all shards: it is not mailed again.
+    Distributed {
+        id: MessageId,
+    },
+    /// A QoS 2 message that came by mail won't come again.
+    Forget {
+        id: MessageId,
+    },
+    /// It may come again by mail, and is to be dropped then.
+    Known {
+        id: MessageId,
+    },
+}
+
+/// What a message has to do with other shards, as far as a restart has to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in super::super) struct InMail {
+    /// It is mailed again after a restart, unless it has been distributed.
+    pub(in super::super) out: bool,
+    /// It came by mail, and is dropped when it comes again.
+    pub(in super::super) here: bool,
+    pub(in super::super) retain: bool,
+}
+
+const START: u8 = 0;
+const SESSION: u8 = 1;
+const SESSION_END: u8 = 2;
+const SUBSCRIBED: u8 = 3;
+const UNSUBSCRIBED: u8 = 4;
+const MESSAGE: u8 = 5;
+const ENDED: u8 = 6;
+const BOUND: u8 = 7;
+const RELEASED: u8 = 8;
+const RECEIPT: u8 = 9;
+const RECEIPT_END: u8 = 10;
+const RETAINED: u8 = 11;
+const RETAINED_END: u8 = 12;
+const WILL: u8 = 13;
+const WILL_END: u8 = 14;
+const DISTRIBUTED: u8 = 15;
+const FORGET: u8 = 16;
+const KNOWN: u8 = 17;
+
+fn check(body: &[u8]) -> u32 {
+    let mut hasher = siphasher::sip::SipHasher13::new_with_keys(0x7469_6465_7769_7265, u64::from(FORMAT));
+    hasher.write(body);
+    u32::try_from(hasher.finish() >> 32).unwrap_or_default()
+}
+
+impl Record<'_> {
+    /// Appends it.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&[0; HEADER]);
+        out.push(FORMAT);
+        let mut w = Writer(out);
+        self.fields(&mut w);
+        let body = &out[start + HEADER..];
+        let (length, check) = (length(body.len()), check(body));
+        out[start..start + 4].copy_from_slice(&length.to_le_bytes());
+        out[start + 4..start + HEADER].copy_from_slice(&check.to_le_bytes());
+    }
+
+    fn fields(&self, w: &mut Writer<'_>) {
+        match self {
+            Record::Start { at } => w.u8(START).u64(at.as_micros()),
+            Record::Session(s) => w
+                .u8(SESSION)
+                .who(s.who)
+                .u64(s.at.as_micros())
+                .bytes(s.client_id.as_bytes())
+                .u32(s.identity.0)
+                .u32(s.expiry)
+                .u8(s.version)
+                .u8(u8::from(s.connected))
+                .instant(s.ends_at)
+                .instant(s.will_at),
+            Record::SessionEnd(who) => w.u8(SESSION_END).who(*who),
+            Record::Subscribed { who, filter, options, identifier } => {
+                w.u8(SUBSCRIBED).who(*who).bytes(filter.as_bytes()).u8(*options).u32(*identifier)
+            }
+            Record::Unsubscribed { who, filter } => w.u8(UNSUBSCRIBED).who(*who).bytes(filter.as_bytes()),
+            Record::Message { message, receipt, places, mail } => {
+                w.u8(MESSAGE).message(message);
+                w.u8(u8::from(mail.out) | u8::from(mail.here) << 1 | u8::from(mail.retain) << 2);
+                match receipt {
+                    Some((who, packet_id)) => w.u16(*packet_id).who(*who),
+                    None => w.u16(0),
+                };
+                w.u32(length(places.len()));
+                for place in places {
+                    w.who(place.who).u8(place.qos.bits() | u8::from(place.retain) << 2);
+                    w.u32(length(place.identifiers.len()));
+                    for identifier in &place.identifiers {
+                        w.u32(*identifier);
+                    }
+                }
+                w
+            }
+            Record::Ended { who, id } => w.u8(ENDED).who(*who).u128(id.as_u128()),
+            Record::Bound { who, id, packet_id } => w.u8(BOUND).who(*who).u128(id.as_u128()).u16(*packet_id),
+            Record::Released { who, packet_id } => w.u8(RELEASED).who(*who).u16(*packet_id),
+            Record::Receipt { who, packet_id } => w.u8(RECEIPT).who(*who).u16(*packet_id),
+            Record::ReceiptEnd { who, packet_id } => w.u8(RECEIPT_END).who(*who).u16(*packet_id),
+            Record::Retained { message, qos } => w.u8(RETAINED).message(message).u8(qos.bits()),
+            Record::RetainedEnd { topic } => w.u8(RETAINED_END).bytes(topic.as_bytes()),
+            Record::Will { who, will } => w
+                .u8(WILL)
+                .who(*who)
+                .bytes(will.topic.as_bytes())
+                .bytes(&will.properties)
+                .bytes(&will.payload)
+                .u8(will.qos.bits() | u8::from(will.retain) << 2)
+                .u32(will.expiry.unwrap_or(NO_EXPIRY))
+                .u8(u8::from(will.expiry.is_some()))
+                .u32(will.delay),
+            Record::WillEnd(who) => w.u8(WILL_END).who(*who),
+            Record::Distributed { id } => w.u8(DISTRIBUTED).u128(id.as_u128()),
+            Record::Known { id } => w.u8(KNOWN).u128(id.as_u128()),
+            Record::Forget { id } => w.u8(FORGET).u128(id.as_u128()),
+        };
+    }
+}
+
+const NO_EXPIRY: u32 = u32::MAX;
+const NEVER: u64 = u64::MAX;
+
+/// What the beginning of some bytes is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Read<'a> {
+    /// A record, and how long it is.
+    Record(Record<'a>, usize),
+    /// Its end has not come.
+    Torn,
+    /// It is of another version.
+    Version,
+    /// It is not a record.
+    Corrupt,
+}
+
+/// Reads the first record. Bytes from a disk are judged like a peer's.
+pub(super) fn read(bytes: &[u8]) -> Read<'_> {
+    let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return Read::Torn };
+    let [l0, l1, l2, l3, c0, c1, c2, c3] = *header;
+    let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+    if length < 2 {
+        return Read::Corrupt;
+    }
+    let Some(body) = rest.get(..length) else { return Read::Torn };
+    if check(body) != u32::from_le_bytes([c0, c1, c2, c3]) {
+        return Read::Corrupt;
+    }
+    let [FORMAT, fields @ ..] = body else { return Read::Version };
+    let mut reader = Reader(fields);
+    match reader.record() {
+        Some(record) if reader.0.is_empty() => Read::Record(record, HEADER + length),
+        _ => Read::Corrupt,
+    }
+}
+
+fn length(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+struct Writer<'a>(&'a mut Vec<u8>);
+
+impl Writer<'_> {
+    fn u8(&mut self, n: u8) -> &mut Self {
+        self.0.push(n);
+        self
+    }
+
+    fn u16(&mut self, n: u16) -> &mut Self {
+        self.0.extend_from_slice(&n.to_le_bytes());
+        self
+    }
+
+    fn u32(&mut self, n: u32) -> &mut Self {
+        self.0.extend_from_slice(&n.to_le_bytes());
+        self
+    }
+
+    fn u64(&mut self, n: u64) -> &mut Self {
+        self.0.extend_from_slice(&n.to_le_bytes());
+        self
+    }
+
+    fn u128(&mut self, n: u128) -> &mut Self {
+        self.0.extend_from_slice(&n.to_le_bytes());
+        self
+    }
+
+    fn instant(&mut self, at: Option<Instant>) -> &mut Self {
+        self.u64(at.map_or(NEVER, Instant::as_micros))
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.u32(length(bytes.len()));
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    fn who(&mut self, who: Recipient) -> &mut Self {
+        self.u32(who.session).u32(who.generation)
+    }
+
+    fn message(&mut self, message: &MessageRecord<'_>) -> &mut Self {
+        self.u128(message.id.as_u128())
+            .u32(message.origin.0)
+            .instant(message.expires_at)
+            .bytes(message.topic.as_bytes())
+            .bytes(message.properties);
+        match message.payload {
+            Payload::Whole(bytes) => self.bytes(bytes),
+            Payload::Chunks(chunks) => {
+                self.u32(length(chunks.iter().map(bytes::Bytes::len).sum()));
+                for chunk in chunks {
+                    self.0.extend_from_slice(chunk);
+                }
+                self
+            }
+        }
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn record(&mut self) -> Option<Record<'a>> {
+        Some(match self.u8()? {
+            START => Record::Start { at: Instant::from_micros(self.u64()?) },
+            SESSION => Record::Session(SessionRecord {
+                who: self.who()?,
+                at: Instant::from_micros(self.u64()?),
+                client_id: self.text()?,
+                identity: IdentityId(self.u32()?),
+                expiry: self.u32()?,
+                version: self.u8()?,
+                connected: self.u8()? != 0,
+                ends_at: self.instant()?,
+                will_at: self.instant()?,
+            }),
+            SESSION_END => Record::SessionEnd(self.who()?),
+            SUBSCRIBED => Record::Subscribed {
+                who: self.who()?,
+                filter: self.filter()?,
+                options: self.u8()?,
+                identifier: self.u32()?,
+            },
+            UNSUBSCRIBED => Record::Unsubscribed { who: self.who()?, filter: self.filter()? },
+            MESSAGE => {
+                let message = self.message()?;
+                let bits = self.u8()?;
+                let mail = InMail { out: bits & 1 != 0, here: bits & 2 != 0, retain: bits & 4 != 0 };
+                let packet_id = self.u16()?;
+                let receipt = if packet_id == 0 { None } else { Some((self.who()?, packet_id)) };
+                Record::Message { message, receipt, places: self.places()?, mail }
+            }
+            ENDED => Record::Ended { who: self.who()?, id: self.id()? },
+            BOUND => Record::Bound { who: self.who()?, id: self.id()?, packet_id: self.u16()? },
+            RELEASED => Record::Released { who: self.who()?, packet_id: self.u16()? },
+            RECEIPT => Record::Receipt { who: self.who()?, packet_id: self.u16()? },
+            RECEIPT_END => Record::ReceiptEnd { who: self.who()?, packet_id: self.u16()? },
+            RETAINED => Record::Retained { message: self.message()?, qos: QoS::from_bits(self.u8()?)? },
+            RETAINED_END => Record::RetainedEnd { topic: self.topic()? },
+            WILL => Record::Will { who: self.who()?, will: Box::new(self.will()?) },
+            WILL_END => Record::WillEnd(self.who()?),
+            DISTRIBUTED => Record::Distributed { id: self.id()? },
+            KNOWN => Record::Known { id: self.id()? },
+            FORGET => Record::Forget { id: self.id()? },
+            _ => return None,
+        })
+    }
+
+    fn places(&mut self) -> Option<Vec<Place>> {
+        let n = self.u32()?;
+        let mut places = Vec::new();
+        for _ in 0..n {
+            let (who, bits, count) = (self.who()?, self.u8()?, self.u32()?);
+            let mut identifiers = Vec::new();
+            for _ in 0..count {
+                identifiers.push(self.u32().filter(|i| (1..1 << 28).contains(i))?);
+            }
+            places.push(Place { who, qos: QoS::from_bits(bits & 3)?, retain: bits & 4 != 0, identifiers });
+        }
+        Some(places)
+    }
+
+    fn message(&mut self) -> Option<MessageRecord<'a>> {
+        Some(MessageRecord {
+            id: self.id()?,
+            origin: IdentityId(self.u32()?),
+            expires_at: self.instant()?,
+            topic: self.topic()?,
+            properties: self.bytes()?,
+            payload: Payload::Whole(self.bytes()?),
+        })
+    }
+
+    fn will(&mut self) -> Option<Will> {
+        let (topic, properties, payload) = (self.topic()?, self.bytes()?, self.bytes()?);
+        let (bits, expiry, expires, delay) = (self.u8()?, self.u32()?, self.u8()?, self.u32()?);
+        Some(Will {
+            topic: topic.into(),
+            properties: properties.into(),
+            payload: payload.into(),
+            qos: QoS::from_bits(bits & 3)?,
+            retain: bits & 4 != 0,
+            expiry: (expires != 0).then_some(expiry),
+            delay,
+        })
+    }
+
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn u8(&mut self) -> Option<u8> {
+        self.take().map(u8::from_le_bytes)
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_le_bytes)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
+
+    fn id(&mut self) -> Option<MessageId> {
+        self.take().map(u128::from_le_bytes).map(MessageId::from_u128)
+    }
+
+    fn instant(&mut self) -> Option<Option<Instant>> {
+        self.u64().map(|at| (at != NEVER).then(|| Instant::from_micros(at)))
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.u32()? as usize;
+        let (head, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(head)
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        core::str::from_utf8(self.bytes()?).ok()
+    }
+
+    fn topic(&mut self) -> Option<&'a str> {
+        crate::topic::check_name(self.bytes()?).ok()
+    }
+
+    fn filter(&mut self) -> Option<&'a str> {
+        self.text().filter(|filter| crate::topic::check_filter(filter).is_ok())
+    }
+
+    fn who(&mut self) -> Option<Recipient> {
+        Some(Recipient { session: self.u32()?, generation: self.u32()? })
+    }
+}

@@ -1,0 +1,116 @@
+use super::{LimitError, Limits, Unit};
+use std::string::{String, ToString};
+use std::vec::Vec;
+
+fn set(name: &str, value: &str) -> Result<String, LimitError> {
+    let mut limits = Limits::default();
+    limits.set(name, value)?;
+    Ok(limits.get(name).expect("what can be set can be asked for"))
+}
+
+fn message(name: &str, value: &str) -> String {
+    set(name, value).unwrap_err().to_string()
+}
+
+#[test]
+fn each_row_takes_its_range_and_nothing_else() {
+    for row in Limits::table() {
+        let maximum = row.maximum.to_string();
+        assert_eq!(set(row.name, &maximum).as_deref(), Ok("unlimited"), "{}", row.name);
+        assert_eq!(set(row.name, "unlimited").as_deref(), Ok("unlimited"), "{}", row.name);
+        assert_eq!(set(row.name, "1").as_deref(), Ok("1"), "{}", row.name);
+        assert_eq!(set(row.name, "0").is_ok(), row.minimum == 0, "{}", row.name);
+        if let Some(beyond) = row.maximum.checked_add(1) {
+            let out_of_range =
+                LimitError::OutOfRange { name: row.name, minimum: row.minimum, maximum: row.maximum };
+            assert_eq!(set(row.name, &beyond.to_string()), Err(out_of_range));
+        }
+        for garbage in
+            ["", " ", "-1", "+1", "1.5", "0x10", "ten", "1 ", "unlimitedKiB", "Unlimited", "1kb", "KiB"]
+        {
+            let refused = set(row.name, garbage).unwrap_err();
+            assert!(matches!(refused, LimitError::NotANumber { .. }), "{} {garbage}", row.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let mut limits = Limits::default();
+    for row in Limits::table() {
+        assert!(limits.set(row.name, "many").is_err());
+    }
+    assert_eq!(limits, Limits::default());
+}
+
+#[test]
+fn each_default_is_what_the_table_says() {
+    let mut limits = Limits::default();
+    for row in Limits::table() {
+        limits.set(row.name, row.default).unwrap();
+    }
+    assert_eq!(limits, Limits::default());
+}
+
+#[test]
+fn what_is_got_can_be_set() {
+    for value in ["1", "1023", "1024", "65535", "1000000"] {
+        for row in Limits::table() {
+            if let Ok(text) = set(row.name, value) {
+                assert_eq!(set(row.name, &text), Ok(text));
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_have_suffixes_and_others_do_not() {
+    for row in Limits::table() {
+        let taken = set(row.name, "2KiB");
+        match row.unit {
+            Unit::Bytes => assert_eq!(taken.as_deref(), Ok("2KiB"), "{}", row.name),
+            _ => assert!(matches!(taken, Err(LimitError::NotANumber { .. })), "{}", row.name),
+        }
+    }
+    assert_eq!(set("queued_bytes", "3MiB"), set("queued_bytes", "3145728"));
+    assert_eq!(set("queued_bytes", "5GiB").as_deref(), Ok("5GiB"));
+    assert_eq!(set("queued_bytes", "18446744073709551615GiB").as_deref(), Ok("unlimited"));
+}
+
+#[test]
+fn the_defaults_are_those_of_the_design() {
+    let limits = Limits::default();
+    assert_eq!((limits.packet_bytes(), limits.connect_bytes()), (16 << 20, 64 << 10));
+    assert_eq!((limits.receive_maximum(), limits.in_flight(), limits.in_flight_v3()), (1024, 1024, 256));
+    assert_eq!(limits.session_expiry_seconds(), 7 * 24 * 3600);
+    assert_eq!(limits.keep_alive_seconds(), u16::MAX);
+    assert_eq!(limits.shard_queued_bytes(), 1 << 30);
+}
+
+#[test]
+fn rows_are_told_apart_and_explained() {
+    let names: Vec<&str> = Limits::table().iter().map(|row| row.name).collect();
+    for row in Limits::table() {
+        assert_eq!(names.iter().filter(|name| **name == row.name).count(), 1);
+        assert!(row.doc.ends_with('.') && !row.doc.contains("  "), "{}", row.doc);
+    }
+    assert_eq!(Limits::default().get("no such"), None);
+}
+
+#[test]
+fn errors_say_what_would_do() {
+    assert_eq!(
+        message("queue_messages", "1"),
+        "there is no limit `queue_messages`; did you mean `queued_messages`?"
+    );
+    assert_eq!(message("nothing like\nit", "1"), r"there is no limit `nothing like\nit`");
+    assert_eq!(
+        message("packet_bytes", "lots"),
+        "limit `packet_bytes` (bytes) cannot be `lots`: write `65536`, `64KiB` or `unlimited`"
+    );
+    assert_eq!(
+        message("sessions", "1KiB"),
+        "limit `sessions` (count) cannot be `1KiB`: write `100` or `unlimited`"
+    );
+    assert_eq!(message("receive_maximum", "0"), "limit `receive_maximum` must be from 1 to 65535");
+}

@@ -1,0 +1,230 @@
+//! Local subscribers: sessions without a socket, for whatever in the host is not the protocol.
+use super::connection::NONE;
+use super::ledger::{Fate, Reason};
+use super::policy::{Access, Grant};
+use super::session::{Kind, NEVER, Queued};
+use super::settle::Waiter;
+use super::store::{Content, View};
+use super::{Broker, Event, Received};
+use crate::codec::SubscriptionOptions;
+use crate::delivery::Acknowledged;
+use crate::id::{LocalId, Ticket, Token};
+use crate::message::{Message, Payload, Publication};
+use crate::qos::QoS;
+use crate::reason::ReasonCode;
+use crate::time::Instant;
+use crate::topic::{TopicFilter, TopicName};
+use alloc::format;
+use alloc::sync::Arc;
+use bytes::Bytes;
+
+/// What local subscribers have asked.
+#[derive(Default)]
+pub(super) struct Locals {
+    tickets: u64,
+}
+
+impl Locals {
+    /// Tickets for what a local subscriber asked; they have nothing to do with those of questions.
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+}
+
+impl Broker {
+    pub(super) fn new_local(&mut self, name: &str, grant: Grant) -> LocalId {
+        // No Client Identifier contains U+0000, so no client can come by this name.
+        let client_id = format!("\0{name}");
+        if let Some(session) = self.sessions.find(&client_id) {
+            return self.local_id(session);
+        }
+        let session = self.sessions.insert(&client_id, Kind::Local);
+        let place = self.grants.set(grant.identity, Some(grant));
+        self.grants[place].sessions += 1;
+        self.sessions[session].grant = place;
+        self.sessions[session].expiry = NEVER;
+        self.local_id(session)
+    }
+
+    fn local_id(&self, session: u32) -> LocalId {
+        self.sessions.local_id(session)
+    }
+
+    /// The session of a local subscriber that has not been closed.
+    fn local(&self, id: LocalId) -> Option<u32> {
+        let session = self.sessions.get_ref(id.index, id.generation)?;
+        (session.kind == Kind::Local).then_some(id.index)
+    }
+
+    pub(super) fn end_local(&mut self, now: Instant, id: LocalId) {
+        if let Some(session) = self.local(id) {
+            self.actions.local_polled(session);
+            self.end_session(now, session);
+        }
+    }
+
+    pub(super) fn subscribe_local(&mut self, id: LocalId, filter: &TopicFilter, qos: QoS) -> Ticket {
+        let ticket = self.locals.ticket();
+        let Some(session) = self.local(id) else {
+            self.event(Event::Subscribed { ticket, reason: ReasonCode::UnspecifiedError });
+            return ticket;
+        };
+        let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
+        match self.subscribe_one(session, filter.as_str(), options, None) {
+            Ok((node, _)) => {
+                self.begin_replay(session, node, qos, None, None);
+                self.actions.announce_local(self.local_id(session));
+                match self.await_interest(core::iter::once(filter.as_str())) {
+                    Some(settlement) => self.settlements.add(settlement, Waiter::Subscribed(ticket)),
+                    None => self.event(Event::Subscribed { ticket, reason: ReasonCode::Success }),
+                }
+            }
+            Err(reason) => self.event(Event::Subscribed { ticket, reason }),
+        }
+        ticket
+    }
+
+    pub(super) fn unsubscribe_local(&mut self, id: LocalId, filter: &TopicFilter) -> Ticket {
+        let ticket = self.locals.ticket();
+        let existed = self.local(id).is_some_and(|session| self.unsubscribe_one(session, filter.as_str()));
+        if !existed {
+            self.event(Event::Unsubscribed { ticket, reason: ReasonCode::NoSubscriptionExisted });
+            return ticket;
+        }
+        match self.await_interest(core::iter::once(filter.as_str())) {
+            Some(settlement) => self.settlements.add(settlement, Waiter::Unsubscribed(ticket)),
+            None => self.event(Event::Unsubscribed { ticket, reason: ReasonCode::Success }),
+        }
+        ticket
+    }
+
+    pub(super) fn publish_local(
+        &mut self,
+        now: Instant,
+        id: LocalId,
+        publication: &Publication,
+    ) -> Result<Ticket, ReasonCode> {
+        let session = self.local(id).ok_or(ReasonCode::UnspecifiedError)?;
+        let s = &self.sessions[session];
+        let (qos, retain) = (publication.qos, publication.retain);
+        let access = Access::Publish { topic: publication.topic.as_str(), qos, retain };
+        if !self.grants.may(s.grant, &s.client_id, access) {
+            return Err(ReasonCode::NotAuthorized);
+        }
+        let small;
+        let chunks: Arc<[Bytes]>;
+        let content = if publication.payload.len() >= super::LARGE {
+            chunks = publication.payload.pieces().into();
+            Content::Large(&chunks)
+        } else {
+            small = publication.payload.to_vec();
+            Content::Small(&small)
+        };
+        let view = View {
+            id: self.next_message_id(now),
+            origin: self.identity(session),
+            expires_at: publication.message_expiry_interval.map(|seconds| now.after_secs(seconds.into())),
+            topic: publication.topic.as_str(),
+            properties: &publication.properties,
+            content,
+        };
+        let ticket = self.locals.ticket();
+        let routed = self.spread(now, None, session, &view, qos, retain);
+        match routed.settlement {
+            Some(settlement) => self.settlements.add(settlement, Waiter::Published(ticket, view.id)),
+            None => {
+                let reason = routed.reason();
+                self.event(Event::Acknowledged { ticket, message: view.id, reason });
+            }
+        }
+        Ok(ticket)
+    }
+
+    /// The next message for a local subscriber. QoS 1 and 2 are in flight until they are acknowledged.
+    pub(super) fn next_local(&mut self, now: Instant, id: LocalId) -> Option<Received> {
+        let session = self.local(id)?;
+        self.actions.local_polled(session);
+        let who = self.sessions.recipient(session);
+        let mut flow = self.sessions.take_flow(session)?;
+        let received = loop {
+            let Some(&entry) = flow.passing.front().or(flow.queue.front()) else { break None };
+            if let Queued::Replay(place) = entry.what() {
+                if self.replay_for_local(now, session, &mut flow, place) {
+                    continue;
+                }
+                break None;
+            }
+            let expired = self.depot.stored(entry).expires_at.is_some_and(|at| now > at);
+            if !expired
+                && entry.qos() > QoS::AtMostOnce
+                && flow.sender.len() >= usize::from(self.limits.in_flight)
+            {
+                break None;
+            }
+            if flow.passing.pop_front().is_none() {
+                flow.queue.pop_front();
+                flow.zeros -= u32::from(entry.qos() == QoS::AtMostOnce);
+            }
+            self.depot.refund(&mut flow, entry);
+            if expired {
+                self.depot.end(entry, who, Fate::Queued, Fate::Expired);
+                continue;
+            }
+            let message = message(&self.depot.stored(entry).view(), entry.retain());
+            if entry.qos() == QoS::AtMostOnce {
+                self.depot.end(entry, who, Fate::Queued, Fate::Delivered);
+                break Some(Received { message, qos: QoS::AtMostOnce, token: None });
+            }
+            self.depot.moved(entry, who, Some(Fate::Queued), Fate::InFlight);
+            // In this process an exchange of two steps is one: a token is given once and used once.
+            let packet_id = flow.sender.bind_sent(entry, QoS::AtLeastOnce);
+            let token = Some(Token { packet_id, epoch: who.generation });
+            break Some(Received { message, qos: entry.qos(), token });
+        };
+        self.sessions[session].flow = Some(flow);
+        self.drained(session);
+        self.sessions.rest(session);
+        received
+    }
+
+    pub(super) fn acknowledge_local(&mut self, id: LocalId, token: &Token, reason: ReasonCode) {
+        let Some(session) = self.local(id) else { return };
+        if token.epoch != self.sessions[session].generation {
+            return;
+        }
+        let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
+        if let Acknowledged::Done(entry) = flow.sender.on_puback(token.packet_id) {
+            let fate = if reason.is_error() { Fate::Dropped(Reason::Refused) } else { Fate::Delivered };
+            self.ended(session, entry, fate);
+            if self.sessions[session].flow.as_deref().is_some_and(|f| !f.queue.is_empty()) {
+                self.actions.announce_local(self.local_id(session));
+            }
+        }
+    }
+
+    /// Wakes whoever takes a session's messages.
+    pub(super) fn wake(&mut self, session: u32) {
+        let connection = self.sessions[session].connection;
+        if connection != NONE {
+            self.announce(connection);
+        } else if self.sessions[session].kind == Kind::Local {
+            self.actions.announce_local(self.local_id(session));
+        }
+    }
+}
+
+fn message(view: &View<'_>, retain: bool) -> Message {
+    Message {
+        id: view.id,
+        origin: view.origin,
+        topic: TopicName::new(view.topic).expect("what was published has a valid Topic Name"),
+        payload: match view.content {
+            Content::Small(bytes) => Payload::Whole(Bytes::copy_from_slice(bytes)),
+            Content::Large(chunks) => Payload::Chunks(chunks.clone()),
+        },
+        retain,
+        expires_at: view.expires_at,
+        properties: Bytes::copy_from_slice(view.properties),
+    }
+}

@@ -1,0 +1,414 @@
+//! What goes to a connection: pulled, late, as much as its socket takes.
+use super::Broker;
+use super::connection::{Flags, NONE, State};
+use super::depot::Depot;
+use super::ledger::{Fate, Reason, Recipient};
+use super::policy::Access;
+use super::replay::Next;
+use super::rules::Rule;
+use super::session::{Entry, Flow, Queued};
+use super::store::Content;
+use crate::codec::{AckKind, Delivery, PublishHead, encode_ack};
+use crate::delivery::Unsent;
+use crate::id::{ConnectionId, MessageId, PacketId};
+use crate::output::Output;
+use crate::qos::QoS;
+use crate::reason::ReasonCode;
+use crate::time::Instant;
+use crate::version::Version;
+
+/// A message that was encoded early and is not handed over yet.
+pub(super) struct Early {
+    pub(super) id: MessageId,
+}
+
+/// One packet id that is never acknowledged lets the ring of those in flight grow; not beyond this.
+pub(super) const SPAN: usize = 16 * 1024;
+
+/// What one recipient takes.
+#[derive(Clone, Copy)]
+struct Taker {
+    who: Recipient,
+    version: Version,
+    maximum_packet_size: u32,
+    receive_maximum: usize,
+}
+
+/// Why nothing more is sent for now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// There is nothing.
+    Empty,
+    /// The output holds what was asked for.
+    Full,
+    /// What comes next needs an acknowledgement, or the journal, first.
+    Waits,
+}
+
+impl Broker {
+    pub(super) fn transmit(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        limit: usize,
+        out: &mut Output,
+    ) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
+        connection.flags.clear(Flags::ANNOUNCED);
+        connection.flags.clear(Flags::BLOCKED);
+        connection.flags.clear(Flags::MORE);
+        let session = connection.session;
+        let limit = limit.min(usize::try_from(self.limits.unsent_bytes).unwrap_or(usize::MAX));
+        let ready = connection.state == State::Up && connection.flags.has(Flags::GREETED);
+        self.hand_over(id.index, out);
+        let more = ready && session != NONE && self.drain(now, session, limit, out);
+        if more {
+            self.connections[id.index].flags.set(Flags::MORE);
+        }
+        self.connections.rest(id.index);
+        more
+    }
+
+    /// What was encoded before goes first; with it, what was encoded early is delivered.
+    fn hand_over(&mut self, index: u32, out: &mut Output) {
+        let session = self.connections[index].session;
+        let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
+        out.take(&mut lane.out);
+        if !lane.early.is_empty() && session != NONE {
+            let who = self.sessions.recipient(session);
+            for early in lane.early.drain(..) {
+                self.depot.books.moved(early.id, who, Some(Fate::Queued), Fate::Delivered);
+            }
+        }
+    }
+
+    /// The connection ends before what was encoded early could be handed over.
+    pub(super) fn drop_early(&mut self, session: u32, index: u32) {
+        let who = self.sessions.recipient(session);
+        let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
+        for early in lane.early.drain(..) {
+            let fate = Fate::Dropped(Reason::ConnectionLost);
+            self.depot.books.moved(early.id, who, Some(Fate::Queued), fate);
+        }
+    }
+
+    fn drain(&mut self, now: Instant, session: u32, limit: usize, out: &mut Output) -> bool {
+        let Some(mut flow) = self.sessions.take_flow(session) else { return false };
+        let s = &self.sessions[session];
+        let taker = Taker {
+            who: self.sessions.recipient(session),
+            version: s.version,
+            maximum_packet_size: s.maximum_packet_size,
+            receive_maximum: usize::from(s.receive_maximum),
+        };
+        let stop = loop {
+            if out.unsent() >= limit {
+                break Stop::Full;
+            }
+            if let Err(stop) = self.send_next(now, session, &mut flow, &taker, out) {
+                break stop;
+            }
+        };
+        flow.stalled = stop == Stop::Waits;
+        if flow.stalled && flow.zeros > 0 && flow.replays == 0 {
+            let_pass(&mut flow);
+            while out.unsent() < limit
+                && let Some(entry) = flow.passing.pop_front()
+            {
+                self.depot.refund(&mut flow, entry);
+                send_once(&mut self.depot, now, entry, &taker, out);
+            }
+        }
+        let more = stop == Stop::Full || !flow.passing.is_empty();
+        self.sessions[session].flow = Some(flow);
+        self.caught_up(session);
+        self.sessions.rest(session);
+        more
+    }
+
+    /// Sends one thing, or says why not.
+    fn send_next(
+        &mut self,
+        now: Instant,
+        session: u32,
+        flow: &mut Flow,
+        taker: &Taker,
+        out: &mut Output,
+    ) -> Result<(), Stop> {
+        if let Some(unsent) = flow.sender.unsent() {
+            if flow.bound > self.journal.durable() {
+                let index = self.sessions[session].connection;
+                self.journal.wake(flow.bound, self.connections.id(index));
+                return Err(Stop::Waits);
+            }
+            if let Unsent::Publish { message, dup: true, .. } = unsent
+                && !self.may_be_sent_again(session, message)
+            {
+                flow.sender.give_up();
+                self.depot.end(message, taker.who, Fate::InFlight, Fate::Dropped(Reason::NotAuthorized));
+                return Ok(());
+            }
+            return send_bound(&mut self.depot, now, flow, unsent, taker, out);
+        }
+        if let Some(entry) = flow.passing.pop_front() {
+            self.depot.refund(flow, entry);
+            send_once(&mut self.depot, now, entry, taker, out);
+            return Ok(());
+        }
+        let Some(&entry) = flow.queue.front() else { return Err(Stop::Empty) };
+        match entry.what() {
+            Queued::Replay(place) => self.replay_next(now, session, flow, place, taker.receive_maximum),
+            Queued::Message(_) if entry.qos() == QoS::AtMostOnce => {
+                if is_large(&self.depot, entry) && !out.is_empty() {
+                    return Err(Stop::Full);
+                }
+                flow.queue.pop_front();
+                flow.zeros -= 1;
+                self.depot.refund(flow, entry);
+                send_once(&mut self.depot, now, entry, taker, out);
+                Ok(())
+            }
+            Queued::Message(_) => {
+                if flow.sender.unacknowledged() >= taker.receive_maximum || flow.sender.span() >= SPAN {
+                    return Err(Stop::Waits);
+                }
+                flow.queue.pop_front();
+                self.depot.refund(flow, entry);
+                self.bind(now, session, flow, entry, taker);
+                Ok(())
+            }
+        }
+    }
+
+    /// Its recipient's right may have ended since it was sent on an earlier connection.
+    fn may_be_sent_again(&self, session: u32, entry: Entry) -> bool {
+        let s = &self.sessions[session];
+        let topic = self.depot.stored(entry).view().topic;
+        self.grants.may(s.grant, &s.client_id, Access::Receive { topic })
+    }
+
+    /// A message gets its Packet Identifier, unless it is too old or too large by now.
+    fn bind(&mut self, now: Instant, session: u32, flow: &mut Flow, entry: Entry, taker: &Taker) {
+        if let Some(fate) = unfit(&self.depot, now, entry, taker) {
+            self.depot.end(entry, taker.who, Fate::Queued, fate);
+            return;
+        }
+        self.depot.moved(entry, taker.who, Some(Fate::Queued), Fate::InFlight);
+        let packet_id = flow.sender.bind(entry, entry.qos());
+        if entry.qos() == QoS::ExactlyOnce {
+            // The id is bound by a record of its own, and the PUBLISH waits for that.
+            let id = self.depot.store.id(entry.message_ref());
+            self.journal_bound(session, id, packet_id);
+            if self.rules.obeys(Rule::BoundFirst) {
+                flow.bound = self.journal.end();
+            }
+        }
+    }
+
+    /// The next entry of a replay takes the place in front of it, or the replay is over.
+    fn replay_next(
+        &mut self,
+        now: Instant,
+        session: u32,
+        flow: &mut Flow,
+        place: u32,
+        receive_maximum: usize,
+    ) -> Result<(), Stop> {
+        if flow.sender.unacknowledged() >= receive_maximum {
+            return Err(Stop::Waits);
+        }
+        match self.replay_step(now, session, place) {
+            Next::Message(entry) => {
+                let who = self.sessions.recipient(session);
+                let id = self.depot.store.id(entry.message_ref());
+                self.depot.books.moved(id, who, None, Fate::Queued);
+                flow.bytes += self.depot.stored(entry).size();
+                flow.zeros += u32::from(entry.qos() == QoS::AtMostOnce);
+                flow.queue.push_front(entry);
+                Ok(())
+            }
+            Next::Wait => Err(Stop::Waits),
+            Next::Pause => Err(Stop::Full),
+            Next::End => {
+                flow.queue.pop_front();
+                flow.replays -= 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// The same for a local subscriber; false if nothing comes for now.
+    pub(super) fn replay_for_local(
+        &mut self,
+        now: Instant,
+        session: u32,
+        flow: &mut Flow,
+        place: u32,
+    ) -> bool {
+        !matches!(self.replay_next(now, session, flow, place, usize::MAX), Err(Stop::Waits | Stop::Empty))
+    }
+
+    /// Whoever waited for this queue may go on.
+    fn caught_up(&mut self, session: u32) {
+        let low = (self.limits.queued_messages / 16) as usize;
+        let low_bytes = self.limits.queued_bytes / 16;
+        let Some(flow) = self.sessions[session].flow.as_deref() else { return };
+        if !flow.waiting.is_empty() && flow.queued() <= low && flow.bytes as u64 <= low_bytes {
+            self.drained(session);
+        }
+    }
+
+    /// Nobody need wait for this queue any more.
+    pub(super) fn drained(&mut self, session: u32) {
+        let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
+        for publisher in core::mem::take(&mut flow.waiting) {
+            if self.connections.get(publisher).is_some() {
+                self.resume(publisher.index);
+            }
+        }
+    }
+}
+
+/// QoS 0 need not wait for the acknowledgements that the head of the queue waits for.
+fn let_pass(flow: &mut Flow) {
+    let Flow { queue, passing, .. } = flow;
+    queue.retain(|entry| {
+        let waits = entry.qos() != QoS::AtMostOnce || matches!(entry.what(), Queued::Replay(_));
+        if !waits {
+            passing.push_back(*entry);
+        }
+        waits
+    });
+    flow.zeros = 0;
+}
+
+fn is_large(depot: &Depot, entry: Entry) -> bool {
+    matches!(depot.stored(entry).content, Content::Large(_))
+}
+
+/// Why a message can't be sent to this recipient any more, if so.
+fn unfit(depot: &Depot, now: Instant, entry: Entry, taker: &Taker) -> Option<Fate> {
+    let view = depot.stored(entry);
+    if view.expires_at.is_some_and(|at| now > at) {
+        // [MQTT-3.3.2-5]
+        return Some(Fate::Expired);
+    }
+    if taker.maximum_packet_size < u32::MAX {
+        let mut one = [0];
+        let head = head(depot, now, entry, Delivery::AtMostOnce, &mut one);
+        let packet_id = if entry.qos() == QoS::AtMostOnce { 0 } else { 2 };
+        let length = head.packet_length(taker.version).unwrap_or(u32::MAX);
+        if length.saturating_add(packet_id) > taker.maximum_packet_size {
+            // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
+            return Some(Fate::Dropped(Reason::TooLarge));
+        }
+    }
+    None
+}
+
+/// QoS 0: sent, and with that delivered.
+fn send_once(depot: &mut Depot, now: Instant, entry: Entry, taker: &Taker, out: &mut Output) {
+    let fate = match unfit(depot, now, entry, taker) {
+        Some(fate) => fate,
+        None => match put(depot, now, entry, Delivery::AtMostOnce, taker, out) {
+            Ok(()) => Fate::Delivered,
+            Err(crate::codec::TooLarge { .. }) => Fate::Dropped(Reason::TooLarge),
+        },
+    };
+    depot.end(entry, taker.who, Fate::Queued, fate);
+}
+
+/// Sends what is bound to a Packet Identifier, for the first time or again.
+fn send_bound(
+    depot: &mut Depot,
+    now: Instant,
+    flow: &mut Flow,
+    unsent: Unsent<Entry>,
+    taker: &Taker,
+    out: &mut Output,
+) -> Result<(), Stop> {
+    let (entry, packet_id, qos, dup) = match unsent {
+        // Not limited by the Receive Maximum. [MQTT-4.9.0-3]
+        Unsent::Pubrel { packet_id } => {
+            out.append(|out| encode_ack(AckKind::Pubrel, packet_id, ReasonCode::Success, taker.version, out));
+            flow.sender.sent();
+            return Ok(());
+        }
+        Unsent::Publish { message, packet_id, qos, dup } => (message, packet_id, qos, dup),
+    };
+    if flow.sender.unacknowledged() >= taker.receive_maximum {
+        return Err(Stop::Waits);
+    }
+    if is_large(depot, entry) && !out.is_empty() {
+        return Err(Stop::Full);
+    }
+    let delivery = delivery(qos, packet_id, dup);
+    if put(depot, now, entry, delivery, taker, out).is_ok() {
+        flow.sender.sent();
+    } else {
+        // The client takes smaller packets than when this was first sent. [MQTT-3.1.2-25]
+        flow.sender.give_up();
+        depot.end(entry, taker.who, Fate::InFlight, Fate::Dropped(Reason::TooLarge));
+    }
+    Ok(())
+}
+
+pub(super) fn delivery(qos: QoS, packet_id: PacketId, dup: bool) -> Delivery {
+    match qos {
+        QoS::AtMostOnce => Delivery::AtMostOnce,
+        QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id, dup },
+        QoS::ExactlyOnce => Delivery::ExactlyOnce { packet_id, dup },
+    }
+}
+
+fn head<'a>(
+    depot: &'a Depot,
+    now: Instant,
+    entry: Entry,
+    delivery: Delivery,
+    one: &'a mut [u32; 1],
+) -> PublishHead<'a> {
+    let view = depot.stored(entry);
+    // What is left of it, in whole seconds. [MQTT-3.3.2-6]
+    let left = view.expires_at.map(|at| {
+        let micros = at.as_micros().saturating_sub(now.as_micros());
+        u32::try_from(micros.div_ceil(1_000_000)).unwrap_or(u32::MAX)
+    });
+    PublishHead {
+        delivery,
+        retain: entry.retain(),
+        topic: view.topic,
+        topic_alias: None,
+        message_expiry_interval: left,
+        properties: view.properties,
+        subscription_identifiers: depot.identifiers(entry, one),
+        payload_len: view.content.len(),
+    }
+}
+
+/// Encodes a PUBLISH; a large payload is shared, not copied.
+fn put(
+    depot: &Depot,
+    now: Instant,
+    entry: Entry,
+    delivery: Delivery,
+    taker: &Taker,
+    out: &mut Output,
+) -> Result<(), crate::codec::TooLarge> {
+    let mut one = [0];
+    let head = head(depot, now, entry, delivery, &mut one);
+    match depot.stored(entry).content {
+        Content::Small(payload) => out.append(|out| {
+            head.encode(taker.version, taker.maximum_packet_size, out)?;
+            out.extend_from_slice(payload);
+            Ok(())
+        }),
+        Content::Large(chunks) => {
+            out.append(|out| head.encode(taker.version, taker.maximum_packet_size, out))?;
+            for chunk in chunks.iter() {
+                out.put_shared(chunk.clone());
+            }
+            Ok(())
+        }
+    }
+}

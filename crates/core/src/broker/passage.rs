@@ -1,0 +1,90 @@
+//! A connection on its way: in from a listener, or over from another shard.
+use super::connection::{Flags, NONE, State};
+use super::policy::Peer;
+use super::{Action, Broker};
+use crate::Input;
+use crate::id::ConnectionId;
+use crate::time::Instant;
+use alloc::vec::Vec;
+
+/// A connection on its way to the shard its session lives on: what is known of it, and the bytes it had sent ahead.
+#[derive(Debug)]
+pub struct Passage {
+    peer: Peer,
+    /// When it was accepted.
+    accepted: Instant,
+    bytes: Vec<u8>,
+}
+
+impl Passage {
+    /// Where the connection comes from.
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+}
+
+impl Broker {
+    /// A connection that was accepted then. Its deadline runs from there, over all shards and layers.
+    pub(super) fn open(&mut self, now: Instant, accepted: Instant, peer: &Peer) -> ConnectionId {
+        let id = self.connections.open(accepted, peer);
+        let (most, per_second) = (self.limits.connections, self.limits.connects_per_second);
+        let welcome = self.usage.opened(now, &self.connections[id.index], most, per_second);
+        if !welcome || self.ends_at.is_some() || self.drained {
+            self.abort(id);
+        } else {
+            self.watch(now, id.index);
+        }
+        id
+    }
+
+    pub(super) fn pack(&mut self, id: ConnectionId) -> Option<Passage> {
+        let connection = self.connections.get(id).filter(|c| c.state == State::Moving)?;
+        let (peer, accepted) = (connection.peer(), connection.heard);
+        let bytes = core::mem::take(&mut connection.lane.as_deref_mut()?.kept);
+        self.forget(id);
+        Some(Passage { peer, accepted, bytes })
+    }
+
+    pub(super) fn unpack(&mut self, now: Instant, passage: &Passage) -> ConnectionId {
+        let id = self.open(now, passage.accepted, &passage.peer);
+        if self.feed(now, id, &passage.bytes) == Input::Hold {
+            // What follows stays in the socket, the peer's end of the connection too.
+            self.push(Action::Pause(id));
+        }
+        id
+    }
+
+    pub(super) fn space(&mut self, id: ConnectionId) -> Option<&mut [u8]> {
+        let connection = self.connections.get(id)?;
+        let ready = connection.state == State::Up && !connection.flags.has(Flags::HELD);
+        if !ready || connection.decoder.body_left() == 0 {
+            return None;
+        }
+        connection.lane.as_deref_mut()?.incoming.as_deref_mut()?.space()
+    }
+
+    pub(super) fn on_payload(&mut self, now: Instant, id: ConnectionId, n: usize) -> Input {
+        let Some(connection) = self.connections.get(id) else { return Input::Done };
+        let Some(incoming) = connection.lane.as_deref_mut().and_then(|l| l.incoming.as_deref_mut()) else {
+            return Input::Done;
+        };
+        let n = incoming.filled(n);
+        connection.decoder.skip_body(u32::try_from(n).unwrap_or_default());
+        connection.heard = now;
+        connection.progress = 0;
+        match self.complete_if_all(now, id.index) {
+            Input::More => self.charge_or_fail(now, id),
+            other => other,
+        }
+    }
+
+    pub(super) fn on_blocked(&mut self, id: ConnectionId, unsent: usize) {
+        if let Some(connection) = self.connections.get(id) {
+            connection.flags.set(Flags::BLOCKED);
+            debug_assert!(
+                unsent > 0 || connection.session == NONE,
+                "a socket that takes no more has left something"
+            );
+        }
+    }
+}

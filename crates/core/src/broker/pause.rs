@@ -1,0 +1,60 @@
+//! Publishers that have to wait, because those they publish to are behind.
+use super::connection::Flags;
+use super::fault::Fault;
+use super::timers::Key;
+use super::timing::Kind;
+use super::{Action, Broker};
+use crate::time::Instant;
+
+impl Broker {
+    /// Reads no more from a publisher until its slowest recipient has caught up, or its patience is over.
+    pub(super) fn pause_for(&mut self, now: Instant, index: u32, slowest: u32) {
+        let id = self.connections.id(index);
+        let flow = self.sessions.flow(slowest);
+        if !flow.waiting.contains(&id) {
+            flow.waiting.push(id);
+        }
+        self.pause(now, index);
+    }
+
+    pub(super) fn pause(&mut self, now: Instant, index: u32) {
+        let connection = &mut self.connections[index];
+        if connection.flags.has(Flags::PAUSED) {
+            return;
+        }
+        connection.flags.set(Flags::PAUSED);
+        let id = self.connections.id(index);
+        self.push(Action::Pause(id));
+        let at = now.after_secs(self.limits.pause_seconds.into());
+        self.timers.insert(at, Key::new(Kind::Pause as u8, index, id.generation));
+    }
+
+    /// A publisher has waited long enough.
+    pub(super) fn pause_is_over(&mut self, now: Instant, index: u32) {
+        let flags = self.connections[index].flags;
+        if flags.has(Flags::REFUSED) {
+            self.fail(now, index, &Fault::Quota);
+        } else if self.waits_for_mail(self.connections.id(index)) {
+            // Only a free window ends this: what is accepted is never held back, so nothing more is accepted.
+            let id = self.connections.id(index);
+            let at = now.after_secs(self.limits.pause_seconds.into());
+            self.timers.insert(at, Key::new(Kind::Pause as u8, index, id.generation));
+        } else {
+            self.resume(index);
+        }
+    }
+
+    pub(super) fn resume(&mut self, index: u32) {
+        let connection = &mut self.connections[index];
+        if connection.flags.has(Flags::PAUSED)
+            && !connection.flags.has(Flags::REFUSED)
+            && !connection.is_ending()
+        {
+            connection.flags.clear(Flags::PAUSED);
+            if !connection.flags.has(Flags::HELD) {
+                let id = self.connections.id(index);
+                self.push(Action::Resume(id));
+            }
+        }
+    }
+}

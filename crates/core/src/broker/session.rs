@@ -1,0 +1,368 @@
+//! What outlives a connection, and the table of it.
+use super::connection::NONE;
+use super::ledger::Recipient;
+use super::store::MessageRef;
+use super::will::Will;
+use crate::delivery::{Receiver, Sender};
+use crate::id::{ConnectionId, LocalId, PacketId};
+use crate::qos::QoS;
+use crate::time::Instant;
+use crate::version::Version;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::hash::{BuildHasher, Hasher};
+use foldhash::quality::FixedState;
+use hashbrown::HashTable;
+
+/// A session that never ends by itself. (Section 3.1.2.11.2)
+pub(super) const NEVER: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    Free,
+    /// Of a client.
+    Client,
+    /// Of the host: no socket, pulled.
+    Local,
+}
+
+pub(super) struct Session {
+    pub(super) client_id: Box<str>,
+    /// What only a busy session needs.
+    pub(super) flow: Option<Box<Flow>>,
+    /// What few sessions have.
+    pub(super) more: Option<Box<More>>,
+    /// Where in the trie it subscribes.
+    #[expect(clippy::box_collection, reason = "most sessions have few or none, and each has this field")]
+    pub(super) subscriptions: Option<Box<Vec<super::router::NodeId>>>,
+    /// Of its live connection, or [`NONE`].
+    pub(super) connection: u32,
+    /// Whose it is, and what they may do: a place in the table of grants.
+    pub(super) grant: u32,
+    /// Session Expiry Interval in seconds; [`NEVER`].
+    pub(super) expiry: u32,
+    /// The client's Maximum Packet Size.
+    pub(super) maximum_packet_size: u32,
+    pub(super) generation: u32,
+    /// The client's Receive Maximum, within our own limit.
+    pub(super) receive_maximum: u16,
+    pub(super) version: Version,
+    pub(super) kind: Kind,
+}
+const _: () = assert!(size_of::<Session>() <= 64); // one for each client that ever came and is not forgotten
+
+/// What few sessions have.
+#[derive(Default)]
+pub(super) struct More {
+    /// What to publish when its connection ends without a DISCONNECT.
+    pub(super) will: Option<Box<Will>>,
+    /// When the will is due, once the connection is gone.
+    pub(super) will_at: Option<Instant>,
+    /// When the session ends, once the connection is gone.
+    pub(super) ends_at: Option<Instant>,
+    /// When its timer goes off: one at a time, however often it is cut.
+    pub(super) armed: Option<Instant>,
+    /// When its last connection was accepted, once that is gone: an older CONNECT may still wait for its verdict.
+    pub(super) accepted: Option<Instant>,
+    /// How often it was taken over in the minute that began then.
+    pub(super) takeovers: (Instant, u32),
+}
+
+/// What only a session with something under way needs. Pooled.
+#[derive(Default)]
+pub(super) struct Flow {
+    /// Messages and replays, in order.
+    pub(super) queue: VecDeque<Entry>,
+    /// QoS 0 that came while the head of `queue` waits for quota: it need not wait.
+    pub(super) passing: VecDeque<Entry>,
+    pub(super) sender: Sender<Entry>,
+    pub(super) receiver: Receiver,
+    /// What the messages in the queues are charged with.
+    pub(super) bytes: usize,
+    /// How many entries of QoS 0 stand in `queue`.
+    pub(super) zeros: u32,
+    /// How many replays stand in `queue`.
+    pub(super) replays: u32,
+    /// The head of `queue` waits for quota.
+    pub(super) stalled: bool,
+    /// What was bound to Packet Identifiers goes out when the journal is durable up to here.
+    pub(super) bound: u64,
+    /// Publishers that wait for this queue to drain.
+    pub(super) waiting: Vec<ConnectionId>,
+    /// QoS 2 ids whose first PUBLISH is not settled by all shards yet, and the settlement each waits for.
+    pub(super) unsettled: Vec<(PacketId, u32)>,
+}
+
+impl Flow {
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+            && self.passing.is_empty()
+            && self.sender.is_empty()
+            && self.receiver.len() == 0
+            && self.waiting.is_empty()
+            && self.unsettled.is_empty()
+    }
+
+    /// How many messages wait; replays don't count.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len() + self.passing.len() - self.replays as usize
+    }
+}
+
+/// A message's place in one recipient's queue: what differs by recipient.
+///
+/// QoS 2 bits, RETAIN 1, many identifiers 1, a Subscription Identifier (or where many of them are) 28.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    what: u32,
+    bits: u32,
+}
+const _: () = assert!(size_of::<Entry>() == 8); // one for each message in each queue
+
+const REPLAY: u32 = 3;
+const RETAIN: u32 = 4;
+const MANY: u32 = 8;
+
+/// What an entry stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Queued {
+    Message(MessageRef),
+    /// Retained Messages for a new subscription: a place in the table of replays.
+    Replay(u32),
+}
+
+/// The Subscription Identifiers that go with a message to one recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Identifiers {
+    None,
+    One(u32),
+    /// A place in the table of lists.
+    Many(u32),
+}
+
+impl Entry {
+    pub(super) fn message(message: MessageRef, qos: QoS, retain: bool, identifiers: Identifiers) -> Self {
+        let (many, value) = match identifiers {
+            Identifiers::None => (0, 0),
+            Identifiers::One(identifier) => (0, identifier),
+            Identifiers::Many(place) => (MANY, place),
+        };
+        let retain = if retain { RETAIN } else { 0 };
+        Self { what: message.0, bits: u32::from(qos.bits()) | retain | many | value << 4 }
+    }
+
+    pub(super) fn replay(place: u32) -> Self {
+        Self { what: place, bits: REPLAY }
+    }
+
+    pub(super) fn what(self) -> Queued {
+        match self.bits & 3 {
+            REPLAY => Queued::Replay(self.what),
+            _ => Queued::Message(MessageRef(self.what)),
+        }
+    }
+
+    /// The message, of an entry that is in flight: only messages are.
+    pub(super) fn message_ref(self) -> MessageRef {
+        MessageRef(self.what)
+    }
+
+    pub(super) fn qos(self) -> QoS {
+        match self.bits & 3 {
+            0 => QoS::AtMostOnce,
+            1 => QoS::AtLeastOnce,
+            _ => QoS::ExactlyOnce,
+        }
+    }
+
+    pub(super) fn retain(self) -> bool {
+        self.bits & RETAIN != 0
+    }
+
+    pub(super) fn identifiers(self) -> Identifiers {
+        match (self.bits & MANY != 0, self.bits >> 4) {
+            (true, place) => Identifiers::Many(place),
+            (false, 0) => Identifiers::None,
+            (false, identifier) => Identifiers::One(identifier),
+        }
+    }
+}
+
+/// How many idle flows are kept warm, and how many entries they may have room for.
+const POOL: usize = 256;
+const POOLED_ENTRIES: usize = 2048;
+
+/// All sessions, by index and by Client Identifier.
+pub(super) struct Sessions {
+    table: Vec<Session>,
+    free: Vec<u32>,
+    by_client_id: HashTable<u32>,
+    hash: FixedState,
+    #[expect(clippy::vec_box, reason = "what is pooled is the box")]
+    pool: Vec<Box<Flow>>,
+}
+
+impl Sessions {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            table: Vec::new(),
+            free: Vec::new(),
+            by_client_id: HashTable::new(),
+            hash: FixedState::with_seed(seed),
+            pool: Vec::new(),
+        }
+    }
+
+    pub(super) fn find(&self, client_id: &str) -> Option<u32> {
+        self.by_client_id
+            .find(hash(&self.hash, client_id), |&i| *self.table[i as usize].client_id == *client_id)
+            .copied()
+    }
+
+    pub(super) fn insert(&mut self, client_id: &str, kind: Kind) -> u32 {
+        let mut session = Session {
+            client_id: client_id.into(),
+            flow: None,
+            more: None,
+            subscriptions: None,
+            connection: NONE,
+            grant: NONE,
+            expiry: 0,
+            maximum_packet_size: u32::MAX,
+            generation: 0,
+            receive_maximum: u16::MAX,
+            version: Version::V3_1_1,
+            kind,
+        };
+        let index = match self.free.pop() {
+            Some(index) => {
+                session.generation = self.table[index as usize].generation;
+                self.table[index as usize] = session;
+                index
+            }
+            None => {
+                if self.table.len() == self.table.capacity() {
+                    self.table.reserve_exact((self.table.len() / 8).max(64));
+                }
+                self.table.push(session);
+                u32::try_from(self.table.len() - 1).expect("there is no memory for so many")
+            }
+        };
+        let (table, state) = (&self.table, &self.hash);
+        self.by_client_id
+            .insert_unique(hash(state, client_id), index, |&i| hash(state, &table[i as usize].client_id));
+        index
+    }
+
+    /// Forgets it; its queues must be empty.
+    pub(super) fn remove(&mut self, index: u32) {
+        self.rest(index);
+        let session = &mut self.table[index as usize];
+        let client_id = core::mem::take(&mut session.client_id);
+        session.kind = Kind::Free;
+        session.generation = session.generation.wrapping_add(1);
+        (session.flow, session.more, session.subscriptions) = (None, None, None);
+        if let Ok(entry) = self.by_client_id.find_entry(hash(&self.hash, &client_id), |&i| i == index) {
+            entry.remove();
+        }
+        self.free.push(index);
+    }
+
+    /// What a busy session needs, from the pool if it had none.
+    pub(super) fn flow(&mut self, index: u32) -> &mut Flow {
+        let pool = &mut self.pool;
+        self.table[index as usize].flow.get_or_insert_with(|| pool.pop().unwrap_or_default())
+    }
+
+    /// An idle session owns nothing.
+    pub(super) fn rest(&mut self, index: u32) {
+        let session = &mut self.table[index as usize];
+        if session.flow.as_ref().is_some_and(|f| f.is_idle())
+            && let Some(mut flow) = session.flow.take()
+            && self.pool.len() < POOL
+        {
+            flow.sender.clear();
+            flow.sender.shrink(POOLED_ENTRIES);
+            flow.receiver.shrink(POOLED_ENTRIES);
+            flow.queue.shrink_to(POOLED_ENTRIES);
+            flow.passing.shrink_to(POOLED_ENTRIES);
+            (flow.stalled, flow.bound, flow.zeros, flow.replays) = (false, 0, 0, 0);
+            self.pool.push(flow);
+        }
+    }
+
+    /// The same, from the pool if it had none.
+    pub(super) fn take_flow_or_new(&mut self, index: u32) -> Box<Flow> {
+        self.table[index as usize].flow.take().or_else(|| self.pool.pop()).unwrap_or_default()
+    }
+
+    /// Takes a flow out, so that others can be borrowed meanwhile.
+    pub(super) fn take_flow(&mut self, index: u32) -> Option<Box<Flow>> {
+        self.table[index as usize].flow.take()
+    }
+
+    /// If it is still the one of that generation.
+    pub(super) fn get(&mut self, index: u32, generation: u32) -> Option<&mut Session> {
+        self.table.get_mut(index as usize).filter(|s| s.generation == generation && s.kind != Kind::Free)
+    }
+
+    /// The same, to look at.
+    pub(super) fn get_ref(&self, index: u32, generation: u32) -> Option<&Session> {
+        self.table.get(index as usize).filter(|s| s.generation == generation && s.kind != Kind::Free)
+    }
+
+    /// How its host knows the session of a local subscriber.
+    pub(super) fn local_id(&self, index: u32) -> LocalId {
+        LocalId { index, generation: self.table[index as usize].generation }
+    }
+
+    pub(super) fn recipient(&self, index: u32) -> Recipient {
+        Recipient { session: index, generation: self.table[index as usize].generation }
+    }
+
+    /// Does it still exist?
+    pub(super) fn is(&self, who: Recipient) -> bool {
+        let session = self.table.get(who.session as usize);
+        session.is_some_and(|s| s.generation == who.generation && s.kind != Kind::Free)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.table.len() - self.free.len()
+    }
+
+    /// The first one at or behind this place.
+    pub(super) fn next_from(&self, place: u32) -> Option<u32> {
+        (place..)
+            .zip(self.table.get(place as usize..)?)
+            .find(|(_, s)| s.kind != Kind::Free)
+            .map(|(index, _)| index)
+    }
+
+    /// All of them, by index.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Session)> {
+        (0..).zip(&self.table).filter(|(_, s)| s.kind != Kind::Free)
+    }
+}
+
+impl core::ops::Index<u32> for Sessions {
+    type Output = Session;
+
+    fn index(&self, index: u32) -> &Session {
+        &self.table[index as usize]
+    }
+}
+
+impl core::ops::IndexMut<u32> for Sessions {
+    fn index_mut(&mut self, index: u32) -> &mut Session {
+        &mut self.table[index as usize]
+    }
+}
+
+fn hash(state: &FixedState, client_id: &str) -> u64 {
+    let mut hasher = state.build_hasher();
+    hasher.write(client_id.as_bytes());
+    hasher.finish()
+}

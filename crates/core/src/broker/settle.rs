@@ -1,0 +1,190 @@
+//! Settlements: what waits until other shards have said that they are done, and what became of it there.
+use super::Broker;
+use super::answers::What;
+use super::publish::Routed;
+use crate::codec::AckKind;
+use crate::id::{ConnectionId, MessageId, PacketId, ShardId, Ticket};
+use crate::reason::ReasonCode;
+use crate::time::Instant;
+use alloc::vec::Vec;
+
+/// What became of a message on a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Queued,
+    NobodyMatched,
+    EveryQueueRefused,
+}
+
+impl Outcome {
+    /// Of a message on this shard.
+    pub(super) fn of(routed: &Routed) -> Self {
+        match routed.reason() {
+            ReasonCode::NoMatchingSubscribers => Self::NobodyMatched,
+            ReasonCode::QuotaExceeded => Self::EveryQueueRefused,
+            _ => Self::Queued,
+        }
+    }
+
+    pub(super) fn byte(self) -> u8 {
+        self as u8
+    }
+
+    pub(super) fn from_byte(byte: u8) -> Self {
+        match byte {
+            1 => Self::NobodyMatched,
+            2 => Self::EveryQueueRefused,
+            _ => Self::Queued,
+        }
+    }
+}
+
+/// Who waits for a settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiter {
+    /// An answer on a connection.
+    Answer(ConnectionId, u32),
+    /// Whoever published or subscribed as a local subscriber.
+    Published(Ticket, MessageId),
+    Subscribed(Ticket),
+    Unsubscribed(Ticket),
+    /// The shard on whose behalf a message of our topic was ordered.
+    Ordered(ShardId, u32),
+    /// A QoS 2 message that is to be mailed again after a crash, until now.
+    Distributed(MessageId),
+    /// The road of a topic: one message fewer on it.
+    Road(u32),
+    /// A QoS 2 message of a session: from now on its repetition need not wait.
+    Receipt(u32, u32, PacketId),
+}
+
+#[derive(Default)]
+struct Settlement {
+    /// How many shards have not answered.
+    open: usize,
+    queued: bool,
+    refused: bool,
+    waiters: Vec<Waiter>,
+}
+
+/// The settlements that are open.
+#[derive(Default)]
+pub(super) struct Settlements {
+    table: Vec<Settlement>,
+    free: Vec<u32>,
+}
+
+impl Settlements {
+    /// One that so many shards have to answer, and what is known already.
+    pub(super) fn open(&mut self, shards: usize, here: Outcome) -> u32 {
+        let settlement = Settlement {
+            open: shards,
+            queued: here == Outcome::Queued,
+            refused: here == Outcome::EveryQueueRefused,
+            waiters: Vec::new(),
+        };
+        if let Some(place) = self.free.pop() {
+            self.table[place as usize] = settlement;
+            return place;
+        }
+        self.table.push(settlement);
+        u32::try_from(self.table.len() - 1).expect("there are fewer answers under way than that")
+    }
+
+    pub(super) fn add(&mut self, place: u32, waiter: Waiter) {
+        self.table[place as usize].waiters.push(waiter);
+    }
+
+    pub(super) fn join(&mut self, place: u32, id: ConnectionId, number: u32) {
+        self.add(place, Waiter::Answer(id, number));
+    }
+
+    /// A shard tells what became of it there.
+    pub(super) fn outcome(&mut self, place: u32, outcome: Outcome) {
+        let settlement = &mut self.table[place as usize];
+        settlement.queued |= outcome == Outcome::Queued;
+        settlement.refused |= outcome == Outcome::EveryQueueRefused;
+    }
+
+    /// A shard is done with it; the outcome and the waiters if it was the last one.
+    fn close(&mut self, place: u32) -> Option<(Outcome, Vec<Waiter>)> {
+        let settlement = &mut self.table[place as usize];
+        settlement.open -= 1;
+        if settlement.open > 0 {
+            return None;
+        }
+        let outcome = match (settlement.queued, settlement.refused) {
+            (true, _) => Outcome::Queued,
+            (false, true) => Outcome::EveryQueueRefused,
+            (false, false) => Outcome::NobodyMatched,
+        };
+        let waiters = core::mem::take(&mut settlement.waiters);
+        self.free.push(place);
+        Some((outcome, waiters))
+    }
+
+    /// How many are open.
+    pub(super) fn len(&self) -> usize {
+        self.table.len() - self.free.len()
+    }
+}
+
+impl Broker {
+    /// A shard is done with what a settlement waits for.
+    pub(super) fn settle(&mut self, now: Instant, place: u32) {
+        let Some((outcome, waiters)) = self.settlements.close(place) else { return };
+        let reason = match outcome {
+            Outcome::Queued => ReasonCode::Success,
+            Outcome::NobodyMatched => ReasonCode::NoMatchingSubscribers,
+            Outcome::EveryQueueRefused => ReasonCode::QuotaExceeded,
+        };
+        for waiter in waiters {
+            match waiter {
+                Waiter::Answer(id, number) => self.answer_with(now, id, number, reason),
+                Waiter::Published(ticket, message) => {
+                    self.event(super::Event::Acknowledged { ticket, message, reason });
+                }
+                Waiter::Subscribed(ticket) => {
+                    self.event(super::Event::Subscribed { ticket, reason: ReasonCode::Success });
+                }
+                Waiter::Unsubscribed(ticket) => {
+                    self.event(super::Event::Unsubscribed { ticket, reason: ReasonCode::Success });
+                }
+                Waiter::Ordered(shard, ticket) => self.tell_ordered(shard, ticket, outcome),
+                Waiter::Distributed(id) => self.distributed(id),
+                Waiter::Road(road) => self.road_shortens(road),
+                Waiter::Receipt(session, generation, packet_id) => {
+                    let found = self.sessions.get(session, generation);
+                    if let Some(flow) = found.and_then(|s| s.flow.as_deref_mut()) {
+                        flow.unsettled.retain(|(id, _)| *id != packet_id);
+                        if outcome == Outcome::EveryQueueRefused {
+                            flow.receiver.release(packet_id);
+                        }
+                        self.sessions.rest(session);
+                    }
+                }
+            }
+        }
+    }
+
+    /// An acknowledgement that waited: it says what became of the message; SUBACK says what it said.
+    fn answer_with(&mut self, now: Instant, id: ConnectionId, number: u32, told: ReasonCode) {
+        let v5 = self.connections.get(id).is_some_and(|c| c.version().is_v5());
+        let mut refused = None;
+        self.answer_settled(id, number, |what| {
+            let What::Ack { kind, packet_id, reason } = what else { return };
+            if told == ReasonCode::QuotaExceeded && !v5 {
+                refused = Some((*kind, *packet_id));
+                *what = What::Nothing;
+            } else {
+                *reason = told;
+            }
+        });
+        if let Some((kind, packet_id)) = refused
+            && self.connections.get(id).is_some_and(|c| !c.is_ending())
+        {
+            debug_assert!(matches!(kind, AckKind::Puback | AckKind::Pubrec));
+            self.refuse_publish(now, id.index, kind, packet_id, ReasonCode::QuotaExceeded);
+        }
+    }
+}

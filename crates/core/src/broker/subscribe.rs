@@ -1,0 +1,205 @@
+//! SUBSCRIBE and UNSUBSCRIBE.
+use super::Broker;
+use super::answers::What;
+use super::fault::Fault;
+use super::policy::Access;
+use super::replay::Replay;
+use super::router::{NodeId, Options, Replaced, Subscriber};
+use super::rules::Rule;
+use super::session::Entry;
+use super::settle::Waiter;
+use crate::codec::{Packet, Properties, RetainHandling, Suback, Subscribe, SubscriptionOptions, Unsubscribe};
+use crate::id::ConnectionId;
+use crate::qos::QoS;
+use crate::reason::ReasonCode;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+impl Broker {
+    pub(super) fn on_subscribe(&mut self, index: u32, subscribe: &Subscribe<'_>) -> Result<(), Fault> {
+        let session = self.connections[index].session;
+        let identifier = subscribe.properties.subscription_identifier().and_then(NonZeroU32::new);
+        let mut reasons = Vec::with_capacity(subscribe.filters.len());
+        let mut replays = Vec::new();
+        let mut interest = Vec::new();
+        for (filter, options) in subscribe.filters.iter() {
+            let verdict = self.subscribe_one(session, filter, options, identifier);
+            reasons.push(match verdict {
+                Ok((node, new)) => {
+                    let first = new && self.router.sessions_at(node) == 1;
+                    if first || self.rules.obeys(Rule::LaterOnesWait) {
+                        interest.push(node);
+                    }
+                    if wants_retained(options.retain_handling, new) {
+                        replays.push((node, options.qos));
+                    }
+                    // Granted QoS 0, 1 or 2. [MQTT-3.9.3-1]
+                    options.qos.bits()
+                }
+                Err(reason) => reason.byte(),
+            });
+        }
+        let suback = Packet::Suback(Suback {
+            packet_id: subscribe.packet_id,
+            properties: Properties::default(),
+            reasons: &reasons,
+        });
+        let number = self.answer_interest(index, &suback, &interest);
+        for (node, qos) in replays {
+            let behind = number.map(|number| (self.connections.id(index), number));
+            self.begin_replay(session, node, qos, identifier, behind);
+        }
+        self.announce(index);
+        Ok(())
+    }
+
+    /// A verdict per filter: inserting consumes it, so that what is refused is never stored.
+    pub(super) fn subscribe_one(
+        &mut self,
+        session: u32,
+        filter: &str,
+        options: SubscriptionOptions,
+        identifier: Option<NonZeroU32>,
+    ) -> Result<(NodeId, bool), ReasonCode> {
+        if filter.starts_with("$share/") {
+            return Err(ReasonCode::SharedSubscriptionsNotSupported);
+        }
+        let s = &self.sessions[session];
+        if !self.grants.may(s.grant, &s.client_id, Access::Subscribe { filter }) {
+            return Err(ReasonCode::NotAuthorized);
+        }
+        let who = Subscriber::session(session);
+        let known = self.router.find(filter).is_some_and(|node| self.router.options(node, who).is_some());
+        let subscriptions = s.subscriptions.as_ref().map_or(0, |s| s.len());
+        if !known && subscriptions >= self.limits.subscriptions as usize {
+            return Err(ReasonCode::QuotaExceeded);
+        }
+        let options = Options {
+            qos: options.qos,
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+            identifier,
+        };
+        // Replacing never removes it in between. [MQTT-3.8.4-3]
+        if known && !self.rules.obeys(Rule::ReplacedInPlace) {
+            self.unsubscribe_one(session, filter);
+        }
+        let (node, Replaced(replaced)) = self.router.subscribe(filter, who, options);
+        if !replaced {
+            self.sessions[session].subscriptions.get_or_insert_default().push(node);
+            if self.router.sessions_at(node) == 1 {
+                self.tell_interest(filter, true);
+            }
+        }
+        self.journal_subscribed(session, filter, options);
+        Ok((node, !replaced))
+    }
+
+    pub(super) fn on_unsubscribe(&mut self, index: u32, unsubscribe: &Unsubscribe<'_>) {
+        let session = self.connections[index].session;
+        let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
+        let mut filters = Vec::new();
+        for filter in unsubscribe.filters.iter() {
+            let existed = self.unsubscribe_one(session, filter);
+            filters.push(filter);
+            let reason = if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
+            reasons.push(reason.byte());
+        }
+        let unsuback = Packet::Unsuback(Suback {
+            packet_id: unsubscribe.packet_id,
+            properties: Properties::default(),
+            reasons: &reasons,
+        });
+        let settlement = self.await_interest(filters.into_iter());
+        self.answer_settlement(index, &unsuback, settlement);
+    }
+
+    pub(super) fn unsubscribe_one(&mut self, session: u32, filter: &str) -> bool {
+        let Some(node) = self.router.find(filter) else { return false };
+        if self.router.options(node, Subscriber::session(session)).is_none() {
+            return false;
+        }
+        if let Some(list) = self.sessions[session].subscriptions.as_deref_mut() {
+            list.retain(|n| *n != node);
+        }
+        self.unsubscribe_at(node, session);
+        self.journal_unsubscribed(session, filter);
+        true
+    }
+
+    /// Takes a subscription out of the trie, and tells the others if nobody is left who wants that filter.
+    pub(super) fn unsubscribe_at(&mut self, node: NodeId, session: u32) {
+        if self.shards > 1 && self.router.sessions_at(node) == 1 {
+            let filter = self.router.filter(node);
+            self.router.unsubscribe(node, Subscriber::session(session));
+            self.tell_interest(&filter, false);
+        } else {
+            self.router.unsubscribe(node, Subscriber::session(session));
+        }
+    }
+
+    /// SUBACK waits until every shard knows of the interest. Returns the number of the answer if it has to wait.
+    fn answer_interest(&mut self, index: u32, packet: &Packet<'_>, nodes: &[NodeId]) -> Option<u32> {
+        let settlement = if self.shards > 1 {
+            let filters: Vec<_> = nodes.iter().map(|node| self.router.filter(*node)).collect();
+            self.await_interest(filters.iter().map(|filter| filter.as_str()))
+        } else {
+            None
+        };
+        self.answer_settlement(index, packet, settlement)
+    }
+
+    fn answer_settlement(&mut self, index: u32, packet: &Packet<'_>, settlement: Option<u32>) -> Option<u32> {
+        let version = self.connections[index].version();
+        let mut bytes = Vec::new();
+        let _ = packet.encode(version, u32::MAX, &mut bytes);
+        let what = What::Encoded(bytes.into());
+        match settlement {
+            Some(settlement) => {
+                let number = self.answer_later(index, what);
+                let id = self.connections.id(index);
+                self.settlements.add(settlement, Waiter::Answer(id, number));
+                Some(number)
+            }
+            None => {
+                self.answer(index, what);
+                self.last_answer(index)
+            }
+        }
+    }
+
+    /// Retained Messages come behind the SUBACK, at the place of the SUBSCRIBE.
+    pub(super) fn begin_replay(
+        &mut self,
+        session: u32,
+        node: NodeId,
+        qos: QoS,
+        identifier: Option<NonZeroU32>,
+        behind: Option<(ConnectionId, u32)>,
+    ) {
+        if self.retained.len() == 0 {
+            return;
+        }
+        let filter = self.router.filter(node);
+        let mut cursor = self.retained.cursor(&filter);
+        if !self.rules.obeys(Rule::CursorPassesOver) {
+            cursor = cursor.of_all_versions();
+        }
+        let place = self.replays.put(Replay { cursor, qos, identifier, behind });
+        let flow = self.sessions.flow(session);
+        if self.rules.obeys(Rule::CursorInPlace) {
+            flow.queue.push_back(Entry::replay(place));
+        } else {
+            flow.queue.push_front(Entry::replay(place));
+        }
+        flow.replays += 1;
+    }
+}
+
+fn wants_retained(handling: RetainHandling, new: bool) -> bool {
+    match handling {
+        RetainHandling::Send => true,
+        RetainHandling::SendIfNew => new,
+        RetainHandling::DoNotSend => false,
+    }
+}

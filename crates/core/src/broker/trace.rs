@@ -1,0 +1,91 @@
+//! What an operator looks at: where a message is, and how much there is of everything.
+use super::Broker;
+use super::ledger::{Fate, Ledger, Memory};
+use super::session::Queued;
+use crate::id::MessageId;
+use crate::time::Instant;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Where a message stands with one client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Standing {
+    /// Of the client.
+    pub client_id: Box<str>,
+    /// [`Fate::Queued`] or [`Fate::InFlight`].
+    pub fate: Fate,
+}
+
+/// What a shard knows of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Trace {
+    /// Where it is now.
+    pub standing: Vec<Standing>,
+    /// What is remembered of it, oldest first.
+    pub remembered: Vec<Memory>,
+    /// Since when deliveries are remembered, and since when all else is. A message that is older than this and
+    /// not found may have been here.
+    pub reach: (Option<Instant>, Option<Instant>),
+}
+
+/// Counts of one shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Network connections, those not let in yet included.
+    pub connections: u64,
+    /// Sessions, those without a connection included.
+    pub sessions: u64,
+    /// Subscriptions of its sessions, and filters that other shards are interested in.
+    pub subscriptions: u64,
+    /// Retained Messages.
+    pub retained: u64,
+    /// Messages in the store.
+    pub messages: u64,
+    /// Bytes of unfinished input.
+    pub incomplete_bytes: u64,
+    /// Questions without an answer.
+    pub questions: u64,
+    /// The books.
+    pub ledger: Ledger,
+}
+
+impl Broker {
+    pub(super) fn trace_message(&self, message: MessageId) -> Trace {
+        let mut standing = Vec::new();
+        for (_, session) in self.sessions.iter() {
+            let Some(flow) = session.flow.as_deref() else { continue };
+            let mut found = |fate| standing.push(Standing { client_id: session.client_id.clone(), fate });
+            for entry in flow.queue.iter().chain(&flow.passing) {
+                if let Queued::Message(m) = entry.what()
+                    && self.depot.store.id(m) == message
+                {
+                    found(Fate::Queued);
+                }
+            }
+            for (entry, ..) in flow.sender.iter() {
+                if self.depot.store.id(entry.message_ref()) == message {
+                    found(Fate::InFlight);
+                }
+            }
+        }
+        Trace { standing, remembered: self.depot.books.remember(message), reach: self.depot.books.reach() }
+    }
+
+    pub(super) fn count(&self) -> Stats {
+        let mut ledger = self.depot.books.ledger.clone();
+        (ledger.mailed, ledger.settled) = self.mailed_and_settled();
+        Stats {
+            connections: self.connections.len() as u64,
+            sessions: self.sessions.len() as u64,
+            subscriptions: self.router.subscriptions() as u64,
+            retained: self.retained.len() as u64,
+            messages: self.depot.store.len() as u64,
+            incomplete_bytes: self.incomplete + self.strangers,
+            questions: self.questions.len() as u64,
+            ledger,
+        }
+    }
+}

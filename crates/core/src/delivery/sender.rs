@@ -1,0 +1,414 @@
+//! QoS 1 and 2, the sender's half: what is in flight, under which Packet Identifier.
+use crate::id::PacketId;
+use crate::qos::QoS;
+use alloc::collections::VecDeque;
+
+/// What a message in flight waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Awaits {
+    Puback,
+    Pubrec,
+    Pubcomp,
+    /// Nothing more: a hole, until all before it are done as well.
+    Nothing,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct InFlight<M> {
+    message: M,
+    packet_id: u16,
+    awaits: Awaits,
+    /// It was sent on an earlier connection, perhaps.
+    dup: bool,
+}
+
+/// What a PUBACK or PUBCOMP did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acknowledged<M> {
+    /// This message's delivery is complete.
+    Done(M),
+    /// No such delivery: nothing changed.
+    Unknown,
+    /// Another acknowledgement is due for it: nothing changed.
+    Misplaced,
+}
+
+/// What a PUBREC did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received<M> {
+    /// The receiver has the message; send PUBREL.
+    First,
+    /// It had said so already; send PUBREL again.
+    Again,
+    /// It refused the message: the delivery is over. [MQTT-4.4.0-2]
+    Refused(M),
+    /// No such delivery.
+    Unknown,
+    /// Another acknowledgement is due for it: nothing changed.
+    Misplaced,
+}
+
+/// The next thing to send, or to send again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsent<M> {
+    /// With this QoS and DUP.
+    Publish { message: M, packet_id: PacketId, qos: QoS, dup: bool },
+    /// The message arrived; only the end of the exchange is missing.
+    Pubrel { packet_id: PacketId },
+}
+
+/// Messages in flight, in the order in which they were bound to their Packet Identifiers.
+///
+/// The allocator of Packet Identifiers *is* the set in flight: ids are handed out in order, so the ring is
+/// indexed by distance, and an id that is in use can't come twice. An entry leaves by its acknowledgement only;
+/// a new connection sets a cursor back and sends again what is still here. [MQTT-4.4.0-1]
+#[derive(Debug)]
+pub(crate) struct Sender<M> {
+    ring: VecDeque<InFlight<M>>,
+    /// The id that is handed out next.
+    next: PacketId,
+    /// How much of the ring has been sent on this connection.
+    sent: usize,
+    /// How many of the ring are no holes.
+    open: usize,
+    /// How many of those were sent on this connection: what counts against the Receive Maximum.
+    unacknowledged: usize,
+}
+
+impl<M> Default for Sender<M> {
+    fn default() -> Self {
+        Self {
+            ring: VecDeque::new(),
+            next: PacketId(core::num::NonZeroU16::MIN),
+            sent: 0,
+            open: 0,
+            unacknowledged: 0,
+        }
+    }
+}
+
+impl<M: Copy> Sender<M> {
+    /// Nothing in flight.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ring.is_empty()
+    }
+
+    /// How many messages are in flight.
+    pub(crate) fn len(&self) -> usize {
+        self.open
+    }
+
+    /// How many places the ring takes, holes included. One message that is never acknowledged lets it grow.
+    pub(crate) fn span(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// How many were sent on this connection and are not acknowledged. [MQTT-4.9.0-2]
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.unacknowledged
+    }
+
+    /// Everything bound has been sent on this connection.
+    pub(crate) fn all_sent(&self) -> bool {
+        self.sent == self.ring.len()
+    }
+
+    /// Gives a message the next Packet Identifier. It is the last to be sent.
+    ///
+    /// The caller keeps [`span`](Self::span) below 65,535.
+    pub(crate) fn bind(&mut self, message: M, qos: QoS) -> PacketId {
+        debug_assert!(self.ring.len() < 65_535, "an id is free");
+        let packet_id = self.next;
+        self.next = packet_id.next();
+        let awaits = if qos == QoS::ExactlyOnce { Awaits::Pubrec } else { Awaits::Puback };
+        self.ring.push_back(InFlight { message, packet_id: packet_id.get(), awaits, dup: false });
+        self.open += 1;
+        packet_id
+    }
+
+    /// The common case of [`bind`](Self::bind) and [`sent`](Self::sent) in one: all before it have been sent.
+    pub(crate) fn bind_sent(&mut self, message: M, qos: QoS) -> PacketId {
+        debug_assert!(self.all_sent(), "nothing may be overtaken");
+        let packet_id = self.bind(message, qos);
+        self.sent();
+        packet_id
+    }
+
+    /// What to send next of what is bound, if anything.
+    pub(crate) fn unsent(&mut self) -> Option<Unsent<M>> {
+        loop {
+            let entry = self.ring.get(self.sent)?;
+            let packet_id = PacketId::new(entry.packet_id)?;
+            let qos = match entry.awaits {
+                Awaits::Nothing => {
+                    self.sent += 1;
+                    continue;
+                }
+                Awaits::Pubcomp => return Some(Unsent::Pubrel { packet_id }),
+                Awaits::Puback => QoS::AtLeastOnce,
+                Awaits::Pubrec => QoS::ExactlyOnce,
+            };
+            return Some(Unsent::Publish { message: entry.message, packet_id, qos, dup: entry.dup });
+        }
+    }
+
+    /// What [`unsent`](Self::unsent) told has been handed to the transport.
+    pub(crate) fn sent(&mut self) {
+        if let Some(entry) = self.ring.get_mut(self.sent) {
+            entry.dup = true;
+            self.sent += 1;
+            self.unacknowledged += 1;
+        }
+    }
+
+    /// What [`unsent`](Self::unsent) told will not be sent (expired, too large): its id is free again.
+    pub(crate) fn give_up(&mut self) {
+        if let Some(entry) = self.ring.get_mut(self.sent) {
+            entry.awaits = Awaits::Nothing;
+            self.sent += 1;
+            self.open -= 1;
+            self.sweep();
+        }
+    }
+
+    /// A new connection: everything that is here goes out again, in the same order.
+    pub(crate) fn resume(&mut self) {
+        self.sent = 0;
+        self.unacknowledged = 0;
+    }
+
+    /// PUBACK.
+    pub(crate) fn on_puback(&mut self, id: PacketId) -> Acknowledged<M> {
+        self.finish(id, Awaits::Puback)
+    }
+
+    /// PUBCOMP.
+    pub(crate) fn on_pubcomp(&mut self, id: PacketId) -> Acknowledged<M> {
+        self.finish(id, Awaits::Pubcomp)
+    }
+
+    /// PUBREC, with a Reason Code below 0x80 or not.
+    pub(crate) fn on_pubrec(&mut self, id: PacketId, refused: bool) -> Received<M> {
+        let Some(at) = self.place(id) else { return Received::Unknown };
+        let entry = &mut self.ring[at];
+        let message = entry.message;
+        match entry.awaits {
+            Awaits::Pubrec if refused => {
+                self.end(at);
+                Received::Refused(message)
+            }
+            Awaits::Pubrec => {
+                entry.awaits = Awaits::Pubcomp;
+                Received::First
+            }
+            Awaits::Pubcomp => Received::Again,
+            Awaits::Puback => Received::Misplaced,
+            Awaits::Nothing => Received::Unknown,
+        }
+    }
+
+    /// Everything in flight, in order; and whether PUBCOMP is all that is missing.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (M, PacketId, QoS, bool)> {
+        self.ring.iter().filter_map(|entry| {
+            let id = PacketId::new(entry.packet_id)?;
+            match entry.awaits {
+                Awaits::Puback => Some((entry.message, id, QoS::AtLeastOnce, false)),
+                Awaits::Pubrec => Some((entry.message, id, QoS::ExactlyOnce, false)),
+                Awaits::Pubcomp => Some((entry.message, id, QoS::ExactlyOnce, true)),
+                Awaits::Nothing => None,
+            }
+        })
+    }
+
+    /// Puts back what a journal says was in flight, in the order of the binding; false if that can't be.
+    pub(crate) fn restore(&mut self, message: M, id: PacketId, qos: QoS, released: bool) -> bool {
+        if self.ring.is_empty() {
+            self.next = id;
+        }
+        let ahead = (u32::from(id.get()) + 65_535 - u32::from(self.next.get())) % 65_535;
+        if self.ring.len() + ahead as usize >= 65_534 {
+            return false;
+        }
+        while self.next != id {
+            let packet_id = self.next.get();
+            self.ring.push_back(InFlight { message, packet_id, awaits: Awaits::Nothing, dup: false });
+            self.next = self.next.next();
+        }
+        self.bind(message, qos);
+        if let Some(entry) = self.ring.back_mut() {
+            entry.dup = true;
+            if released {
+                entry.awaits = Awaits::Pubcomp;
+            }
+        }
+        true
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self { ring: core::mem::take(&mut self.ring), ..Self::default() };
+        self.ring.clear();
+    }
+
+    /// Gives back memory that a burst needed.
+    pub(crate) fn shrink(&mut self, entries: usize) {
+        if self.ring.capacity() > entries {
+            self.ring.shrink_to(entries);
+        }
+    }
+
+    pub(crate) fn check(&self) {
+        let open = |ring: &[&InFlight<M>]| ring.iter().filter(|e| e.awaits != Awaits::Nothing).count();
+        let all: alloc::vec::Vec<_> = self.ring.iter().collect();
+        assert!(self.sent <= all.len());
+        assert_eq!(self.open, open(&all), "what is open is counted");
+        assert_eq!(
+            self.unacknowledged,
+            open(&all[..self.sent]),
+            "the quota is what is in flight, nothing else"
+        );
+        assert!(all.first().is_none_or(|e| e.awaits != Awaits::Nothing), "no hole in front");
+        assert!(
+            all.windows(2)
+                .all(|w| PacketId::new(w[0].packet_id).map(PacketId::next) == PacketId::new(w[1].packet_id))
+        );
+    }
+
+    /// In constant time, however many are in flight.
+    fn place(&self, id: PacketId) -> Option<usize> {
+        let front = u32::from(self.ring.front()?.packet_id);
+        let at = (u32::from(id.get()) + 65_535 - front) % 65_535;
+        let at = usize::try_from(at).ok()?;
+        (at < self.ring.len()).then_some(at)
+    }
+
+    fn finish(&mut self, id: PacketId, expected: Awaits) -> Acknowledged<M> {
+        match self.place(id) {
+            Some(at) if self.ring[at].awaits == expected => {
+                let message = self.ring[at].message;
+                self.end(at);
+                Acknowledged::Done(message)
+            }
+            Some(at) if self.ring[at].awaits != Awaits::Nothing => Acknowledged::Misplaced,
+            _ => Acknowledged::Unknown,
+        }
+    }
+
+    fn end(&mut self, at: usize) {
+        self.ring[at].awaits = Awaits::Nothing;
+        self.open -= 1;
+        if at < self.sent {
+            self.unacknowledged -= 1;
+        }
+        self.sweep();
+    }
+
+    fn sweep(&mut self) {
+        while self.ring.front().is_some_and(|e| e.awaits == Awaits::Nothing) {
+            self.ring.pop_front();
+            self.sent = self.sent.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    fn id(n: u16) -> PacketId {
+        PacketId::new(n).unwrap()
+    }
+
+    #[test]
+    fn only_the_acknowledgement_that_is_awaited_counts() {
+        // 4 acknowledgements × 4 states, as far as each exists.
+        let mut sender = Sender::default();
+        sender.bind_sent('a', QoS::AtLeastOnce);
+        sender.bind_sent('b', QoS::ExactlyOnce);
+        sender.bind_sent('c', QoS::ExactlyOnce);
+        assert_eq!(sender.on_pubrec(id(3), false), Received::First);
+        assert_eq!(sender.on_pubcomp(id(1)), Acknowledged::Misplaced);
+        assert_eq!(sender.on_pubrec(id(1), false), Received::Misplaced);
+        assert_eq!(sender.on_puback(id(2)), Acknowledged::Misplaced);
+        assert_eq!(sender.on_pubcomp(id(2)), Acknowledged::Misplaced);
+        assert_eq!(sender.on_puback(id(3)), Acknowledged::Misplaced);
+        assert_eq!(sender.on_pubrec(id(3), false), Received::Again);
+        assert_eq!(sender.on_puback(id(9)), Acknowledged::Unknown);
+        assert_eq!(sender.unacknowledged(), 3);
+        assert_eq!(sender.on_puback(id(1)), Acknowledged::Done('a'));
+        assert_eq!(sender.on_puback(id(1)), Acknowledged::Unknown, "a stray one adds no quota");
+        assert_eq!(sender.on_pubcomp(id(3)), Acknowledged::Done('c'));
+        assert_eq!(sender.on_pubrec(id(2), true), Received::Refused('b'));
+        assert!(sender.is_empty());
+        sender.check();
+    }
+
+    #[test]
+    fn a_new_connection_gets_everything_again_in_order() {
+        let mut sender = Sender::default();
+        sender.bind_sent('a', QoS::ExactlyOnce);
+        sender.bind_sent('b', QoS::AtLeastOnce);
+        sender.bind_sent('c', QoS::AtLeastOnce);
+        sender.on_pubrec(id(1), false);
+        sender.on_puback(id(2));
+        for _twice_in_a_row in 0..2 {
+            sender.resume();
+            assert_eq!(sender.unsent(), Some(Unsent::Pubrel { packet_id: id(1) }));
+            sender.sent();
+            let again = Unsent::Publish { message: 'c', packet_id: id(3), qos: QoS::AtLeastOnce, dup: true };
+            assert_eq!(sender.unsent(), Some(again));
+            sender.sent();
+            assert_eq!(sender.unsent(), None);
+            sender.check();
+        }
+    }
+
+    #[test]
+    fn what_was_never_sent_is_no_duplicate() {
+        let mut sender = Sender::default();
+        sender.bind('a', QoS::ExactlyOnce);
+        sender.resume();
+        assert!(matches!(sender.unsent(), Some(Unsent::Publish { dup: false, .. })));
+    }
+
+    #[test]
+    fn ids_wrap_past_those_in_use() {
+        let mut sender = Sender::default();
+        for n in 0..200_000_u32 {
+            let bound = sender.bind_sent(n, QoS::AtLeastOnce);
+            assert_ne!(bound.get(), 0);
+            if n >= 10 {
+                let oldest = sender.iter().next().unwrap();
+                assert_eq!(sender.on_puback(oldest.1), Acknowledged::Done(n - 10));
+            }
+        }
+        assert_eq!(sender.len(), 10);
+        sender.check();
+    }
+
+    proptest! {
+        #[test]
+        fn books_balance_whatever_comes(steps in proptest::collection::vec((0_u8..7, 1_u16..12), 0..200)) {
+            let mut sender = Sender::default();
+            let (mut bound, mut done) = (0_usize, Vec::new());
+            for (step, n) in steps {
+                match step {
+                    0 => { sender.bind(bound, QoS::AtLeastOnce); bound += 1; }
+                    1 => { sender.bind(bound, QoS::ExactlyOnce); bound += 1; }
+                    2 => if sender.unsent().is_some() { sender.sent() },
+                    3 => if let Acknowledged::Done(m) = sender.on_puback(id(n)) { done.push(m) },
+                    4 => if let Received::Refused(m) = sender.on_pubrec(id(n), n % 3 == 0) { done.push(m) },
+                    5 => if let Acknowledged::Done(m) = sender.on_pubcomp(id(n)) { done.push(m) },
+                    _ => sender.resume(),
+                }
+                sender.check();
+                prop_assert_eq!(sender.len() + done.len(), bound);
+            }
+            done.sort_unstable();
+            done.dedup();
+            prop_assert_eq!(sender.len() + done.len(), bound, "nothing ends twice");
+        }
+    }
+}
