@@ -1,0 +1,232 @@
+//! Limits: one less, as much, and one more.
+use crate::support::{Hello, Shards, delivery, publish, publish_with, subscribe};
+use tidewire_core::broker::ledger::Reason;
+use tidewire_core::version::Version;
+
+fn filters(n: usize) -> Vec<u8> {
+    let names: Vec<_> = (0..n).map(|n| format!("f/{n}")).collect();
+    let filters: Vec<_> = names.iter().map(|name| (name.as_str(), 0)).collect();
+    subscribe(Version::V5, 1, &filters)
+}
+
+#[test]
+fn filters_per_packet() {
+    for (n, fits) in [(9, true), (10, true), (11, false)] {
+        let mut s = Shards::with(1, &[("filters_per_packet", "10")]);
+        let c = s.connect("c");
+        s.send(c, &filters(n));
+        assert_eq!(s.is_open(c), fits, "{n}");
+        assert_eq!(s.stats().subscriptions, if fits { n as u64 } else { 0 });
+    }
+}
+
+#[test]
+fn subscriptions_of_a_session_and_those_it_has_may_be_renewed() {
+    let mut s = Shards::with(1, &[("subscriptions", "3")]);
+    let c = s.connect("c");
+    s.send(c, &filters(4));
+    s.send(c, &filters(3));
+    assert_eq!(s.hear(c), ["SUBACK 1 [0, 0, 0, 151]", "SUBACK 1 [0, 0, 0]"]);
+    assert_eq!(s.stats().subscriptions, 3);
+}
+
+#[test]
+fn connect_bytes() {
+    for (limit, let_in) in [(1, false), (0, true), (-1, true)] {
+        let bytes = Hello::new("a client with a name of some length").user("user").bytes();
+        let most = bytes.len().checked_add_signed(-limit).unwrap().to_string();
+        let mut s = Shards::with(1, &[("connect_bytes", &most)]);
+        let c = s.dial();
+        s.send(c, &bytes);
+        assert_eq!(s.is_open(c), let_in, "{most} for {}", bytes.len());
+        if let_in {
+            s.publish(c, "t", &[b'x'; 1000], 1, 1);
+            assert_eq!(s.hear(c), ["CONNACK new 0x00", "PUBACK 1 0x10"], "it is for CONNECT only");
+        }
+    }
+}
+
+#[test]
+fn receive_maximum_inward_over_qos_1_and_2_together() {
+    let mut s = Shards::with(2, &[("receive_maximum", "4")]);
+    let names: Vec<_> = (0..8).map(|n| format!("r{n}")).collect();
+    for name in &names {
+        s.subscriber(name, "t", 1);
+    }
+    s.hold_mail();
+    let c = s.connect("c");
+    for (id, qos) in [(1, 1), (2, 2), (3, 1), (4, 2)] {
+        s.publish(c, "t", b"x", qos, id);
+    }
+    assert!(s.is_open(c) && s.hear(c).is_empty(), "all wait for the other shard");
+    s.publish(c, "t", b"x", 0, 0);
+    assert!(s.is_open(c), "QoS 0 does not count");
+    s.publish(c, "t", b"x", 1, 5);
+    assert_eq!(s.hear(c), ["DISCONNECT 0x93", "closed"]);
+    s.let_mail_go();
+    assert_eq!(s.stats().ledger.mailed, s.stats().ledger.settled);
+}
+
+#[test]
+fn in_flight_to_a_client_that_takes_everything() {
+    for (version, most) in [(Version::V5, 5), (Version::V3_1_1, 3)] {
+        let mut s = Shards::with(1, &[("in_flight", "5"), ("in_flight_v3", "3")]);
+        let r = s.greet(&Hello::new("r").version(version));
+        s.subscribe(r, "t", 1);
+        let c = s.connect("c");
+        (1..=10).for_each(|id| s.publish(c, "t", b"x", 1, id));
+        assert_eq!(s.hear(r).len(), most);
+        (1..=10).for_each(|id| s.acknowledge(r, 4, id));
+        assert_eq!(s.hear(r).len(), 10 - most);
+    }
+}
+
+#[test]
+fn queued_messages_and_bytes_of_a_session_that_is_away() {
+    for (limit, most, size) in [("queued_messages", 5, 1), ("queued_bytes", 3, 1000)] {
+        let mut s = Shards::with(1, &[("queued_messages", "5"), ("queued_bytes", "3900")]);
+        let hello = Hello::new("r").resume().expiry(100);
+        let r = s.greet(&hello);
+        s.subscribe(r, "t", 1);
+        s.cut(r);
+        let c = s.connect("c");
+        (1..=7).for_each(|id| s.publish(c, "t", &vec![b'x'; size], 1, id));
+        let refused = s.hear(c).iter().filter(|l| l.ends_with("0x97")).count();
+        assert_eq!((7 - refused, s.dropped(Reason::QueueFull)), (most, refused as u64), "{limit}");
+        let r = s.greet(&hello);
+        assert_eq!(s.hear(r).len(), 1 + most, "{limit}");
+    }
+}
+
+#[test]
+fn retained_messages_and_bytes_and_clearing_always_works() {
+    for (limit, value) in [("retained_messages", "2"), ("retained_bytes", "2500")] {
+        let mut s = Shards::with(1, &[(limit, value)]);
+        let c = s.connect("c");
+        let keep = |s: &mut Shards, topic: &str, payload: &[u8]| {
+            s.send(c, &publish_with(Version::V5, topic, payload, delivery(1, 1, false), true, None));
+            s.hear(c).remove(0)
+        };
+        for topic in ["a", "b"] {
+            assert_eq!(keep(&mut s, topic, &[b'x'; 1000]), "PUBACK 1 0x10", "{limit}");
+        }
+        assert_eq!(keep(&mut s, "c", &[b'x'; 1000]), "PUBACK 1 0x97", "{limit}");
+        assert_eq!(keep(&mut s, "b", &[b'y'; 1000]), "PUBACK 1 0x10", "{limit}: replaced");
+        assert_eq!(keep(&mut s, "a", b""), "PUBACK 1 0x10");
+        assert_eq!(keep(&mut s, "c", &[b'x'; 1000]), "PUBACK 1 0x10");
+        assert_eq!(s.stats().retained, 2);
+    }
+}
+
+#[test]
+fn incomplete_bytes() {
+    let mut s = Shards::with(1, &[("incomplete_bytes", "10000")]);
+    let clients: Vec<_> = (0..4).map(|n| s.connect(&format!("c{n}"))).collect();
+    let bytes = publish(Version::V5, "t", &[1; 5000], 0, 0);
+    for client in &clients {
+        s.send(*client, &bytes[..4000]);
+        assert!(s.stats().incomplete_bytes <= 10_000);
+    }
+    let open = clients.iter().filter(|c| s.is_open(**c)).count();
+    assert!((1..=2).contains(&open), "{open}");
+    for client in clients {
+        if s.is_open(client) {
+            s.send(client, &bytes[4000..]);
+            assert!(s.is_open(client));
+        } else {
+            assert_eq!(s.hear(client)[0], "DISCONNECT 0x97");
+        }
+    }
+    assert_eq!(s.stats().incomplete_bytes, 0);
+}
+
+#[test]
+fn ten_thousand_strangers_own_next_to_nothing_and_a_friend_gets_in() {
+    let mut s = Shards::with(1, &[("stranger_bytes", "1MiB")]);
+    s.checking = false;
+    let hello = Hello::new("a name that goes on for a while so that there is something to wait for").bytes();
+    let mut strangers = vec![];
+    for n in 0..10_000_usize {
+        let stranger = s.dial();
+        match n % 3 {
+            // 256 MB are announced.
+            0 => s.send(stranger, &[0x10, 0xff, 0xff, 0xff, 0x7f]),
+            // A CONNECT of legal length that never ends.
+            1 => s.send(stranger, &[&[0x10, 0xff, 0xff, 0x03][..], &[0; 100]].concat()),
+            _ => s.send(stranger, &hello[..n % 40]),
+        }
+        strangers.push(stranger);
+        assert!(s.stats().incomplete_bytes <= 1 << 20);
+    }
+    let huge = strangers.iter().step_by(3).all(|c| !s.is_open(*c));
+    assert!(huge, "who announces that much is gone at once");
+    let friend = s.connect("friend");
+    s.wait(11);
+    assert!(s.is_open(friend));
+    assert_eq!((s.stats().connections, s.stats().incomplete_bytes), (1, 0), "their time is over");
+    s.check_now();
+}
+
+#[test]
+fn who_is_not_known_says_connect_first_and_in_time() {
+    for (bytes, heard) in [
+        (vec![0x20, 2, 0, 0], vec!["closed"]),
+        (vec![0xc0, 0], vec!["closed"]),
+        (b"GET / HTTP/1.1\r\n".to_vec(), vec!["closed"]),
+        (vec![0x16, 3, 1, 2, 0, 1], vec!["closed"]),
+    ] {
+        let mut s = Shards::new(1);
+        let c = s.dial();
+        s.send(c, &bytes);
+        assert_eq!(s.hear(c), heard, "{bytes:?}");
+    }
+    let mut s = Shards::with(1, &[("connect_seconds", "3")]);
+    let c = s.dial();
+    for byte in &Hello::new("slowly").bytes()[..3] {
+        s.send(c, &[*byte]);
+        s.wait(1);
+    }
+    s.wait(1);
+    assert_eq!(s.hear(c), ["closed"], "a byte a second puts nothing off");
+}
+
+#[test]
+fn connections_of_an_address_and_how_fast_they_come() {
+    let mut s = Shards::with(1, &[("connections", "3"), ("connects_per_second", "5")]);
+    let four: Vec<_> = (0..4).map(|_| s.dial_from("192.0.2.1")).collect();
+    assert_eq!(four.iter().filter(|c| s.is_open(**c)).count(), 3);
+    let other = s.dial_from("192.0.2.2");
+    assert!(s.is_open(other), "another address is another matter");
+    s.cut(four[0]);
+    let again = s.dial_from("192.0.2.1");
+    assert!(s.is_open(again));
+    for _ in 0..5 {
+        let last = s.dial_from("192.0.2.3");
+        s.cut(last);
+    }
+    let sixth = s.dial_from("192.0.2.3");
+    assert!(!s.is_open(sixth));
+    s.wait(1);
+    let later = s.dial_from("192.0.2.3");
+    assert!(s.is_open(later));
+    assert!(
+        (0..10).all(|_| {
+            let c = s.dial_from("127.0.0.1");
+            s.is_open(c)
+        }),
+        "loopback has no quota"
+    );
+}
+
+#[test]
+fn the_costliest_legal_packets_are_answered() {
+    let mut s = Shards::new(1);
+    let c = s.connect("c");
+    s.send(c, &filters(1000));
+    assert_eq!(s.stats().subscriptions, 1000);
+    let levels = vec!["l"; 200].join("/");
+    s.publish(c, &levels, b"x", 1, 1);
+    assert_eq!(s.hear(c).last().map(String::as_str), Some("PUBACK 1 0x10"));
+    s.publish(c, &format!("{levels}/l"), b"x", 1, 1);
+    assert!(!s.is_open(c), "one level more is too many");
+}

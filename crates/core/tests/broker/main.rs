@@ -1,0 +1,18 @@
+//! A broker's contract, shown from outside: shards in virtual time, without sockets.
+mod support;
+
+mod authorities;
+mod ends;
+mod fates;
+mod flow;
+mod grants;
+mod large;
+mod leaks;
+mod limits;
+mod locals;
+mod pipelining;
+mod refusal;
+mod retained;
+mod sessions;
+mod storm;
+mod wills;
