@@ -1,0 +1,166 @@
+//! Output commit and recovery: nothing is asserted before it is durable, and after a crash at any point of the
+//! journal nothing that was asserted is lost, and nothing comes twice that must not.
+mod crashes;
+mod host;
+#[cfg(feature = "_rules")]
+mod rules;
+mod shards;
+
+use host::{Got, Host, config, connect};
+use tidewire_core::broker::{Broker, RestoreError};
+use tidewire_core::codec::{self, Packet, Properties};
+use tidewire_core::id::Position;
+use tidewire_core::qos::QoS;
+
+// verb: poll_journal, handle_durable
+// action: Journal
+#[test]
+fn nothing_is_asserted_before_it_is_durable() {
+    let mut host = Host::new();
+    host.prompt = false;
+    let bob = host.connect("bob", false);
+    assert_eq!(host.got(bob), [], "a session is promised by CONNACK");
+    host.sync();
+    host.run();
+    assert_eq!(host.got(bob), [Got::Connack { present: false }]);
+    host.subscribe(bob, "t", QoS::ExactlyOnce);
+    assert_eq!(host.got(bob), []);
+    host.sync();
+    host.run();
+    assert_eq!(host.got(bob), [Got::Suback]);
+    let alice = host.connect("alice", true);
+    host.sync();
+    host.run();
+    host.got(alice);
+    for (qos, answer) in [(QoS::AtLeastOnce, Got::Puback(7)), (QoS::ExactlyOnce, Got::Pubrec(7))] {
+        host.publish(alice, "t", "x", qos, 7);
+        assert_eq!(host.got(alice), [], "the message is not safe yet");
+        host.sync();
+        host.run();
+        assert_eq!(host.got(alice), [answer]);
+    }
+}
+
+// verb: handle_journal_failed
+#[test]
+fn a_journal_that_dies_promises_nothing_and_lets_nobody_in() {
+    let mut host = Host::new();
+    let bob = host.connect("bob", false);
+    host.subscribe(bob, "t", QoS::AtLeastOnce);
+    let alice = host.connect("alice", true);
+    host.got(alice);
+    host.prompt = false;
+    host.broker.handle_journal_failed(host.now);
+    host.publish(alice, "t", "x", QoS::AtLeastOnce, 7);
+    assert_eq!(host.got(alice), [], "no acknowledgement will ever come");
+    let carol = host.connect("carol", false);
+    assert_eq!(host.got(carol), [Got::Other], "refused");
+    host.broker.check();
+}
+
+// verb: restore
+#[test]
+fn a_session_comes_back_with_its_subscriptions_and_its_queue() {
+    let mut host = Host::new();
+    let bob = host.connect("bob", false);
+    host.subscribe(bob, "t/+", QoS::ExactlyOnce);
+    host.cut(bob);
+    let alice = host.connect("alice", true);
+    host.publish(alice, "t/1", "one", QoS::AtLeastOnce, 1);
+    host.publish(alice, "t/2", "two", QoS::ExactlyOnce, 2);
+    host.crash(0);
+    let alice = host.connect("alice", true);
+    host.publish(alice, "t/3", "three", QoS::AtLeastOnce, 3);
+    let bob = host.connect("bob", false);
+    let got = host.got(bob);
+    let payloads: Vec<_> = got
+        .iter()
+        .filter_map(|g| match g {
+            Got::Publish { payload, .. } => Some(payload.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(got.first(), Some(&Got::Connack { present: true }));
+    assert_eq!(payloads, ["one", "two", "three"]);
+}
+
+// verb: poll_snapshot
+#[test]
+fn a_snapshot_taken_while_life_goes_on_is_as_good_as_the_journal() {
+    for limit in [1, 100, 100_000] {
+        let mut host = Host::new();
+        let bob = host.connect("bob", false);
+        host.subscribe(bob, "t", QoS::AtLeastOnce);
+        host.cut(bob);
+        let alice = host.connect("alice", true);
+        let mut snapshot = Vec::new();
+        let mut before = host.disk.len();
+        let mut more = true;
+        for n in 1..=20 {
+            host.publish(alice, "t", &n.to_string(), QoS::AtLeastOnce, n);
+            if n == 10 {
+                before = host.disk.len();
+            }
+            if n >= 10 && more {
+                more = host.broker.poll_snapshot(host.now, limit, &mut snapshot);
+            }
+        }
+        while more {
+            more = host.broker.poll_snapshot(host.now, limit, &mut snapshot);
+        }
+        snapshot.extend_from_slice(&host.disk[before..]);
+        host.disk = snapshot;
+        host.restart();
+        let bob = host.connect("bob", false);
+        let payloads: Vec<_> = host
+            .got(bob)
+            .into_iter()
+            .filter_map(
+                |g| if let Got::Publish { payload, .. } = g { payload.parse::<u32>().ok() } else { None },
+            )
+            .collect();
+        assert_eq!(payloads, (1..=20).collect::<Vec<u32>>(), "pieces of {limit}");
+    }
+}
+
+#[test]
+fn damage_is_named_and_what_stands_before_it_is_restored() {
+    let mut host = Host::new();
+    let bob = host.connect("bob", false);
+    host.cut(bob);
+    let end = host.disk.len();
+    host.connect("carol", false);
+    host.disk[end + 12] ^= 1;
+    let mut broker = Broker::new(host.now, config(1, true));
+    let error = broker.restore(host.now, &host.disk).expect_err("a bit is flipped");
+    assert_eq!(error, RestoreError::Corrupt(Position(end as u64)));
+    assert!(error.to_string().contains(&format!("byte {end}")));
+    broker.handle_timeout(host.now);
+    assert_eq!(broker.stats().sessions, 1, "bob is there");
+    broker.check();
+}
+
+#[test]
+fn wills_of_those_who_were_connected_come_after_a_crash() {
+    let mut host = Host::new();
+    let watcher = host.connect("watcher", false);
+    host.subscribe(watcher, "will", QoS::AtLeastOnce);
+    let id = host.open();
+    let Packet::Connect(mut doomed) = connect("doomed", true) else { unreachable!("it is one") };
+    doomed.will = Some(codec::Will {
+        topic: "will",
+        payload: b"gone",
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        properties: Properties::default(),
+    });
+    host.send(id, &Packet::Connect(doomed));
+    host.crash(0);
+    let watcher = host.connect("watcher", false);
+    let got = host.got(watcher);
+    assert!(matches!(&got[1], Got::Publish { payload, .. } if payload == "gone"), "{got:?}");
+    host.crash(0);
+    let watcher = host.connect("watcher", false);
+    let again = host.got(watcher).iter().filter(|g| matches!(g, Got::Publish { dup: false, .. })).count();
+    assert!(again <= 1, "one will, one message");
+}

@@ -1,0 +1,52 @@
+//! Each rule about durability, left out in turn: somebody notices.
+use crate::crashes::Crashes;
+use crate::shards::Run;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tidewire_core::broker::Rule;
+
+thread_local! {
+    static LEFT_OUT: Cell<Option<Rule>> = const { Cell::new(None) };
+}
+
+/// The rule that the brokers of this thread break.
+pub(crate) fn left_out() -> Option<Rule> {
+    LEFT_OUT.get()
+}
+
+/// How many seeds it may take until somebody notices.
+const PATIENCE: u64 = 3000;
+
+/// The first seed whose run fails without the rule.
+fn noticed(rule: Rule, run: impl Fn(u64)) -> Option<u64> {
+    LEFT_OUT.set(Some(rule));
+    let first = (0..PATIENCE).find(|seed| catch_unwind(AssertUnwindSafe(|| run(*seed))).is_err());
+    LEFT_OUT.set(None);
+    first
+}
+
+#[test]
+fn on_one_shard_without_a_rule_somebody_notices() {
+    for rule in [Rule::AssertsWhatIsDurable, Rule::OneRecord, Rule::BoundFirst] {
+        let seed = noticed(rule, |seed| Crashes::new(seed).run());
+        assert!(seed.is_some(), "without {rule:?} nobody notices anything");
+    }
+}
+
+#[test]
+fn between_shards_without_a_rule_somebody_notices() {
+    let rules = [
+        Rule::AssertsWhatIsDurable,
+        Rule::OneRecord,
+        Rule::BoundFirst,
+        Rule::ReceiptBeforeMail,
+        Rule::MailedAgain,
+        Rule::KnownIsDropped,
+        Rule::ForgottenLast,
+        Rule::InterestFirst,
+    ];
+    for rule in rules {
+        let seed = noticed(rule, |seed| Run::new(if seed % 2 == 0 { 2 } else { 3 }, seed).run());
+        assert!(seed.is_some(), "without {rule:?} nobody notices anything");
+    }
+}

@@ -1,0 +1,357 @@
+//! Several shards, a journal each, one crash for all: what was accepted on one shard and had to reach another is
+//! mailed again after it, and arrives once.
+use crate::host::{Dice, Got, ack, broker, config_of, connect, packet_id, publish, whole};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use tidewire_core::broker::policy::Peer;
+use tidewire_core::broker::{Action, Broker, CloseCause, Mail};
+use tidewire_core::codec::{FiltersBuf, Packet, Properties, Subscribe, SubscriptionOptions};
+use tidewire_core::id::{ConnectionId, Position, ShardId};
+use tidewire_core::output::Output;
+use tidewire_core::qos::QoS;
+use tidewire_core::time::Instant;
+use tidewire_core::topic::TopicFilter;
+use tidewire_core::version::Version;
+
+struct Shard {
+    broker: Broker,
+    disk: Vec<u8>,
+    base: usize,
+    durable: usize,
+}
+
+impl Shard {
+    fn sync(&mut self, now: Instant) {
+        self.durable = self.disk.len();
+        self.broker.handle_durable(now, Position((self.durable - self.base) as u64));
+    }
+}
+
+/// A client's connection, wherever it has moved.
+type Line = usize;
+
+struct Cluster {
+    shards: Vec<Shard>,
+    now: Instant,
+    incarnation: u32,
+    mail: BTreeMap<(usize, usize), VecDeque<Mail>>,
+    lines: Vec<Option<(usize, ConnectionId)>>,
+    received: BTreeMap<Line, Vec<u8>>,
+}
+
+impl Cluster {
+    fn new(n: u16) -> Self {
+        let now = Instant::from_secs(1_000_000);
+        let shard =
+            |i| Shard { broker: broker(now, config_of(i, n, 0)), disk: Vec::new(), base: 0, durable: 0 };
+        let shards = (0..n).map(shard).collect();
+        let (mail, received) = (BTreeMap::new(), BTreeMap::new());
+        Self { shards, now, incarnation: 0, mail, lines: Vec::new(), received }
+    }
+
+    /// The process dies; of what was not synced, each disk keeps so much.
+    fn crash(&mut self, mut unsynced: impl FnMut() -> usize) {
+        self.incarnation += 1;
+        self.mail.clear();
+        self.lines.iter_mut().for_each(|line| *line = None);
+        self.received.clear();
+        let n = u16::try_from(self.shards.len()).expect("few");
+        for (i, shard) in (0..n).zip(&mut self.shards) {
+            let end = (shard.durable + unsynced()).min(shard.disk.len());
+            shard.disk.truncate(end);
+            shard.disk.truncate(whole(&shard.disk));
+            (shard.base, shard.durable) = (shard.disk.len(), shard.disk.len());
+            shard.broker = broker(self.now, config_of(i, n, self.incarnation));
+            shard.broker.restore(self.now, &shard.disk).expect("what was written can be read");
+            shard.broker.handle_timeout(self.now);
+        }
+    }
+
+    /// One shard takes its mail, and does what is announced.
+    fn turn(&mut self, i: usize) {
+        for from in 0..self.shards.len() {
+            while let Some(mail) = self.mail.get_mut(&(from, i)).and_then(VecDeque::pop_front) {
+                let from = ShardId(u16::try_from(from).expect("few"));
+                self.shards[i].broker.handle_mail(self.now, from, mail);
+            }
+        }
+        self.act(i);
+        self.shards[i].broker.check();
+    }
+
+    fn act(&mut self, i: usize) {
+        let now = self.now;
+        let mut writes = Vec::new();
+        while let Some(action) = self.shards[i].broker.poll_action() {
+            let shard = &mut self.shards[i];
+            match action {
+                Action::Mail(to) => {
+                    while let Some(mail) = shard.broker.poll_mail(to) {
+                        self.mail.entry((i, to.index())).or_default().push_back(mail);
+                    }
+                }
+                Action::Journal => {
+                    shard.broker.poll_journal(&mut shard.disk);
+                }
+                Action::Move { connection, to } => {
+                    let passage = shard.broker.take_passage(connection).expect("it was announced");
+                    let id = self.shards[to.index()].broker.handle_passage(now, passage);
+                    for line in self.lines.iter_mut().filter(|l| **l == Some((i, connection))) {
+                        *line = Some((to.index(), id));
+                    }
+                }
+                Action::Transmit(id) | Action::Close(id) => writes.push(id),
+                _ => {}
+            }
+        }
+        for id in writes {
+            let mut out = Output::default();
+            while self.shards[i].broker.poll_transmit(now, id, 65_536, &mut out) {}
+            let mut slices: [&[u8]; 64] = [&[]; 64];
+            let n = out.slices(&mut slices);
+            if let Some(line) = self.lines.iter().position(|l| *l == Some((i, id))) {
+                self.received.entry(line).or_default().extend(slices[..n].concat());
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..12 {
+            for i in 0..self.shards.len() {
+                self.turn(i);
+            }
+        }
+    }
+
+    fn sync(&mut self) {
+        for i in 0..self.shards.len() {
+            self.shards[i].sync(self.now);
+            self.turn(i);
+        }
+    }
+
+    fn open(&mut self, client_id: &str) -> Line {
+        let address = "127.0.0.1:1".parse().expect("an address");
+        let id = self.shards[0].broker.handle_open(self.now, Peer { address, listener: 0 });
+        self.lines.push(Some((0, id)));
+        let line = self.lines.len() - 1;
+        self.send(line, &connect(client_id, false));
+        line
+    }
+
+    fn send(&mut self, line: Line, packet: &Packet<'_>) {
+        let Some((i, id)) = self.lines[line] else { return };
+        let mut bytes = Vec::new();
+        packet.encode(Version::V3_1_1, u32::MAX, &mut bytes).expect("it is small");
+        let _ = self.shards[i].broker.handle_bytes(self.now, id, &bytes);
+        self.act(i);
+    }
+
+    fn cut(&mut self, line: Line) {
+        if let Some((i, id)) = self.lines[line].take() {
+            self.shards[i].broker.handle_close(self.now, id, CloseCause::Reset);
+            self.act(i);
+        }
+    }
+
+    fn got(&mut self, line: Line) -> Vec<Got> {
+        Got::all(&self.received.remove(&line).unwrap_or_default())
+    }
+
+    fn subscribe(&mut self, line: Line, filter: &str) {
+        let mut filters = FiltersBuf::new(Version::V3_1_1);
+        let options = SubscriptionOptions { qos: QoS::ExactlyOnce, ..SubscriptionOptions::default() };
+        filters.push(&TopicFilter::new(filter).expect("a filter"), options);
+        let filters = filters.as_filters();
+        let subscribe = Subscribe { packet_id: packet_id(1), properties: Properties::default(), filters };
+        self.send(line, &Packet::Subscribe(subscribe));
+    }
+}
+
+#[test]
+fn over_crashes_of_all_shards_qos_2_arrives_once_wherever_it_is_wanted() {
+    for seed in 0..150 {
+        for shards in [2, 3] {
+            Run::new(shards, seed).run();
+        }
+    }
+}
+
+const READERS: usize = 3;
+
+pub(crate) struct Run {
+    what: String,
+    dice: Dice,
+    cluster: Cluster,
+    alice: Option<Line>,
+    readers: Vec<Option<Line>>,
+    /// Packet Identifier → payload, and whether PUBREC has come.
+    outgoing: BTreeMap<u16, (String, bool)>,
+    acknowledged: Vec<String>,
+    next: u16,
+    open: Vec<BTreeSet<u16>>,
+    arrived: Vec<Vec<String>>,
+}
+
+impl Run {
+    pub(crate) fn new(shards: u16, seed: u64) -> Self {
+        let mut cluster = Cluster::new(shards);
+        let alice = cluster.open("alice");
+        let readers: Vec<_> = (0..READERS).map(|i| cluster.open(&format!("reader-{i}"))).collect();
+        for _ in 0..3 {
+            cluster.settle();
+            cluster.sync();
+        }
+        for reader in &readers {
+            cluster.subscribe(*reader, "t");
+        }
+        for _ in 0..3 {
+            cluster.settle();
+            cluster.sync();
+        }
+        cluster.received.clear();
+        Self {
+            what: format!("seed {seed}, {shards} shards"),
+            dice: Dice::new(seed),
+            cluster,
+            alice: Some(alice),
+            readers: readers.into_iter().map(Some).collect(),
+            outgoing: BTreeMap::new(),
+            acknowledged: Vec::new(),
+            next: 1,
+            open: vec![BTreeSet::new(); READERS],
+            arrived: vec![Vec::new(); READERS],
+        }
+    }
+
+    pub(crate) fn run(mut self) {
+        for _ in 0..150 {
+            match self.dice.roll(12) {
+                0..=2 if self.next < 40 => self.publish(),
+                3 | 4 => {
+                    let i = self.dice.roll(self.cluster.shards.len());
+                    let now = self.cluster.now;
+                    self.cluster.shards[i].sync(now);
+                    self.cluster.turn(i);
+                }
+                5..=8 => {
+                    let i = self.dice.roll(self.cluster.shards.len());
+                    self.cluster.turn(i);
+                }
+                9 if self.dice.roll(3) == 0 => self.crash(),
+                10 if self.dice.roll(2) == 0 => self.cut(),
+                _ => self.listen(),
+            }
+        }
+        for _ in 0..40 {
+            self.come_back();
+            self.cluster.settle();
+            self.cluster.sync();
+            self.listen();
+        }
+        self.judge();
+    }
+
+    fn publish(&mut self) {
+        let Some(alice) = self.alice else { return };
+        let n = self.next;
+        self.next += 1;
+        let payload = n.to_string();
+        self.cluster.send(alice, &publish("t", &payload, QoS::ExactlyOnce, n, false));
+        self.outgoing.insert(n, (payload, false));
+    }
+
+    fn crash(&mut self) {
+        let dice = &mut self.dice;
+        self.cluster.crash(|| dice.roll(500));
+        self.alice = None;
+        self.readers = vec![None; READERS];
+    }
+
+    fn cut(&mut self) {
+        let i = self.dice.roll(READERS);
+        if let Some(line) = self.readers[i].take() {
+            self.cluster.cut(line);
+        }
+    }
+
+    fn come_back(&mut self) {
+        if self.alice.is_none() {
+            let alice = self.cluster.open("alice");
+            self.alice = Some(alice);
+            for (n, (payload, received)) in self.outgoing.clone() {
+                let packet = match received {
+                    true => Packet::Pubrel(ack(n)),
+                    false => publish("t", &payload, QoS::ExactlyOnce, n, true),
+                };
+                self.cluster.send(alice, &packet);
+            }
+        }
+        for i in 0..READERS {
+            if self.readers[i].is_none() {
+                self.readers[i] = Some(self.cluster.open(&format!("reader-{i}")));
+            }
+        }
+    }
+
+    fn listen(&mut self) {
+        if self.dice.roll(2) == 0 {
+            self.come_back();
+        }
+        if let Some(alice) = self.alice {
+            for got in self.cluster.got(alice) {
+                match got {
+                    Got::Pubrec(n) => {
+                        if let Some(open) = self.outgoing.get_mut(&n) {
+                            open.1 = true;
+                        }
+                        self.cluster.send(alice, &Packet::Pubrel(ack(n)));
+                    }
+                    Got::Pubcomp(n) => {
+                        if let Some((payload, _)) = self.outgoing.remove(&n) {
+                            self.acknowledged.push(payload);
+                        }
+                    }
+                    Got::Connack { present } => assert!(present, "{}: alice's session", self.what),
+                    _ => {}
+                }
+            }
+        }
+        for i in 0..READERS {
+            let Some(reader) = self.readers[i] else { continue };
+            for got in self.cluster.got(reader) {
+                match got {
+                    Got::Publish { payload, id, .. } => {
+                        if self.open[i].insert(id) {
+                            self.arrived[i].push(payload);
+                        }
+                        self.cluster.send(reader, &Packet::Pubrec(ack(id)));
+                    }
+                    Got::Pubrel(id) => {
+                        self.open[i].remove(&id);
+                        self.cluster.send(reader, &Packet::Pubcomp(ack(id)));
+                    }
+                    Got::Connack { present } => assert!(present, "{}: a reader's session", self.what),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn judge(&self) {
+        let what = &self.what;
+        assert!(self.outgoing.is_empty(), "{what}: every publish ends: {:?}", self.outgoing);
+        for (i, arrived) in self.arrived.iter().enumerate() {
+            let mut sorted = arrived.clone();
+            sorted.sort_unstable();
+            let all = sorted.len();
+            sorted.dedup();
+            assert_eq!(sorted.len(), all, "{what}: reader {i} got something twice: {arrived:?}");
+            let mut acknowledged = self.acknowledged.clone();
+            acknowledged.sort_unstable();
+            assert_eq!(sorted, acknowledged, "{what}: reader {i} got what was acknowledged");
+        }
+        for shard in &self.cluster.shards {
+            assert!(shard.broker.is_settled(), "{what}: nothing is left under way");
+        }
+    }
+}
