@@ -1,0 +1,30 @@
+//! The loop that turns a Tidewire broker, whatever the runtime.
+//!
+//! A [`Shard`] owns one broker and the sockets of its connections. It asks a [`Reactor`] for a few non-blocking
+//! operations and is handed everything else through its [`Mailbox`]. An adapter brings the reactor and the
+//! waiting: it calls [`Shard::turn`] and then sleeps as long as the answer allows. Runtimes that poll futures
+//! get both from [`poll`].
+//!
+//! What is absent here: a task, a channel or a lock per connection; a socket or a timer of any runtime.
+#![forbid(unsafe_code)]
+
+pub mod accept;
+mod clock;
+mod host;
+mod machine;
+mod mailbox;
+pub mod memory;
+pub mod poll;
+mod reactor;
+#[cfg(test)]
+mod script;
+mod shard;
+mod thread;
+
+pub use clock::Clock;
+pub use host::{Asked, Host, Journal};
+pub use machine::{Machine, Matter, Task};
+pub use mailbox::{Call, Mailbox, Post};
+pub use reactor::{Place, Reactor, Ready};
+pub use shard::{Shard, ShardSetup, Turn};
+pub use thread::spawn;
