@@ -1,0 +1,227 @@
+//! The Tidewire server as a library: what `tidewire broker` runs.
+//!
+//! [`Server::start`] binds its listeners, sizes itself to the machine, and starts a shard for each core.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tidewire_server::{Options, Server};
+//!
+//! let mut options = Options::default();
+//! options.listen = vec!["127.0.0.1:0".into()];
+//! let server = Server::start(&options)?;
+//! println!("mqtt://{}", server.addresses().next().expect("it has one listener"));
+//! server.shutdown(Duration::from_secs(5));
+//! server.join();
+//! # Ok::<(), tidewire_server::StartError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod descriptors;
+mod error;
+mod listeners;
+mod memory;
+pub mod policy;
+mod signals;
+
+pub use error::StartError;
+pub use listeners::{Bound, DEFAULT_LISTEN, IPV6_SKIPPED};
+pub use signals::{Signal, Signals};
+pub use tidewire_core::broker::{LimitError, Limits};
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tidewire_core::broker::Config;
+use tidewire_core::id::ShardId;
+use tidewire_driver::accept::Notice;
+use tidewire_driver::{Clock, ShardSetup};
+use tidewire_tokio::{Running, ServeConfig, Stopper};
+
+/// What a server is to be like.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Where to listen: `ADDRESS:PORT` or `NAME:PORT`. None: [`DEFAULT_LISTEN`].
+    pub listen: Vec<String>,
+    /// How many shards. None: one for each core.
+    pub shards: Option<u16>,
+    /// The table of limits.
+    pub limits: Limits,
+    /// `shard_queued_bytes` was set and is not to be sized to the machine.
+    pub memory_is_set: bool,
+    /// Let everybody in on listeners beyond loopback, too.
+    pub allow_anonymous: bool,
+    /// Is told what an operator should know; must not block.
+    pub warn: Arc<dyn Fn(Warning) + Send + Sync>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            shards: None,
+            limits: Limits::default(),
+            memory_is_set: false,
+            allow_anonymous: false,
+            warn: Arc::new(|_| {}),
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("listen", &self.listen)
+            .field("shards", &self.shards)
+            .field("allow_anonymous", &self.allow_anonymous)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something an operator should know; its text is one line that says what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The process may open fewer files than one address may open connections.
+    FewDescriptors {
+        /// So many.
+        allowed: u64,
+    },
+    /// A listener can't accept for the time being.
+    AcceptPaused {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It can again.
+    AcceptResumed {
+        /// Which.
+        address: SocketAddr,
+    },
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::FewDescriptors { allowed } => write!(
+                f,
+                "only {allowed} files may be open, and each connection needs one: raise that (ulimit -n, \
+                 LimitNOFILE=) or lower --limit connections"
+            ),
+            Self::AcceptPaused { address, error } => write!(
+                f,
+                "{address}: new connections have to wait ({error}); those that are connected are served. It is \
+                 tried again by itself; if open files ran out, raise ulimit -n"
+            ),
+            Self::AcceptResumed { address } => write!(f, "{address}: connections are accepted again"),
+        }
+    }
+}
+
+/// A server that runs. Dropping it doesn't stop it.
+#[derive(Debug)]
+pub struct Server {
+    running: Running,
+    listeners: Vec<Bound>,
+    shards: u16,
+}
+
+impl Server {
+    /// Binds, sizes and starts. When it returns, connections are accepted.
+    pub fn start(options: &Options) -> Result<Self, StartError> {
+        let bound = listeners::bind(&options.listen, options.allow_anonymous)?;
+        if let Some(allowed) = descriptors::raise(options.limits.connections()) {
+            (options.warn)(Warning::FewDescriptors { allowed });
+        }
+        let shards = options.shards.unwrap_or_else(default_shards).max(1);
+        let setups = set_up(options, shards)?;
+        let (listeners, sockets): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
+        let notices = notices(&listeners, options);
+        let config = ServeConfig { listeners: sockets, shards: setups, clock: Clock::start(), notices };
+        let running = tidewire_tokio::serve(config).map_err(StartError::Runtime)?;
+        Ok(Self { running, listeners, shards })
+    }
+
+    /// Where it listens, with the ports that were given to port 0.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().map(|listener| listener.address)
+    }
+
+    /// Where it listens, and whom it lets in there.
+    pub fn listeners(&self) -> &[Bound] {
+        &self.listeners
+    }
+
+    /// How many shards it has.
+    pub fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// Stops it, from another thread for instance.
+    pub fn stopper(&self) -> Stopper {
+        self.running.stopper()
+    }
+
+    /// Accepts nobody any more, says goodbye to everybody, and ends after `grace` at the latest.
+    pub fn shutdown(&self, grace: Duration) {
+        self.stopper().shutdown(grace);
+    }
+
+    /// Waits for its end.
+    pub fn join(self) {
+        self.running.join();
+    }
+}
+
+fn default_shards() -> u16 {
+    std::thread::available_parallelism().map_or(1, |n| u16::try_from(n.get()).unwrap_or(u16::MAX))
+}
+
+fn set_up(options: &Options, shards: u16) -> Result<Vec<ShardSetup>, StartError> {
+    let mut limits = options.limits.clone();
+    if !options.memory_is_set
+        && let Some(memory) = memory::usable()
+    {
+        let share = memory / 4 / u64::from(shards);
+        limits.set("shard_queued_bytes", &share.to_string()).map_err(StartError::Limit)?;
+    }
+    let placement = secret()?;
+    let incarnation = u32::from_ne_bytes(secret()?);
+    (0..shards)
+        .map(|shard| {
+            let config = Config {
+                shard: ShardId(shard),
+                shards,
+                placement,
+                seed: secret()?,
+                incarnation,
+                durable: false,
+                limits: limits.clone(),
+                policy: Box::new(policy::Open::new()),
+            };
+            Ok(ShardSetup { config, host: Box::new(()), journal: None })
+        })
+        .collect()
+}
+
+/// Bytes that nobody can guess.
+fn secret<const N: usize>() -> Result<[u8; N], StartError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| StartError::Randomness)?;
+    Ok(bytes)
+}
+
+fn notices(listeners: &[Bound], options: &Options) -> Arc<dyn Fn(Notice) + Send + Sync> {
+    let addresses: Vec<_> = listeners.iter().map(|listener| listener.address).collect();
+    let warn = Arc::clone(&options.warn);
+    Arc::new(move |notice| match notice {
+        Notice::Paused { listener, error } => {
+            warn(Warning::AcceptPaused { address: addresses[usize::from(listener)], error });
+        }
+        Notice::Resumed { listener } => {
+            warn(Warning::AcceptResumed { address: addresses[usize::from(listener)] });
+        }
+        _ => {}
+    })
+}

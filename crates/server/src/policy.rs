@@ -1,0 +1,119 @@
+//! Who may do what, as long as nobody is asked who they are.
+use std::sync::Arc;
+use tidewire_core::broker::policy::{
+    Access, AuthStep, Authentication, Denial, Grant, Peer, Policy, Rights, Ruling,
+};
+use tidewire_core::id::IdentityId;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::time::Instant;
+
+/// The identity of everybody.
+pub const ANONYMOUS: IdentityId = IdentityId(0);
+
+/// Everybody is welcome, whatever user name and password they bring.
+#[derive(Clone, Debug)]
+pub struct Open {
+    rights: Arc<Everything>,
+}
+
+impl Open {
+    /// The policy.
+    pub fn new() -> Self {
+        Self { rights: Arc::new(Everything) }
+    }
+
+    fn grant(&self) -> Grant {
+        let rights: Arc<Everything> = Arc::clone(&self.rights);
+        Grant { anonymous: true, ..Grant::new(ANONYMOUS, rights) }
+    }
+}
+
+impl Default for Open {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Policy for Open {
+    fn authenticate(&mut self, _: Instant, _: &Peer, step: &AuthStep) -> Authentication {
+        match step {
+            AuthStep::Connect { method: None, .. } => Authentication::Allow(self.grant()),
+            // There is no method to go on with. [MQTT-4.12.0-1]
+            _ => Authentication::Deny(Denial::new(ReasonCode::BadAuthenticationMethod)),
+        }
+    }
+
+    fn known(&mut self, _: Instant, identity: IdentityId) -> Option<Grant> {
+        (identity == ANONYMOUS).then(|| self.grant())
+    }
+}
+
+/// Everything, except to speak with the server's voice.
+#[derive(Clone, Copy, Debug)]
+pub struct Everything;
+
+impl Everything {
+    /// The rule that allows.
+    pub const ALLOW: u32 = 0;
+    /// The rule that keeps topics which begin with `$` for the server itself.
+    pub const SERVERS_TOPICS: u32 = 1;
+}
+
+impl Rights for Everything {
+    fn may(&self, _: &str, access: Access<'_>) -> Ruling {
+        match access {
+            Access::Publish { topic, .. } if topic.starts_with('$') => {
+                Ruling { allow: false, rule: Self::SERVERS_TOPICS }
+            }
+            _ => Ruling { allow: true, rule: Self::ALLOW },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tidewire_core::qos::QoS;
+
+    fn connect(username: Option<&str>, method: Option<&str>) -> AuthStep {
+        AuthStep::Connect {
+            client_id: "c".into(),
+            username: username.map(Into::into),
+            password: username.map(|_| Box::from(*b"wrong")),
+            method: method.map(|name| (name.into(), Box::default())),
+        }
+    }
+
+    fn decide(step: &AuthStep) -> Authentication {
+        let peer = Peer { address: ([127, 0, 0, 1], 1).into(), listener: 0 };
+        Open::new().authenticate(Instant::default(), &peer, step)
+    }
+
+    #[test]
+    fn everybody_is_let_in_as_nobody_in_particular() {
+        for username in [None, Some("alice")] {
+            let Authentication::Allow(grant) = decide(&connect(username, None)) else {
+                panic!("refused {username:?}")
+            };
+            assert!(grant.anonymous && grant.identity == ANONYMOUS);
+        }
+    }
+
+    #[test]
+    fn whoever_wants_more_authentication_than_there_is_is_told() {
+        let Authentication::Deny(denial) = decide(&connect(None, Some("SCRAM-SHA-256"))) else {
+            panic!("let in")
+        };
+        assert_eq!(denial.reason, ReasonCode::BadAuthenticationMethod);
+    }
+
+    #[test]
+    fn only_the_servers_own_topics_are_not_for_publishing() {
+        let may = |access| Everything.may("c", access).allow;
+        let publish = |topic| Access::Publish { topic, qos: QoS::AtMostOnce, retain: false };
+        assert!(may(publish("a/$b")));
+        assert!(!may(publish("$SYS/broker/version")));
+        assert!(may(Access::Subscribe { filter: "$SYS/#" }));
+        assert!(may(Access::Receive { topic: "$SYS/broker/version" }));
+    }
+}
