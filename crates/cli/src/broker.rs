@@ -1,0 +1,99 @@
+//! `tidewire broker`.
+use crate::limits;
+use crate::say::{self, Failure};
+use std::sync::Arc;
+use std::time::Duration;
+use tidewire_server::{Bound, IPV6_SKIPPED, Options, Server, Signal, Signals};
+
+/// What an orderly end may take. Supervisors commonly kill after ten seconds.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// How to run a broker.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Where to listen; may be given several times [default: loopback, port 1883, IPv4 and IPv6]
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Vec<String>,
+
+    /// How many threads serve clients [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    shards: Option<u16>,
+
+    /// Set a limit, such as packet_bytes=1MiB; may be given several times; `--limit help` lists all of them
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    limits: Vec<String>,
+
+    /// Let everybody in, from other machines too: user names and passwords are not checked
+    #[arg(long)]
+    allow_anonymous: bool,
+}
+
+/// Runs until it is told to end.
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    if arguments.limits.iter().any(|limit| limit == "help") {
+        limits::print_table();
+        return Ok(());
+    }
+    let by_default = arguments.listen.is_empty();
+    let options = options(arguments)?;
+    let signals = Signals::catch().map_err(|error| Failure::Machine(format!("no signals: {error}")))?;
+    let server = Server::start(&options)?;
+    print_banner(&server, by_default);
+    end_on_signal(signals, &server)?;
+    server.join();
+    Ok(())
+}
+
+fn options(arguments: Arguments) -> Result<Options, Failure> {
+    let mut options = Options::default();
+    for limit in &arguments.limits {
+        limits::set(&mut options.limits, limit)?;
+    }
+    options.memory_is_set = arguments.limits.iter().any(|limit| limit.starts_with("shard_queued_bytes="));
+    options.listen = arguments.listen;
+    options.shards = arguments.shards;
+    options.allow_anonymous = arguments.allow_anonymous;
+    options.warn = Arc::new(|warning| say::error_line(format_args!("warning: {warning}")));
+    Ok(options)
+}
+
+/// What it is, where it is, and whom it lets in. Whoever started it may wait for its last line.
+fn print_banner(server: &Server, by_default: bool) {
+    let shards = server.shards();
+    let plural = if shards == 1 { "" } else { "s" };
+    say::line(format_args!("tidewire {}, {shards} shard{plural}", env!("CARGO_PKG_VERSION")));
+    for listener in server.listeners() {
+        say::line(describe(listener));
+    }
+    if by_default && server.listeners().len() == 1 {
+        say::line(IPV6_SKIPPED);
+    }
+    say::line("ready");
+}
+
+fn describe(listener: &Bound) -> String {
+    let who = if listener.anonymous {
+        "anonymous clients are let in, user names and passwords are not checked"
+    } else {
+        "user name and password are required"
+    };
+    format!("listening on {} (TCP, no TLS; {who})", listener.address)
+}
+
+/// The first signal ends it in order, the second at once.
+fn end_on_signal(mut signals: Signals, server: &Server) -> Result<(), Failure> {
+    let stopper = server.stopper();
+    let wait = move || {
+        signals.wait();
+        say::line("stopping: clients are told, what is on its way is sent");
+        stopper.shutdown(GRACE);
+        std::process::exit(match signals.wait() {
+            Signal::Interrupt => 130,
+            Signal::Terminate => 143,
+        });
+    };
+    match std::thread::Builder::new().name("signals".into()).spawn(wait) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Failure::Machine(format!("can't start a thread: {error}; raise ulimit -u"))),
+    }
+}

@@ -1,0 +1,51 @@
+//! Tidewire: an MQTT broker in one executable.
+#![forbid(unsafe_code)]
+
+mod broker;
+mod limits;
+mod say;
+mod usage;
+
+use clap::{Parser, Subcommand};
+use say::Failure;
+use std::process::ExitCode;
+
+/// Memory that is freed stays with the process for a while instead of faulting in again: up to 40 % of the CPU
+/// time. Without huge pages, which cost small messages a fifth more CPU time, and an idle server four times the
+/// memory; and of the allocator's versions the second, which spends a third less on small blocks than the third.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// MQTT broker and tools
+#[derive(Parser)]
+#[command(name = "tidewire", version, subcommand_required = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run an MQTT broker
+    Broker(broker::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage::answer(&error),
+    };
+    let result = match arguments.command {
+        Command::Broker(arguments) => broker::run(arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+impl From<tidewire_server::StartError> for Failure {
+    fn from(error: tidewire_server::StartError) -> Self {
+        if error.is_usage() { Self::Usage(error.to_string()) } else { Self::Machine(error.to_string()) }
+    }
+}

@@ -1,0 +1,134 @@
+//! The broker as a process: its limits, its signals, its end.
+#![cfg(unix)]
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A broker that is up. Killed if a test fails.
+struct Broker {
+    child: Child,
+    address: SocketAddr,
+    output: Lines<BufReader<ChildStdout>>,
+    errors: Lines<BufReader<ChildStderr>>,
+}
+
+impl Broker {
+    /// Under `ulimit -n`.
+    fn start(descriptors: u32) -> Self {
+        let binary = env!("CARGO_BIN_EXE_tidewire");
+        let command =
+            format!("ulimit -n {descriptors} && exec {binary} broker --listen 127.0.0.1:0 --shards 2");
+        let mut sh = Command::new("sh");
+        let mut child =
+            sh.args(["-c", &command]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh");
+        let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let errors = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let mut said = output.by_ref().map(|line| line.expect("text"));
+        let line = said.find(|line| line.starts_with("listening on ")).expect("a banner");
+        assert!(line.contains("anonymous"), "{line}");
+        let address = line.split(' ').nth(2).and_then(|word| word.parse().ok()).expect("an address");
+        said.find(|line| line == "ready").expect("it is ready");
+        Self { child, address, output, errors }
+    }
+
+    fn dial(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        stream
+    }
+
+    /// A client with 5.0.
+    fn connected(&self, client_id: &str) -> TcpStream {
+        let mut stream = self.dial();
+        let length = u8::try_from(client_id.len()).expect("short");
+        let head = [0x10, 13 + length, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 0, 0, 0, length];
+        stream.write_all(&[&head, client_id.as_bytes()].concat()).expect("it reads");
+        let mut connack = [0; 2];
+        stream.read_exact(&mut connack).expect("a CONNACK comes");
+        assert_eq!(connack[0], 0x20);
+        let mut body = vec![0; connack[1].into()];
+        stream.read_exact(&mut body).expect("its body comes");
+        assert_eq!(body[1], 0, "{client_id} is let in");
+        stream
+    }
+
+    fn kill(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("it was started")
+    }
+
+    /// Seconds of CPU time.
+    #[cfg(target_os = "linux")]
+    fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
+        let fields: Vec<&str> = stat.rsplit(')').next().expect("a name").split_whitespace().collect();
+        let ticks = |field: &str| field.parse::<f64>().expect("a number");
+        (ticks(fields[11]) + ticks(fields[12])) / 100.0
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn is_answered(stream: &mut TcpStream) -> bool {
+    stream.write_all(&[0xc0, 0]).expect("it reads");
+    let mut answer = [0; 2];
+    stream.read_exact(&mut answer).expect("a PINGRESP comes");
+    answer == [0xd0, 0]
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn out_of_descriptors_it_serves_who_is_there_idles_and_recovers() {
+    let mut broker = Broker::start(64);
+    let warned = broker.errors.next().expect("a line").expect("text");
+    assert!(warned.contains("64 files"), "{warned}");
+    let mut early = broker.connected("early");
+    let crowd: Vec<_> = (0..100).map(|_| broker.dial()).collect();
+    let warned = broker.errors.next().expect("a line").expect("text");
+    assert!(warned.contains("have to wait") && warned.contains("ulimit"), "{warned}");
+    let before = broker.cpu_seconds();
+    assert!(is_answered(&mut early));
+    drop(crowd);
+    // It is tried again within a second, and what went away in the backlog is passed over.
+    let mut late = broker.connected("late");
+    assert!(is_answered(&mut late) && is_answered(&mut early));
+    assert!(broker.cpu_seconds() - before < 0.5, "it spins");
+}
+
+#[test]
+fn a_signal_ends_it_in_order() {
+    for signal in ["-TERM", "-INT"] {
+        let mut broker = Broker::start(1000);
+        let mut client = broker.connected("c");
+        broker.kill(signal);
+        let mut rest = Vec::new();
+        client.read_to_end(&mut rest).expect("no reset");
+        assert_eq!(rest, [0xe0, 1, 0x8b], "Server shutting down");
+        drop(client);
+        assert!(broker.output.next().expect("a line").expect("text").contains("stopping"));
+        assert_eq!(broker.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let mut broker = Broker::start(1000);
+    let client = broker.connected("never goes");
+    broker.kill("-TERM");
+    assert!(broker.output.next().expect("a line").expect("text").contains("stopping"));
+    broker.kill("-TERM");
+    assert_eq!(broker.wait().code(), Some(143));
+    drop(client);
+}
