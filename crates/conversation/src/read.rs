@@ -1,0 +1,192 @@
+//! What servers send, from bytes.
+use crate::packet::AckKind;
+use crate::property::Property;
+use core::fmt;
+use tidewire_core::codec::{
+    Ack, DecodeError, Decoder, Delivery, Item, Limits, Mode, Packet, Payload, Properties, Publish, Suback,
+};
+use tidewire_core::id::PacketId;
+use tidewire_core::qos::QoS;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::version::{Role, Version};
+
+/// A packet as it came.
+#[derive(Clone, Debug)]
+pub(crate) enum Seen {
+    Connack { session_present: bool, reason: u8, properties: Vec<Property> },
+    Publish(SeenPublish),
+    Ack { kind: AckKind, id: u16, reasons: Vec<u8>, properties: Vec<Property> },
+    Pingresp,
+    Disconnect { reason: u8, properties: Vec<Property> },
+    Auth { reason: u8, properties: Vec<Property> },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct SeenPublish {
+    pub(crate) topic: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) qos: QoS,
+    pub(crate) id: Option<u16>,
+    pub(crate) dup: bool,
+    pub(crate) retain: bool,
+    pub(crate) properties: Vec<Property>,
+}
+
+/// A server's packets, cut from what it sends.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    decoder: Decoder,
+    /// Came, but was not looked at.
+    inbound: Vec<u8>,
+}
+
+/// Whatever the protocol allows. Scripts compare payloads whole.
+const LIMITS: Limits = Limits {
+    maximum_packet_size: u32::MAX,
+    property_bytes_max: u32::MAX,
+    user_properties_max: u16::MAX,
+    filters_max: u16::MAX,
+    topic_bytes_max: u16::MAX,
+    topic_levels_max: u16::MAX,
+    streamed_from: u32::MAX,
+};
+
+impl Reader {
+    pub(crate) fn new(version: Version) -> Self {
+        let mode = Mode { role: Role::Client, version: Some(version) };
+        Self { decoder: Decoder::new(mode), inbound: vec![] }
+    }
+
+    /// Where bytes are to be put.
+    pub(crate) fn inbound(&mut self) -> &mut Vec<u8> {
+        &mut self.inbound
+    }
+
+    /// The next packet; `None` if its end has not come.
+    pub(crate) fn next(&mut self) -> Result<Option<Seen>, DecodeError> {
+        let mut input = &self.inbound[..];
+        let seen = match self.decoder.next(&LIMITS, &mut input)? {
+            Some(Item::Packet(packet)) => Seen::of(&packet),
+            _ => None,
+        };
+        let read = self.inbound.len() - input.len();
+        self.inbound.drain(..read);
+        Ok(seen)
+    }
+}
+
+impl Seen {
+    /// `None` for what only clients send; the decoder does not let that pass.
+    fn of(packet: &Packet<'_>) -> Option<Self> {
+        let ack = |kind, ack: &Ack<'_>| Self::Ack {
+            kind,
+            id: ack.packet_id.get(),
+            reasons: vec![ack.reason.byte()],
+            properties: properties(ack.properties),
+        };
+        let list = |kind, suback: &Suback<'_>| Self::Ack {
+            kind,
+            id: suback.packet_id.get(),
+            reasons: suback.reasons.to_vec(),
+            properties: properties(suback.properties),
+        };
+        Some(match packet {
+            Packet::Connack(connack) => Self::Connack {
+                session_present: connack.session_present,
+                reason: connack.reason.byte(),
+                properties: properties(connack.properties),
+            },
+            Packet::Publish(publish) => Self::Publish(SeenPublish::of(publish)),
+            Packet::Puback(puback) => ack(AckKind::Puback, puback),
+            Packet::Pubrec(pubrec) => ack(AckKind::Pubrec, pubrec),
+            Packet::Pubrel(pubrel) => ack(AckKind::Pubrel, pubrel),
+            Packet::Pubcomp(pubcomp) => ack(AckKind::Pubcomp, pubcomp),
+            Packet::Suback(suback) => list(AckKind::Suback, suback),
+            Packet::Unsuback(unsuback) => list(AckKind::Unsuback, unsuback),
+            Packet::Pingresp => Self::Pingresp,
+            Packet::Disconnect(disconnect) => Self::Disconnect {
+                reason: disconnect.reason.byte(),
+                properties: properties(disconnect.properties),
+            },
+            Packet::Auth(auth) => {
+                Self::Auth { reason: auth.reason.byte(), properties: properties(auth.properties) }
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl SeenPublish {
+    fn of(publish: &Publish<'_>) -> Self {
+        let payload = match publish.payload {
+            Payload::Whole(bytes) => bytes.to_vec(),
+            Payload::Streamed(_) => vec![], // never, by the limits above
+        };
+        let dup = match publish.delivery {
+            Delivery::AtMostOnce => false,
+            Delivery::AtLeastOnce { dup, .. } | Delivery::ExactlyOnce { dup, .. } => dup,
+        };
+        Self {
+            topic: publish.topic.as_bytes().to_vec(),
+            payload,
+            qos: publish.delivery.qos(),
+            id: publish.delivery.packet_id().map(PacketId::get),
+            dup,
+            retain: publish.retain,
+            properties: properties(publish.properties),
+        }
+    }
+}
+
+/// Read once more, by a script's own table. The decoder has checked them.
+fn properties(properties: Properties<'_>) -> Vec<Property> {
+    let mut bytes = properties.as_bytes();
+    core::iter::from_fn(|| Property::read(&mut bytes)).collect()
+}
+
+/// In the words of a script, so that what came can be compared with what was expected by eye.
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let properties = match self {
+            Self::Connack { session_present, reason, properties } => {
+                write!(f, "CONNACK {}", name(*reason))?;
+                if *session_present {
+                    f.write_str(" session_present")?;
+                }
+                properties
+            }
+            Self::Publish(publish) => {
+                write!(f, "PUBLISH \"{}\"", publish.topic.escape_ascii())?;
+                write!(f, " \"{}\" qos={}", publish.payload.escape_ascii(), publish.qos.bits())?;
+                if let Some(id) = publish.id {
+                    write!(f, " id={id}")?;
+                }
+                f.write_str(if publish.dup { " dup" } else { "" })?;
+                f.write_str(if publish.retain { " retain" } else { "" })?;
+                &publish.properties
+            }
+            Self::Ack { kind, id, reasons, properties } => {
+                let reasons: Vec<_> = reasons.iter().map(|reason| name(*reason)).collect();
+                write!(f, "{} {id} [{}]", kind.name(), reasons.join(" "))?;
+                properties
+            }
+            Self::Pingresp => return f.write_str("PINGRESP"),
+            Self::Disconnect { reason, properties } => {
+                write!(f, "DISCONNECT {}", name(*reason))?;
+                properties
+            }
+            Self::Auth { reason, properties } => {
+                write!(f, "AUTH {}", name(*reason))?;
+                properties
+            }
+        };
+        for property in properties {
+            write!(f, " {property}")?;
+        }
+        Ok(())
+    }
+}
+
+fn name(reason: u8) -> String {
+    ReasonCode::from_byte(reason).map_or_else(|| format!("{reason:#04x}"), |code| format!("{code:?}"))
+}
