@@ -1,0 +1,46 @@
+//! `cargo xtask ci`: what a change has to pass.
+use crate::count::Count;
+use crate::shell::{cargo, run as run_command, step, target};
+use crate::{Result, fuzz, targets, test, tidy};
+
+const FUZZ_SECONDS: u32 = 20;
+
+/// Workspaces of their own.
+const ASIDE: [(&str, &str); 2] = [("fuzz", "fuzz/Cargo.toml"), ("benches", "benches/Cargo.toml")];
+
+pub(crate) fn run() -> Result {
+    step("formatting", || {
+        run_command(cargo(&["fmt", "--all", "--check"]))?;
+        ASIDE.iter().try_for_each(|(_, manifest)| {
+            run_command(cargo(&["fmt", "--all", "--check", "--manifest-path", manifest]))
+        })
+    })?;
+    step("lints", || {
+        run_command(cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+        ASIDE.iter().try_for_each(|(name, manifest)| {
+            let mut clippy =
+                cargo(&["clippy", "--all-targets", "--manifest-path", manifest, "--", "--deny", "warnings"]);
+            clippy.env("CARGO_TARGET_DIR", target().join(name));
+            run_command(clippy)
+        })
+    })?;
+    step("tidy", || tidy::run(false))?;
+    step("documentation", || {
+        let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
+        doc.env("RUSTDOCFLAGS", "--deny warnings");
+        run_command(doc)
+    })?;
+    step("targets", targets::run)?;
+    let mut count = step("tests", || test::all(&[]))?;
+    for target in fuzz::targets()? {
+        match fuzz::run(&target, FUZZ_SECONDS) {
+            Ok(()) => count += Count::PASSED,
+            Err(error) => {
+                eprintln!("{error}");
+                count += Count::FAILED;
+            }
+        }
+    }
+    println!("{count}");
+    if count.failed == 0 { Ok(()) } else { Err("not all tests passed".into()) }
+}

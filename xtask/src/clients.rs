@@ -1,0 +1,137 @@
+//! Other people's clients against the broker: Paho in Python, MQTT.js, mosquitto's programs, and the conversations.
+mod mosquitto;
+
+use crate::Result;
+use crate::count::Count;
+use crate::packages::{MOSQUITTO, NODE, Need, PYTHON};
+use crate::shell::{Running, cargo, command, root, run as run_command, step, target, watch};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const STARTS_WITHIN: Duration = Duration::from_secs(30);
+
+/// A kind of client.
+struct Suite {
+    name: &'static str,
+    run: fn(SocketAddr) -> Result<Count>,
+    needs: Option<Need>,
+}
+
+const SUITES: [Suite; 4] = [
+    Suite { name: "conversations", run: conversations, needs: None },
+    Suite { name: "mosquitto", run: mosquitto::all, needs: Some(MOSQUITTO) },
+    Suite { name: "paho-mqtt", run: python, needs: Some(PYTHON) },
+    Suite { name: "mqtt.js", run: node, needs: Some(NODE) },
+];
+
+/// Each against a broker of its own. What is not installed is skipped, or fails where nothing may be skipped.
+pub(crate) fn all(names: &[&str]) -> Result<Count> {
+    let mut count = Count::default();
+    let wanted = |suite: &str| names.is_empty() || names.iter().any(|name| suite.contains(name));
+    let mut suites = SUITES.iter().filter(|suite| wanted(suite.name)).peekable();
+    if suites.peek().is_none() {
+        return Ok(count);
+    }
+    let program = build_broker()?;
+    for Suite { name, run, needs } in suites {
+        if let Some(need) = needs.as_ref().filter(|need| !need.is_met()) {
+            println!("{name}: skipped; to run it, install {}", need.packages.join(" and "));
+            count += if nothing_may_be_skipped() { Count::FAILED } else { Count::SKIPPED };
+            continue;
+        }
+        count += step(name, || run(Broker::start(&program)?.address)).unwrap_or_else(|error| {
+            println!("{name}: {error}");
+            Count::FAILED
+        });
+    }
+    Ok(count)
+}
+
+fn nothing_may_be_skipped() -> bool {
+    std::env::var("TIDEWIRE_REQUIRE").is_ok_and(|what| what == "all")
+}
+
+fn build_broker() -> Result<PathBuf> {
+    run_command(cargo(&["build", "--package", "tidewire", "--bin", "tidewire"]))?;
+    Ok(target().join("debug/tidewire"))
+}
+
+/// The broker as people start it, on a port that was free.
+struct Broker {
+    address: SocketAddr,
+    _running: Running,
+}
+
+impl Broker {
+    fn start(program: &PathBuf) -> Result<Self> {
+        let mut broker = command(program);
+        broker.args(["broker", "--listen", "127.0.0.1:0"]);
+        let running = Running::start(broker)?;
+        let mut said = String::new();
+        let address = running.wait_for(STARTS_WITHIN, |line| {
+            said += line;
+            said += "\n";
+            let (_, rest) = line.split_once("listening on ")?;
+            rest.split_whitespace().next()?.parse().ok()
+        });
+        let Some(address) = address else {
+            return Err(format!("the broker does not say where it listens; it said:\n{said}").into());
+        };
+        Ok(Self { address, _running: running })
+    }
+}
+
+/// Runs a program that ends with a line that counts.
+fn counted(program: std::process::Command) -> Result<Count> {
+    let mut count = None;
+    let status = watch(program, |line| count = Count::parse(line).or(count))?;
+    match count {
+        Some(count) if status.success() || count.failed > 0 => Ok(count),
+        _ => Err(format!("it ended with {status} and did not say how many tests passed").into()),
+    }
+}
+
+/// What needs virtual time is not run here, and not counted as skipped: the tests in memory have done it.
+fn conversations(broker: SocketAddr) -> Result<Count> {
+    let mut cargo =
+        cargo(&["run", "--quiet", "--package", "tidewire-conversation", "--example", "converse", "--"]);
+    cargo.arg(broker.to_string());
+    Ok(Count { skipped: 0, ..counted(cargo)? })
+}
+
+/// With what `requirements.txt` names, in an environment under target/.
+fn python(broker: SocketAddr) -> Result<Count> {
+    let folder = root().join("xtask/clients/python");
+    let environment = target().join("clients/python");
+    let python = environment.join("bin/python");
+    if !python.is_file() {
+        let mut venv = command("python3");
+        venv.args(["-m", "venv"]).arg(&environment);
+        run_command(venv)?;
+    }
+    let mut pip = command(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--requirement"]).arg(folder.join("requirements.txt"));
+    run_command(pip)?;
+    let mut interop = command(&python);
+    interop
+        .arg("-u")
+        .arg(folder.join("interop.py"))
+        .args([broker.ip().to_string(), broker.port().to_string()]);
+    counted(interop)
+}
+
+/// With what `package-lock.json` names, under target/.
+fn node(broker: SocketAddr) -> Result<Count> {
+    let folder = target().join("clients/node");
+    std::fs::create_dir_all(&folder)?;
+    for file in ["package.json", "package-lock.json", "interop.mjs"] {
+        std::fs::copy(root().join("xtask/clients/node").join(file), folder.join(file))?;
+    }
+    let mut npm = command("npm");
+    npm.current_dir(&folder).args(["ci", "--no-audit", "--no-fund", "--silent"]);
+    run_command(npm)?;
+    let mut interop = command("node");
+    interop.current_dir(&folder).args(["interop.mjs", &broker.ip().to_string(), &broker.port().to_string()]);
+    counted(interop)
+}

@@ -1,0 +1,50 @@
+//! `cargo xtask TASK`: everything that is done to this repository, one file per task.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a task does")]
+
+mod ci;
+mod clients;
+mod count;
+mod fuzz;
+mod packages;
+mod shell;
+mod targets;
+mod test;
+mod tidy;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+const USAGE: &str = "usage: cargo xtask TASK
+  test [NAME…]                  all tests, or those with such a part in their names
+  tidy [--write]                checks the shape of the repository; --write renews the tables in docs
+  targets                       builds the core for bare metal and for WebAssembly
+  fuzz TARGET|all [--seconds N] feeds a fuzz target for so long (60)
+  ci                            all that .ci/run does after it has installed what it needs";
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        ["test", names @ ..] => test::run(names),
+        ["tidy"] => tidy::run(false),
+        ["tidy", "--write"] => tidy::run(true),
+        ["targets"] => targets::run(),
+        ["fuzz", target] => fuzz::run(target, 60),
+        ["fuzz", target, "--seconds", n] => n.parse().map_err(Into::into).and_then(|n| fuzz::run(target, n)),
+        ["ci"] => ci::run(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
