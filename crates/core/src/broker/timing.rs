@@ -33,7 +33,8 @@ impl Kind {
 impl Broker {
     pub(super) fn next_timeout(&self) -> Option<Deadline<Timer>> {
         let timer = |key: Key| match Kind::of(key) {
-            Kind::Connection => Timer::KeepAlive,
+            // What it is for is decided when it goes off; this is how it looks now.
+            Kind::Connection => self.connection_due(key.index()).map_or(Timer::KeepAlive, |(_, timer)| timer),
             Kind::Session => Timer::Session,
             Kind::Answer => Timer::Answer,
             Kind::Pause => Timer::Pause,
