@@ -65,11 +65,20 @@ impl Broker {
 
     /// Takes the place of what was retained for this topic; an empty payload clears it. [MQTT-3.3.1-5]
     /// [MQTT-3.3.1-6] [MQTT-3.3.1-7]
-    pub(super) fn retain(&mut self, view: &View<'_>, qos: QoS) {
+    ///
+    /// Returns what is kept, for other shards to keep as well.
+    pub(super) fn retain(
+        &mut self,
+        view: &View<'_>,
+        qos: QoS,
+        shared: Option<&Arc<Kept>>,
+    ) -> Option<Arc<Kept>> {
+        let mut now_kept = None;
         if view.content.len() == 0 {
             self.retained.clear(view.topic);
         } else {
-            let kept = Arc::new(Kept::new(view, qos));
+            let kept = shared.map_or_else(|| Arc::new(Kept::new(view, qos)), Arc::clone);
+            now_kept = Some(Arc::clone(&kept));
             let mut expires_at = view.expires_at;
             if !self.rules.obeys(Rule::ExpiryByIdentity) {
                 expires_at = expires_at.or(self.retained.expires_at(view.topic));
@@ -77,6 +86,7 @@ impl Broker {
             self.retained.set(view.topic, kept, charge(view), expires_at);
         }
         self.journal_retained(view, qos);
+        now_kept
     }
 
     /// Forgets Retained Messages that are too old.

@@ -60,7 +60,8 @@ impl Broker {
             if self.rules.obeys(Rule::MailedAgain) { self.undistributed.clone() } else { BTreeMap::new() };
         for (id, left) in left {
             let view = left.message.view(&left.topic);
-            let posted = Posted { view, qos: QoS::ExactlyOnce, retain: left.retain, tracked: true };
+            let posted =
+                Posted { view, qos: QoS::ExactlyOnce, retain: left.retain, tracked: true, kept: None };
             let owner = self.owner(&left.topic);
             let mut routed = Routed::default();
             if left.retain && owner != self.shard {

@@ -19,9 +19,7 @@ use crate::id::ShardId;
 use crate::qos::QoS;
 use crate::time::Instant;
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::Bytes;
 use note::{Note, Posted, Reader};
 pub(super) use post::Post;
 pub(super) use road::Road;
@@ -32,7 +30,7 @@ pub(super) use road::Road;
 #[derive(Debug)]
 pub struct Mail {
     bytes: Vec<u8>,
-    shared: Vec<Arc<[Bytes]>>,
+    shared: Vec<note::Shared>,
 }
 
 impl Broker {
@@ -48,12 +46,12 @@ impl Broker {
     ) -> Routed {
         if self.shards == 1 {
             if retain {
-                self.retain(view, qos);
+                self.retain(view, qos, None);
             }
             return self.deliver(connection, from, view, qos, retain, |_| {});
         }
         let owner = self.owner(view.topic);
-        let posted = Posted { view: *view, qos, retain, tracked: false };
+        let posted = Posted { view: *view, qos, retain, tracked: false, kept: None };
         let follows = || {
             let under_way = self.roads.iter().any(|r| *r.topic == *view.topic);
             under_way && self.rules.obeys(Rule::LaterOnesFollow)
@@ -195,7 +193,7 @@ impl Broker {
                 }
                 Note::Ordered { posted, origin, again } => {
                     if posted.retain && !self.is_known(&posted, again) {
-                        self.retain(&posted.view, posted.qos);
+                        self.retain(&posted.view, posted.qos, posted.kept);
                     }
                     let publisher = self.publisher(origin);
                     let outcome = self.deliver_mailed(&posted, publisher, again);

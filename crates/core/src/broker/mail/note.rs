@@ -1,4 +1,5 @@
 //! The words that shards speak: bytes, free of pointers but for what is large and shared beside them.
+use super::super::retain::Kept;
 use super::super::settle::Outcome;
 use super::super::store::{Content, View};
 use crate::id::{IdentityId, MessageId, ShardId};
@@ -16,6 +17,17 @@ pub(in super::super) struct Posted<'a> {
     pub(in super::super) retain: bool,
     /// It may come again after a crash of its publisher's shard.
     pub(in super::super) tracked: bool,
+    /// As it is retained: kept once for all shards.
+    pub(in super::super) kept: Option<&'a Arc<Kept>>,
+}
+
+/// What goes beside the bytes of notes.
+#[derive(Debug)]
+pub(in super::super) enum Shared {
+    /// A large payload.
+    Chunks(Arc<[Bytes]>),
+    /// A Retained Message.
+    Kept(Arc<Kept>),
 }
 
 /// Who published a message that another shard orders: a session of the shard that it was published on.
@@ -58,7 +70,7 @@ const DISTRIBUTED: u8 = 6;
 const READY: u8 = 7;
 
 impl Note<'_> {
-    pub(super) fn encode(&self, out: &mut Vec<u8>, shared: &mut Vec<Arc<[Bytes]>>) {
+    pub(super) fn encode(&self, out: &mut Vec<u8>, shared: &mut Vec<Shared>) {
         match *self {
             Note::Settled { handled, durable, outcomes } => {
                 out.push(SETTLED);
@@ -106,29 +118,35 @@ impl Note<'_> {
 
 const NO_EXPIRY: u64 = u64::MAX;
 
-fn put_posted(out: &mut Vec<u8>, shared: &mut Vec<Arc<[Bytes]>>, posted: &Posted<'_>) {
+fn put_posted(out: &mut Vec<u8>, shared: &mut Vec<Shared>, posted: &Posted<'_>) {
     let view = &posted.view;
     let large = matches!(view.content, Content::Large(_));
+    // What is shared whole is not written as well.
+    let (properties, payload) = match (posted.kept, view.content) {
+        (None, Content::Small(payload)) => (view.properties, payload),
+        (None, Content::Large(_)) => (view.properties, &[][..]),
+        (Some(_), _) => (&[][..], &[][..]),
+    };
     out.push(
         posted.qos.bits()
             | u8::from(posted.retain) << 2
             | u8::from(large) << 3
-            | u8::from(posted.tracked) << 4,
+            | u8::from(posted.tracked) << 4
+            | u8::from(posted.kept.is_some()) << 5,
     );
     out.extend_from_slice(&view.id.as_u128().to_le_bytes());
     put_u32(out, view.origin.0);
     put_u64(out, view.expires_at.map_or(NO_EXPIRY, Instant::as_micros));
     put_u32(out, length(view.topic.len()));
-    put_u32(out, length(view.properties.len()));
-    match view.content {
-        Content::Small(payload) => put_u32(out, length(payload.len())),
-        Content::Large(_) => put_u32(out, 0),
-    }
+    put_u32(out, length(properties.len()));
+    put_u32(out, length(payload.len()));
     out.extend_from_slice(view.topic.as_bytes());
-    out.extend_from_slice(view.properties);
-    match view.content {
-        Content::Small(payload) => out.extend_from_slice(payload),
-        Content::Large(chunks) => shared.push(chunks.clone()),
+    out.extend_from_slice(properties);
+    out.extend_from_slice(payload);
+    match (posted.kept, view.content) {
+        (Some(kept), _) => shared.push(Shared::Kept(Arc::clone(kept))),
+        (None, Content::Large(chunks)) => shared.push(Shared::Chunks(chunks.clone())),
+        (None, Content::Small(_)) => {}
     }
 }
 
@@ -153,7 +171,7 @@ fn length(n: usize) -> u32 {
 /// Reads notes one after the other. `None` at their end; mail is ours, so what can't be read is a bug.
 pub(super) struct Reader<'a> {
     pub(super) bytes: &'a [u8],
-    pub(super) shared: core::slice::Iter<'a, Arc<[Bytes]>>,
+    pub(super) shared: core::slice::Iter<'a, Shared>,
     pub(super) outcomes: Vec<(u64, Outcome)>,
 }
 
@@ -211,11 +229,21 @@ impl<'a> Reader<'a> {
         let topic = self.text(topic)?;
         let properties = self.slice(properties)?;
         let payload = self.slice(payload)?;
-        let content =
-            if flags & 8 == 0 { Content::Small(payload) } else { Content::Large(self.shared.next()?) };
         let expires_at = (expires != NO_EXPIRY).then(|| Instant::from_micros(expires));
+        let mut view = View { id, origin, expires_at, topic, properties, content: Content::Small(payload) };
+        let mut kept = None;
+        if flags & (8 | 32) != 0 {
+            match self.shared.next()? {
+                Shared::Chunks(chunks) => view.content = Content::Large(chunks),
+                Shared::Kept(whole) => {
+                    view = whole.view(topic);
+                    kept = Some(whole);
+                }
+            }
+        }
         Some(Posted {
-            view: View { id, origin, expires_at, topic, properties, content },
+            view,
+            kept,
             qos: QoS::from_bits(flags & 3)?,
             retain: flags & 4 != 0,
             tracked: flags & 16 != 0,

@@ -1,12 +1,10 @@
 //! What lies ready for each other shard, and what each has settled.
-use super::note::Note;
+use super::note::{Note, Shared};
 use super::{Mail, Outcome};
 use crate::id::{ConnectionId, ShardId};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use bytes::Bytes;
 
 /// Direct messages are told apart by so many hashes of their topics.
 const LANES: usize = 64;
@@ -23,7 +21,7 @@ struct Asking {
 pub(super) struct Pair {
     /// Notes that wait to be posted, and what is shared beside them.
     out: Vec<u8>,
-    shared: Vec<Arc<[Bytes]>>,
+    shared: Vec<Shared>,
     /// Numbered notes that were written to it, and those that it has handled; both begin at 0.
     pub(super) written: u64,
     pub(super) settled: u64,

@@ -29,9 +29,7 @@ impl Broker {
         again: bool,
     ) -> Routed {
         let known = self.is_known(posted, again);
-        if posted.retain && !known {
-            self.retain(&posted.view, posted.qos);
-        }
+        let kept = if posted.retain && !known { self.retain(&posted.view, posted.qos, None) } else { None };
         let routed = if known {
             Routed::default()
         } else {
@@ -39,7 +37,7 @@ impl Broker {
             let from = self.publisher(origin);
             self.deliver(connection, from, &posted.view, posted.qos, posted.retain, |_| {})
         };
-        self.tell_order(posted, origin, again);
+        self.tell_order(&Posted { kept: kept.as_ref(), ..*posted }, origin, again);
         routed
     }
 
