@@ -362,7 +362,8 @@ impl Broker {
         if s.connection != NONE {
             let (newcomer, holder) = (&self.connections[index], &self.connections[s.connection]);
             // The one that was accepted later keeps the session, whichever verdict comes last.
-            if newcomer.is_older_than(holder) && self.rules.obeys(Rule::LatestKeeps) {
+            let patience = self.limits.connect_seconds;
+            if newcomer.is_older_than(holder, patience) && self.rules.obeys(Rule::LatestKeeps) {
                 return Some(Denial::new(ReasonCode::ServerUnavailable));
             }
             let limit = self.limits.takeovers_per_minute;

@@ -159,10 +159,12 @@ impl Connection {
         Instant::from_micros((now.as_millis() - u64::from(age).min(now.as_millis())) * 1000)
     }
 
-    /// Accepted before the other one, as far as 32 bits of milliseconds tell.
-    pub(super) fn is_older_than(&self, other: &Self) -> bool {
+    /// Accepted before the other one, but not by more than so many seconds: nobody waits longer for a verdict.
+    ///
+    /// 32 bits of milliseconds come round after 49 days, and connections get older than that.
+    pub(super) fn is_older_than(&self, other: &Self, seconds: u32) -> bool {
         let ahead = other.accepted_ms.wrapping_sub(self.accepted_ms);
-        ahead != 0 && ahead < u32::MAX / 2
+        ahead != 0 && ahead <= seconds.saturating_mul(1000).min(u32::MAX / 2)
     }
 
     /// Its output is done for, but for what the lane still holds.

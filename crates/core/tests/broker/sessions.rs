@@ -332,3 +332,16 @@ fn output_that_is_polled_unasked_is_not_announced_any_more() {
     broker.check();
     assert_eq!(broker.poll_action(), None, "once, until it is polled");
 }
+
+#[test]
+fn a_session_can_be_taken_over_however_long_it_has_been_connected() {
+    for days in [1, 24, 25, 30, 49, 50, 75, 400] {
+        let mut s = Shards::new(1);
+        let old = s.greet(&Hello::new("c").resume().expiry(100));
+        s.now = s.now.after_secs(days * 86_400);
+        s.brokers[0].handle_timeout(s.now);
+        let new = s.greet(&Hello::new("c").resume().expiry(100));
+        assert_eq!(s.hear(new), ["CONNACK present 0x00"], "after {days} days");
+        assert_eq!(s.hear(old).last().map(String::as_str), Some("closed"), "after {days} days");
+    }
+}
