@@ -247,60 +247,10 @@ impl Broker {
             self.connections.lane(index).greeting = Some(greeting);
             return self.refuse(now, index, &denial);
         }
-        let expiry = greeting.expiry.min(self.limits.session_expiry_seconds);
-        let mut takeovers = None;
-        if let Some(session) = found {
-            self.take_over(now, session, greeting.clean_start);
-            takeovers = self.sessions[session].more.as_deref().map(|more| more.takeovers).filter(|t| t.1 > 0);
-        }
-        // The old session's expiry decides whether there is anything to hand on. [MQTT-3.1.2-4] [MQTT-3.1.2-5]
-        let present = match found {
-            Some(session) if greeting.clean_start || self.sessions[session].expiry == 0 => {
-                self.end_session(now, session);
-                None
-            }
-            found => found,
-        };
-        let session = match present {
-            Some(session) => session,
-            None => self.sessions.insert(&greeting.client_id, Kind::Client),
-        };
-        let has_changed = self.has_other_rights(grant);
-        let place = self.grants.set(grant.identity, Some(grant.clone()));
-        if present.is_none() {
-            self.grants[place].sessions += 1;
-        }
-        self.grants[place].connections += 1;
-        self.watch_grant(now, place);
-        let in_flight =
-            if greeting.version.is_v5() { self.limits.in_flight } else { self.limits.in_flight_v3 };
-        let will = greeting.will.take();
-        let s = &mut self.sessions[session];
-        (s.connection, s.grant, s.expiry, s.version) = (index, place, expiry, greeting.version);
-        s.maximum_packet_size = greeting.maximum_packet_size;
-        s.receive_maximum = greeting.receive_maximum.min(in_flight);
-        if let Some(more) = s.more.as_deref_mut() {
-            (more.will_at, more.ends_at, more.accepted) = (None, None, None);
-        }
-        if let Some(takeovers) = takeovers {
-            // They are counted for the Client Identifier, over all its sessions.
-            s.more.get_or_insert_default().takeovers = takeovers;
-        }
-        if will.is_some() {
-            s.more.get_or_insert_default().will = will.map(Box::new);
-        }
-        if let Some(flow) = s.flow.as_deref_mut() {
-            flow.sender.resume();
-            (flow.stalled, flow.bound) = (false, self.journal.end());
-        }
-        self.journal_session(now, session);
-        if self.sessions[session].more.as_deref().is_some_and(|m| m.will.is_some()) {
-            self.journal_will(session);
-        }
-        if has_changed {
-            self.judge_resumed(present, grant.identity);
-        }
+        let (session, present) = self.hand_on(now, &greeting, found);
+        self.settle_in(now, index, session, present, &mut greeting, grant);
         let keep_alive = self.keep_alive(greeting.keep_alive);
+        let expiry = self.sessions[session].expiry;
         self.uncharge(index);
         let c = &mut self.connections[index];
         (c.session, c.state, c.keep_alive, c.heard) = (session, State::Up, keep_alive, now);
@@ -312,12 +262,76 @@ impl Broker {
         if u64::from(keep_alive) * 3 / 2 < u64::from(self.limits.connect_seconds) {
             self.watch(now, index);
         }
-        let connack = self.connack(&greeting, present.is_some(), expiry, keep_alive);
+        let connack = self.connack(&greeting, present, expiry, keep_alive);
         self.answer(index, What::Encoded(connack));
         self.announce(index);
         let id = self.connections.id(index);
         self.event(Event::Connected { id, client_id: greeting.client_id.clone(), identity: grant.identity });
         Input::More
+    }
+
+    /// The session for this client, and whether it is the one that was there.
+    fn hand_on(&mut self, now: Instant, greeting: &Greeting, found: Option<u32>) -> (u32, bool) {
+        let mut takeovers = None;
+        if let Some(session) = found {
+            self.take_over(now, session, greeting.clean_start);
+            takeovers = self.sessions[session].more.as_deref().map(|more| more.takeovers).filter(|t| t.1 > 0);
+            // The old session's expiry decides whether there is anything to hand on. [MQTT-3.1.2-4] [MQTT-3.1.2-5]
+            if !greeting.clean_start && self.sessions[session].expiry > 0 {
+                return (session, true);
+            }
+            self.end_session(now, session);
+        }
+        let session = self.sessions.insert(&greeting.client_id, Kind::Client);
+        if let Some(takeovers) = takeovers {
+            // They are counted for the Client Identifier, over all its sessions.
+            self.sessions[session].more.get_or_insert_default().takeovers = takeovers;
+        }
+        (session, false)
+    }
+
+    /// The session has this connection, grant and will from here on.
+    fn settle_in(
+        &mut self,
+        now: Instant,
+        index: u32,
+        session: u32,
+        present: bool,
+        greeting: &mut Greeting,
+        grant: &Grant,
+    ) {
+        let has_changed = self.has_other_rights(grant);
+        let place = self.grants.set(grant.identity, Some(grant.clone()));
+        if !present {
+            self.grants[place].sessions += 1;
+        }
+        self.grants[place].connections += 1;
+        self.watch_grant(now, place);
+        let in_flight =
+            if greeting.version.is_v5() { self.limits.in_flight } else { self.limits.in_flight_v3 };
+        let will = greeting.will.take();
+        let s = &mut self.sessions[session];
+        s.expiry = greeting.expiry.min(self.limits.session_expiry_seconds);
+        (s.connection, s.grant, s.version) = (index, place, greeting.version);
+        s.maximum_packet_size = greeting.maximum_packet_size;
+        s.receive_maximum = greeting.receive_maximum.min(in_flight);
+        if let Some(more) = s.more.as_deref_mut() {
+            (more.will_at, more.ends_at, more.accepted) = (None, None, None);
+        }
+        if will.is_some() {
+            s.more.get_or_insert_default().will = will.map(Box::new);
+        }
+        if let Some(flow) = s.flow.as_deref_mut() {
+            flow.sender.resume();
+            (flow.stalled, flow.bound) = (false, self.journal.end());
+        }
+        self.journal_session(now, session, present);
+        if self.sessions[session].more.as_deref().is_some_and(|m| m.will.is_some()) {
+            self.journal_will(session);
+        }
+        if has_changed {
+            self.judge_resumed(present.then_some(session), grant.identity);
+        }
     }
 
     /// Why this client can't have that session now, if so. Nothing changes here but the count of takeovers.

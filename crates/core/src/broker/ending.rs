@@ -162,7 +162,7 @@ impl Broker {
                 Some(now.after_secs(u64::from(expiry)));
             self.watch_session(now, session);
         }
-        self.journal_session(now, session);
+        self.journal_session(now, session, false);
     }
 
     /// A session ends: its will is published if it still has one, its subscriptions go, and what it had not got

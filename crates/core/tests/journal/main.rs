@@ -8,9 +8,10 @@ mod shards;
 
 use host::{Got, Host, config, connect};
 use tidewire_core::broker::{Broker, RestoreError};
-use tidewire_core::codec::{self, Packet, Properties};
+use tidewire_core::codec::{self, Connect, Packet, Properties, PropertiesBuf, Property};
 use tidewire_core::id::Position;
 use tidewire_core::qos::QoS;
+use tidewire_core::version::Version;
 
 // verb: poll_journal, handle_durable
 // action: Journal
@@ -163,4 +164,28 @@ fn wills_of_those_who_were_connected_come_after_a_crash() {
     let watcher = host.connect("watcher", false);
     let again = host.got(watcher).iter().filter(|g| matches!(g, Got::Publish { dup: false, .. })).count();
     assert!(again <= 1, "one will, one message");
+}
+
+#[test]
+fn a_session_that_was_to_end_with_its_connection_does_not_come_back() {
+    let mut host = Host::new();
+    let with_expiry = |host: &mut Host, seconds: u32| {
+        let mut properties = PropertiesBuf::default();
+        properties.push(Property::SessionExpiryInterval(seconds));
+        let Packet::Connect(bob) = connect("bob", false) else { unreachable!("it is one") };
+        let bob =
+            Packet::Connect(Connect { version: Version::V5, properties: properties.as_properties(), ..bob });
+        let mut bytes = Vec::new();
+        bob.encode(Version::V5, u32::MAX, &mut bytes).expect("it is small");
+        let id = host.open();
+        let _ = host.broker.handle_bytes(host.now, id, &bytes);
+        host.run();
+        id
+    };
+    let bob = with_expiry(&mut host, 1000);
+    host.cut(bob);
+    with_expiry(&mut host, 0);
+    assert_eq!(host.broker.stats().sessions, 1, "it has been resumed");
+    host.crash(0);
+    assert_eq!(host.broker.stats().sessions, 0);
 }

@@ -178,10 +178,10 @@ impl Broker {
         self.journal.on && s.expiry > 0 && s.kind == Kind::Client
     }
 
-    /// How a session stands, if it or its will is to outlive a crash.
-    pub(super) fn journal_session(&mut self, now: Instant, session: u32) {
+    /// How a session stands, if it or its will is to outlive a crash; or if the journal says that it would.
+    pub(super) fn journal_session(&mut self, now: Instant, session: u32, known: bool) {
         let has_will = self.sessions[session].more.as_deref().is_some_and(|m| m.will.is_some());
-        if self.journal.on && (self.is_kept(session) || has_will) {
+        if self.journal.on && (known || self.is_kept(session) || has_will) {
             self.flush_ended();
             let record = self.session_record(now, session);
             let mut bytes = Vec::new();

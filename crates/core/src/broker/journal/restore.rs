@@ -422,7 +422,7 @@ impl Broker {
         }
         let sessions: Vec<u32> = self.sessions.iter().map(|(index, _)| index).collect();
         for session in sessions {
-            self.journal_session(now, session);
+            self.journal_session(now, session, true);
         }
         for session in core::mem::take(&mut self.cut) {
             self.after_connection(now, session, super::super::ending::Leaving::Lost);
