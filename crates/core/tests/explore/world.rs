@@ -136,6 +136,8 @@ pub(crate) struct World {
     due_reads: Vec<BTreeSet<usize>>,
     /// Draws where the setup breaks an order.
     disorder: u64,
+    /// Each turn is checked, unless it has been already in this very world.
+    pub(crate) checks: bool,
 }
 
 impl World {
@@ -185,6 +187,7 @@ impl World {
             due_output: vec![VecDeque::new(); n],
             due_reads: vec![BTreeSet::new(); n],
             disorder: 1,
+            checks: true,
             setup,
         }
     }
