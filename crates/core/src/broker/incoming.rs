@@ -1,6 +1,5 @@
 //! A PUBLISH that can't be handled at once: its payload is large, or somebody has to be waited for.
 use super::Broker;
-use super::connection::Flags;
 use super::fault::Fault;
 use crate::Input;
 use crate::codec::{Delivery, Payload, Publish};
@@ -156,42 +155,9 @@ impl Broker {
             return Input::More;
         }
         if self.has_to_wait(&incoming.topic, incoming.retain) {
-            let id = self.connections.id(index);
-            self.connections[index].flags.set(Flags::HELD);
-            self.connections.lane(index).waiting = incoming.held();
-            self.waiting_retained.push_back((id, incoming));
-            return Input::Hold;
+            return self.postpone(index, incoming);
         }
         self.accept_incoming(now, index, &incoming);
         Input::More
-    }
-
-    /// Messages with RETAIN wait until direct ones on their topics have arrived; and what comes behind one that waits
-    /// waits as well, or it might wait for ever.
-    pub(super) fn has_to_wait(&self, topic: &str, retain: bool) -> bool {
-        (retain && !self.road_is_clear(topic))
-            || (!self.waiting_retained.is_empty()
-                && self.waiting_retained.iter().any(|(_, other)| self.share_a_lane(topic, &other.topic)))
-    }
-
-    /// Direct messages have arrived: those that waited for them may be taken up, in their order.
-    pub(super) fn retry_retained(&mut self, now: Instant) {
-        let mut waiting: Vec<Box<str>> = Vec::new();
-        for _ in 0..self.waiting_retained.len() {
-            let Some((id, incoming)) = self.waiting_retained.pop_front() else { break };
-            if self.connections.get(id).is_none_or(|c| c.is_ending()) {
-                continue;
-            }
-            let behind = waiting.iter().any(|other| self.share_a_lane(&incoming.topic, other));
-            if behind || (incoming.retain && !self.road_is_clear(&incoming.topic)) {
-                waiting.push(incoming.topic.clone());
-                self.waiting_retained.push_back((id, incoming));
-                continue;
-            }
-            self.connections[id.index].flags.clear(Flags::HELD);
-            self.connections.lane(id.index).waiting = 0;
-            self.accept_incoming(now, id.index, &incoming);
-            self.go_on(now, id, Input::More);
-        }
     }
 }

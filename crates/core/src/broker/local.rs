@@ -130,14 +130,7 @@ impl Broker {
             content,
         };
         let ticket = self.locals.ticket();
-        let routed = self.spread(now, None, session, &view, qos, retain);
-        match routed.settlement {
-            Some(settlement) => self.settlements.add(settlement, Waiter::Published(ticket, view.id)),
-            None => {
-                let reason = routed.reason();
-                self.event(Event::Acknowledged { ticket, message: view.id, reason });
-            }
-        }
+        self.publish_inner(now, session, &view, qos, retain, Some(ticket));
         Ok(ticket)
     }
 

@@ -27,6 +27,7 @@ mod mail;
 mod outbound;
 mod passage;
 mod pause;
+mod postponed;
 mod publish;
 mod questions;
 mod replay;
@@ -67,7 +68,7 @@ use crate::time::{Deadline, Instant};
 use crate::topic::TopicFilter;
 use actions::Actions;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use config::Random;
@@ -104,7 +105,7 @@ pub struct Broker {
     questions: questions::Questions,
     settlements: settle::Settlements,
     post: mail::Post,
-    roads: Vec<mail::Road>,
+    roads: mail::Roads,
     journal: journal::Journal,
     locals: local::Locals,
     /// The QoS 2 message that is being routed: its receipt goes into the same record.
@@ -124,7 +125,7 @@ pub struct Broker {
     cut: Vec<u32>,
     usage: usage::Usage,
     /// Messages with RETAIN that wait until direct ones on their topics have arrived.
-    waiting_retained: VecDeque<(ConnectionId, Box<incoming::Incoming>)>,
+    postponed: postponed::Queue,
     /// Sessions that are to be disconnected because they are too slow.
     slow: Vec<u32>,
     /// When everybody has to be gone, once a shutdown has begun.
@@ -183,7 +184,7 @@ impl Broker {
             questions: questions::Questions::default(),
             settlements: settle::Settlements::default(),
             post: mail::Post::new(shard, shards),
-            roads: Vec::new(),
+            roads: mail::Roads::default(),
             journal: journal::Journal::new(durable, now),
             locals: local::Locals::default(),
             receipt: None,
@@ -196,7 +197,7 @@ impl Broker {
             awaited: BTreeSet::new(),
             cut: Vec::new(),
             usage: usage::Usage::new(random.next()),
-            waiting_retained: VecDeque::new(),
+            postponed: postponed::Queue::new(),
             slow: Vec::new(),
             ends_at: None,
             drained: false,

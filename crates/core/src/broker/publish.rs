@@ -7,6 +7,7 @@ use super::incoming::{Discard, Incoming};
 use super::ledger::Verdict;
 use super::policy::{Access, Admission, Answer};
 use super::questions::{About, Waiting};
+use super::route::Publisher;
 use super::settle::Waiter;
 use super::store::{Content, View};
 use crate::Input;
@@ -290,8 +291,9 @@ impl Broker {
             debug_assert_eq!(receipt, Receipt::First, "repeats were sorted out before");
             self.receipt = Some((session, packet_id));
         }
-        let routed =
-            self.spread(now, Some((index, packet_id_bits(delivery))), session, view, delivery.qos(), retain);
+        let hash = self.publisher_hash(session, packet_id_bits(delivery));
+        let publisher = Publisher { connection: Some(index), session, hash };
+        let routed = self.spread(now, publisher, view, delivery.qos(), retain);
         if routed.behind > 0 && routed.behind == routed.matched && routed.mailed == 0 {
             self.pause_for(now, index, routed.slowest);
         }

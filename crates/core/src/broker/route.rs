@@ -22,25 +22,33 @@ const EARLY_BYTES: usize = 256 * 1024;
 /// A queue this full, as a share of its limit, makes its publishers wait if it is all they have.
 const HIGH: u32 = 4;
 
+/// Where a message comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Publisher {
+    /// What it came on; a will or a local subscriber's message came on none.
+    pub(super) connection: Option<u32>,
+    /// `NONE` if it has ended by now.
+    pub(super) session: u32,
+    /// Of its Client Identifier and its Packet Identifier, to find it by.
+    pub(super) hash: u32,
+}
+
 impl Broker {
     /// Retains a message if it asks for that, and hands it to all that want it, here and on other shards.
     ///
-    /// `publisher` is the connection it came on, and its Packet Identifier there.
     pub(super) fn spread(
         &mut self,
         now: Instant,
-        publisher: Option<(u32, u16)>,
-        session: u32,
+        publisher: Publisher,
         view: &View<'_>,
         qos: QoS,
         retain: bool,
     ) -> Routed {
-        let hash = self.publisher_hash(session, publisher.map_or(0, |(_, packet_id)| packet_id));
+        let Publisher { connection, session, hash } = publisher;
         if retain && !self.room_to_retain(view) {
             self.depot.books.decided(view.id, Verdict::Refused, 0, hash);
             return Routed { no_room: true, ..Routed::default() };
         }
-        let connection = publisher.map(|(connection, _)| connection);
         let routed = self.distribute(now, connection, session, view, qos, retain);
         let refused = routed.matched > 0 && routed.refused == routed.matched && routed.mailed == 0;
         let verdict = if refused { Verdict::Refused } else { Verdict::Accepted };

@@ -221,6 +221,17 @@ impl Sessions {
             .copied()
     }
 
+    /// What stands for a Client Identifier, whichever sessions come and go under it; never 0.
+    pub(super) fn key(&self, index: u32) -> u64 {
+        hash(&self.hash, &self.table[index as usize].client_id).max(1)
+    }
+
+    /// The session of that key, if there is one now.
+    pub(super) fn by_key(&self, key: u64) -> Option<u32> {
+        let same = |i: &u32| self.key(*i) == key;
+        self.by_client_id.find(key, same).copied()
+    }
+
     pub(super) fn insert(&mut self, client_id: &str, kind: Kind) -> u32 {
         let mut session = Session {
             client_id: client_id.into(),

@@ -91,6 +91,6 @@ impl Broker {
             properties: &will.properties,
             content: Content::Small(&will.payload),
         };
-        self.spread(now, None, session, &view, will.qos, will.retain);
+        self.publish_inner(now, session, &view, will.qos, will.retain, None);
     }
 }

@@ -33,6 +33,11 @@ fn only_what_was_wanted(history: &History) -> Result<(), String> {
         if got.retain && !message.retain {
             return Err(format!("{got:?} was never retained"));
         }
+        let line = &history.lines[message.line];
+        let newer = history.lines[message.line + 1..].iter().any(|l| l.client == message.client);
+        if message.will && (line.goodbye && !newer || line.left == NEVER && line.closed == NEVER && !newer) {
+            return Err(format!("{got:?} is the will of somebody who lives, or said goodbye: {line:?}"));
+        }
         if !wants(message.client == got.client) {
             return Err(format!("nobody asked for {got:?}: {message:?}"));
         }
@@ -86,6 +91,10 @@ fn certainly_routed(history: &History, message: &Pub) -> Option<usize> {
         return (message.is_accepted()).then_some(message.acked);
     }
     let line = &history.lines[message.line];
+    if message.will {
+        let gone = line.welcomed != NEVER && line.left != NEVER && line.closed == NEVER;
+        return (gone && line.told.is_none() && !line.goodbye).then_some(NEVER - 1);
+    }
     let latest = history.lines.iter().rposition(|l| l.client == message.client) == Some(message.line);
     let fin_only = line.end.is_none_or(|end| end == End::Fin);
     (latest && fin_only && line.closed == NEVER && line.told.is_none()).then_some(NEVER - 1)
@@ -96,7 +105,9 @@ fn everything_that_had_to_come(history: &History) -> Result<(), String> {
         let Some(routed) = certainly_routed(history, message) else { continue };
         for sub in &history.subs {
             let own = sub.no_local && sub.client == message.client;
-            if own || !sub.matches(message.topic) || !sub.stands(message.sent, routed) {
+            // A will is published when its connection has gone.
+            let from = if message.will { history.lines[message.line].left } else { message.sent };
+            if own || !sub.matches(message.topic) || !sub.stands(from, routed) {
                 continue;
             }
             let client = sub.client;
@@ -105,7 +116,7 @@ fn everything_that_had_to_come(history: &History) -> Result<(), String> {
             // Its session is there to the end, and so is its connection.
             let there =
                 sub.ending == NEVER && now.welcomed != NEVER && now.left == NEVER && now.closed == NEVER;
-            let stayed = now.welcomed < message.sent;
+            let stayed = now.welcomed < from;
             if !there || (sub.qos.min(message.qos) == 0 && !stayed) {
                 continue;
             }
@@ -129,7 +140,7 @@ fn in_order(history: &History) -> Result<(), String> {
         }
         let key = (got.client, message.client, message.topic, message.qos, got.qos);
         if let Some(before) = last.insert(key, got.message)
-            && before > got.message
+            && history.pubs[before].rank(before) > message.rank(got.message)
         {
             return Err(format!("client {} got m{} after m{before}: {message:?}", got.client, got.message));
         }
@@ -251,7 +262,8 @@ fn retained_topic(history: &History, probes: &[usize], topic: &'static str) -> R
     let here = |n: usize| history.pubs[n].retain && history.pubs[n].topic == topic;
     // What was sent twice with QoS 1 has two places in the order: it says nothing.
     let plain = |n: usize| !(history.pubs[n].qos == 1 && history.pubs[n].sends > 1);
-    let all: Vec<usize> = (0..history.pubs.len()).filter(|n| here(*n)).collect();
+    let mut all: Vec<usize> = (0..history.pubs.len()).filter(|n| here(*n)).collect();
+    all.sort_by_key(|n| history.pubs[*n].rank(*n));
     let gots = || history.gots.iter().filter(|g| here(g.message));
     let mut order = Order::default();
     for (i, &first) in all.iter().enumerate() {

@@ -40,6 +40,14 @@ pub(crate) enum Op {
     Leave(End),
 }
 
+/// What is to be published if it goes without a word.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Will {
+    pub(crate) topic: &'static str,
+    pub(crate) qos: u8,
+    pub(crate) retain: bool,
+}
+
 /// What is not through yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Outgoing {
@@ -60,6 +68,7 @@ pub(crate) struct Client {
     pub(crate) expiry: Option<u32>,
     /// It wants Retained Messages only for subscriptions that are new.
     pub(crate) if_new: bool,
+    pub(crate) will: Option<Will>,
     packet_id: u16,
     outgoing: Vec<Outgoing>,
     asked: Vec<(u16, Asked)>,
@@ -84,6 +93,11 @@ fn decoder() -> Decoder {
     Decoder::new(Mode { role: Role::Client, version: Some(Version::V5) })
 }
 
+/// What a message carries, to be known by.
+pub(crate) fn name(message: usize) -> [u8; 4] {
+    u32::try_from(message).expect("few messages").to_be_bytes()
+}
+
 fn packet_id(n: u16) -> PacketId {
     PacketId::new(n).expect("counted from 1")
 }
@@ -99,6 +113,7 @@ impl Client {
             receive_maximum: None,
             expiry: None,
             if_new: false,
+            will: None,
             packet_id: 0,
             outgoing: vec![],
             asked: vec![],
@@ -148,7 +163,24 @@ impl Client {
             told: None,
             left: NEVER,
             end: None,
+            goodbye: false,
             closed: NEVER,
+        });
+        let will = self.will.map(|will| {
+            history.pubs.push(Pub {
+                client: self.index,
+                line,
+                topic: will.topic,
+                qos: will.qos,
+                retain: will.retain,
+                empty: false,
+                will: true,
+                sent: now,
+                sends: 1,
+                acked: NEVER,
+                reason: 0,
+            });
+            (will, name(history.pubs.len() - 1))
         });
         self.line = Some(line);
         self.decoder = decoder();
@@ -160,7 +192,7 @@ impl Client {
             self.received.clear();
             self.outgoing.clear();
         }
-        let mut properties = PropertiesBuf::new();
+        let (mut properties, mut will_properties) = (PropertiesBuf::new(), PropertiesBuf::new());
         if keeps {
             properties.push(Property::SessionExpiryInterval(1000));
         }
@@ -173,7 +205,16 @@ impl Client {
             keep_alive: 0,
             properties: properties.as_properties(),
             client_id: &self.id,
-            will: None,
+            will: will.as_ref().map(|(will, name)| {
+                will_properties.push(Property::CorrelationData(name));
+                codec::Will {
+                    topic: will.topic,
+                    payload: b"x",
+                    qos: qos(will.qos),
+                    retain: will.retain,
+                    properties: will_properties.as_properties(),
+                }
+            }),
             username: None,
             password: None,
         }))
@@ -248,6 +289,7 @@ impl Client {
                     qos,
                     retain,
                     empty,
+                    will: false,
                     sent: now,
                     sends: 0,
                     acked: NEVER,
@@ -261,6 +303,7 @@ impl Client {
                 self.publish(history, message, id, false)
             }
             Op::Disconnect => {
+                history.lines[line].goodbye = true;
                 let properties = Properties::default();
                 encode(&Packet::Disconnect(Disconnect { reason: ReasonCode::Success, properties }))
             }
@@ -280,8 +323,7 @@ impl Client {
             self.unacknowledged.push_back(id);
         }
         let mut properties = PropertiesBuf::new();
-        let name = u32::try_from(message).expect("few messages").to_be_bytes();
-        properties.push(Property::CorrelationData(&name));
+        properties.push(Property::CorrelationData(&name(message)));
         if let Some(seconds) = self.expiry {
             properties.push(Property::MessageExpiryInterval(seconds));
         }

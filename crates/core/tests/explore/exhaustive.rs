@@ -4,7 +4,7 @@
 //! them, which is the most that anybody may conclude from. States are told apart by what each shard took in which
 //! order, and by what each client had seen when it did something: shards are deterministic, so nothing else matters.
 use crate::checker::judge;
-use crate::client::Op;
+use crate::client::{Op, Will};
 use crate::history::End;
 use crate::random::caught;
 use crate::world::{Intake, Setup, World};
@@ -16,6 +16,7 @@ pub(crate) struct Role {
     home: usize,
     /// Whether it keeps its session.
     keeps: bool,
+    will: bool,
     /// The shards that its connections come to, one after the other. The first one is its home otherwise.
     accepts: &'static [usize],
     before: &'static [Op],
@@ -72,7 +73,8 @@ impl Run {
             *placement += 1;
         };
         for (n, role) in scenario.roles.iter().enumerate() {
-            world.add(&format!("c{n}"), role.keeps, role.before.iter().copied());
+            let client = world.add(&format!("c{n}"), role.keeps, role.before.iter().copied());
+            world.clients[client].will = role.will.then_some(WILL);
         }
         world.checks = false;
         world.settle();
@@ -244,6 +246,7 @@ pub(crate) fn explore(scenario: &Scenario, change: &dyn Fn(&mut Setup)) -> Resul
     Ok(explored)
 }
 
+const WILL: Will = Will { topic: "a", qos: 0, retain: true };
 const CONNECT: Op = Op::Connect { clean: false };
 const SUBSCRIBE: Op = Op::Subscribe { filter: "a", qos: 2 };
 const UNSUBSCRIBE: Op = Op::Unsubscribe { filter: "a" };
@@ -254,7 +257,7 @@ const CLEAR: Op = Op::Publish { topic: "a", qos: 1, retain: true, empty: true };
 const OTHER: Op = Op::Publish { topic: "b/c", qos: 1, retain: false, empty: false };
 
 const fn role(home: usize, before: &'static [Op], script: &'static [Op]) -> Role {
-    Role { home, keeps: true, accepts: &[], before, script }
+    Role { home, keeps: true, will: false, accepts: &[], before, script }
 }
 
 const fn scenario(name: &'static str, shards: u16, owner: usize, roles: &'static [Role]) -> Scenario {
@@ -318,6 +321,22 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ),
     scenario("direct, then retained", 3, 0, &[role(1, IN, &[PUBLISH, RETAIN]), role(2, LISTENS, &[])]),
     scenario("retained, then direct", 3, 0, &[role(1, IN, &[RETAIN, PUBLISH]), role(2, LISTENS, &[])]),
+    scenario(
+        "direct, then a retained will",
+        3,
+        0,
+        &[
+            Role {
+                home: 1,
+                keeps: true,
+                will: true,
+                accepts: &[],
+                before: IN,
+                script: &[ONCE, Op::Leave(End::Reset)],
+            },
+            role(2, LISTENS, &[]),
+        ],
+    ),
     long(
         12,
         "retained twice, then direct",
@@ -360,6 +379,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Role {
                 home: 0,
                 keeps: false,
+                will: false,
                 accepts: &[1],
                 before: &[],
                 script: &[CONNECT, ONCE, Op::Leave(End::Fin)],
@@ -377,6 +397,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Role {
                 home: 0,
                 keeps: true,
+                will: false,
                 accepts: &[1, 2],
                 before: &[],
                 script: &[CONNECT, CONNECT, SUBSCRIBE],
@@ -394,6 +415,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Role {
                 home: 0,
                 keeps: true,
+                will: false,
                 accepts: &[0, 0],
                 before: &[],
                 script: &[Op::Connect { clean: true }, CONNECT, SUBSCRIBE, Op::Await, Op::Disconnect],
@@ -411,6 +433,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Role {
                 home: 0,
                 keeps: true,
+                will: false,
                 accepts: &[1, 0],
                 before: LISTENS,
                 script: &[Op::Leave(End::Reset), CONNECT, Op::Welcome, CONNECT, PUBLISH],
@@ -427,6 +450,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Role {
                 home: 0,
                 keeps: true,
+                will: false,
                 accepts: &[0],
                 before: &[],
                 script: &[CONNECT, Op::Subscribe { filter: "b/c", qos: 1 }],
@@ -454,6 +478,7 @@ fn every_schedule_of_two_retained_messages_is_explained_there() {
     explore_all(|scenario| scenario.depth < ALL && scenario.owner != 0);
 }
 
+#[expect(clippy::print_stdout, reason = "how many states there are")]
 fn explore_all(of: impl Fn(&Scenario) -> bool) {
     let wanted = std::env::var("EXPLORE_SCENARIO").unwrap_or_default();
     let mut faults = vec![];

@@ -48,6 +48,8 @@ pub(crate) struct Pub {
     pub(crate) retain: bool,
     /// It has no payload: with RETAIN it clears what was retained.
     pub(crate) empty: bool,
+    /// A will, which was "sent" with its CONNECT.
+    pub(crate) will: bool,
     pub(crate) sent: Time,
     /// How many connections it was sent on.
     pub(crate) sends: usize,
@@ -59,6 +61,11 @@ pub(crate) struct Pub {
 impl Pub {
     pub(crate) fn is_accepted(&self) -> bool {
         self.acked != NEVER && self.reason < 0x80
+    }
+
+    /// Its place among the messages of its publisher, which a will is the last of a connection.
+    pub(crate) fn rank(&self, message: usize) -> (usize, bool, usize) {
+        (self.line, self.will, message)
     }
 }
 
@@ -98,6 +105,8 @@ pub(crate) struct Seen {
     /// Its client ended it.
     pub(crate) left: Time,
     pub(crate) end: Option<End>,
+    /// It said goodbye before: nobody is to see its will.
+    pub(crate) goodbye: bool,
     /// The server ended it.
     pub(crate) closed: Time,
 }

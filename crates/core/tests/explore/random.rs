@@ -1,6 +1,6 @@
 //! Random scenarios under random schedules, each from a seed.
 use crate::checker::judge;
-use crate::client::Op;
+use crate::client::{Op, Will};
 use crate::history::End;
 use crate::world::{Intake, Setup, World};
 use std::cell::Cell;
@@ -127,6 +127,11 @@ pub(crate) fn world(random: &mut Random, shards: u16, theme: Theme, change: &dyn
         let id = format!("p{n}");
         let client = world.add(&id, random.chance(80), script);
         world.clients[client].no_local = random.chance(30);
+        if random.chance(30) {
+            let retain = random.chance(50);
+            let will = Will { topic: random.of(&TOPICS), qos: random.of(&[0, 1, 2]), retain };
+            world.clients[client].will = Some(will);
+        }
     }
     for n in 0..subscribers {
         let script = script(random, theme, false, true);

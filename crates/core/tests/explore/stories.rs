@@ -1,9 +1,12 @@
 //! What can be told without a schedule: faults that were found, and rules whose breach needs more than scripts.
 use crate::checker::judge;
 use crate::client::Op;
-use crate::history::NEVER;
+use crate::history::{NEVER, Pub};
 use crate::random::caught;
-use crate::world::{Intake, Setup, World};
+use crate::world::{Intake, Setup, World, anybody};
+use tidewire_core::message::Publication;
+use tidewire_core::qos::QoS;
+use tidewire_core::topic::TopicName;
 
 const CONNECT: Op = Op::Connect { clean: false };
 const SUBSCRIBE: Op = Op::Subscribe { filter: "a", qos: 2 };
@@ -126,6 +129,56 @@ fn a_message_that_every_queue_refuses_leaves_nothing_behind() {
     world.finish();
     assert_eq!(world.history.fault, None);
     assert_eq!(world.history.gots.len(), 2);
+}
+
+/// A local subscriber has no socket that could be held back: its message with RETAIN waits inside.
+// verb: open_local, publish
+#[test]
+fn what_a_local_subscriber_retains_comes_behind_what_it_said_before() {
+    let mut world = (0..)
+        .map(|placement| {
+            let mut setup = Setup::new(3);
+            setup.placement = placement;
+            World::new(setup)
+        })
+        .find(|world| (world.home("c0"), world.home("a")) == (2, 0))
+        .expect("one in nine fits");
+    world.add("c0", true, [CONNECT, SUBSCRIBE, Op::Await]);
+    world.settle();
+    let now = world.now();
+    let local = world.brokers[1].open_local(now, "host", anybody());
+    let now = world.now();
+    for message in 0..2_u8 {
+        let topic = TopicName::new("a").expect("a Topic Name");
+        let mut publication = Publication::new(topic, "x").qos(QoS::AtLeastOnce).retain(message == 1);
+        // Correlation Data, by which the client knows them.
+        publication.properties = vec![9, 0, 4, 0, 0, 0, message].into();
+        world.history.pubs.push(Pub {
+            client: 1,
+            line: 0,
+            topic: "a",
+            qos: 1,
+            retain: message == 1,
+            empty: false,
+            will: false,
+            sent: 0,
+            sends: 1,
+            acked: NEVER,
+            reason: 0,
+        });
+        world.brokers[1].publish(now, local, &publication).expect("it may");
+    }
+    world.turn(1, &Intake::default());
+    // The first message is slow.
+    let first = std::mem::take(&mut world.mail[2][1]);
+    assert_eq!(first.len(), 1);
+    world.settle();
+    world.mail[2][1].extend(first);
+    world.settle();
+    let came: Vec<_> = world.history.gots.iter().map(|g| g.message).collect();
+    assert_eq!(came, [0, 1]);
+    let stats = world.brokers[1].stats();
+    assert_eq!((stats.ledger.mailed, world.brokers[1].is_settled()), (stats.ledger.settled, true));
 }
 
 /// Direct messages of others are always under way: without an end to that, one with RETAIN would never be taken up.

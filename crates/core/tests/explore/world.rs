@@ -23,7 +23,7 @@ impl Rights for Everything {
     }
 }
 
-fn anybody() -> Grant {
+pub(crate) fn anybody() -> Grant {
     let mut grant = Grant::new(IdentityId(1), Arc::new(Everything));
     grant.anonymous = true;
     grant
@@ -203,7 +203,7 @@ impl World {
         index
     }
 
-    fn now(&self) -> Instant {
+    pub(crate) fn now(&self) -> Instant {
         Instant::from_micros(self.micros)
     }
 

@@ -20,9 +20,10 @@ use crate::qos::QoS;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+pub(super) use note::Origin;
 use note::{Note, Posted, Reader};
-pub(super) use post::Post;
-pub(super) use road::Road;
+pub(super) use post::{LANES, Post};
+pub(super) use road::Roads;
 
 /// All that one shard has to tell another in a turn.
 ///
@@ -52,10 +53,7 @@ impl Broker {
         }
         let owner = self.owner(view.topic);
         let posted = Posted { view: *view, qos, retain, tracked: false, kept: None };
-        let follows = || {
-            let under_way = self.roads.iter().any(|r| *r.topic == *view.topic);
-            under_way && self.rules.obeys(Rule::LaterOnesFollow)
-        };
+        let follows = || self.roads.lead(view.topic) && self.rules.obeys(Rule::LaterOnesFollow);
         if owner != self.shard && ((retain && self.rules.obeys(Rule::OwnerOrders)) || follows()) {
             let routed = self.take_the_road(owner, &posted, self.origin(from), false);
             self.pause_if_full(now, connection);
@@ -263,7 +261,7 @@ impl Broker {
                 }
             }
         }
-        self.retry_retained(now);
+        self.take_up_postponed(now);
     }
 
     /// The next shard that mail is ready for.
@@ -284,7 +282,7 @@ impl Broker {
 
     /// Nothing is on its way to other shards, and they owe us no word.
     pub fn is_settled(&self) -> bool {
-        self.post.is_quiet() && self.settlements.len() == 0
+        self.post.is_quiet() && self.settlements.len() == 0 && self.postponed.is_empty()
     }
 
     /// Notes that were mailed, and those that were settled, over all pairs.
@@ -294,10 +292,8 @@ impl Broker {
 
     pub(super) fn check_mail(&self) {
         self.post.check();
-        assert!(
-            self.roads.iter().all(|r| (r.under_way == 0) == r.topic.is_empty()),
-            "a road that is empty has ended"
-        );
+        self.check_postponed();
+        self.roads.check();
         let (written, settled) = self.post.totals();
         assert!(settled <= written);
     }

@@ -30,12 +30,12 @@ pub(in super::super) enum Shared {
     Kept(Arc<Kept>),
 }
 
-/// Who published a message that another shard orders: a session of the shard that it was published on.
+/// Who published a message that another shard orders: a Client Identifier at home where it was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Origin {
     pub(in super::super) shard: ShardId,
-    pub(in super::super) session: u32,
-    pub(in super::super) generation: u32,
+    /// See [`Sessions::key`](super::super::session::Sessions::key); 0 for nobody.
+    pub(in super::super) key: u64,
 }
 
 /// What one shard tells another. All but `Settled` are numbered, in order, from 1.
@@ -152,8 +152,7 @@ fn put_posted(out: &mut Vec<u8>, shared: &mut Vec<Shared>, posted: &Posted<'_>) 
 
 fn put_origin(out: &mut Vec<u8>, origin: Origin) {
     out.extend_from_slice(&origin.shard.0.to_le_bytes());
-    put_u32(out, origin.session);
-    put_u32(out, origin.generation);
+    out.extend_from_slice(&origin.key.to_le_bytes());
 }
 
 fn put_u32(out: &mut Vec<u8>, n: u32) {
@@ -252,7 +251,7 @@ impl<'a> Reader<'a> {
 
     fn origin(&mut self) -> Option<Origin> {
         let shard = ShardId(u16::from_le_bytes(self.take()?));
-        Some(Origin { shard, session: self.u32()?, generation: self.u32()? })
+        Some(Origin { shard, key: self.u64()? })
     }
 
     fn text(&mut self, n: u32) -> Option<&'a str> {

@@ -1,4 +1,7 @@
 //! What lies ready for each other shard, and what each has settled.
+#[cfg(test)]
+mod tests;
+
 use super::note::{Note, Shared};
 use super::{Mail, Outcome};
 use crate::id::{ConnectionId, ShardId};
@@ -7,7 +10,10 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 /// Direct messages are told apart by so many hashes of their topics.
-const LANES: usize = 64;
+pub(in super::super) const LANES: usize = 64;
+
+/// Interest that everybody knows of is looked for when there is so much of it.
+const FORGET_AT: usize = 64;
 
 /// A settlement that waits for the word of another shard on a note.
 struct Asking {
@@ -100,11 +106,18 @@ pub(in super::super) struct Post {
     pub(super) pairs: Vec<Pair>,
     /// For each filter whose last interest note is not settled everywhere: its number at each shard.
     interest: BTreeMap<Box<str>, Box<[u64]>>,
+    /// When there are so many of them, those that are settled are looked for.
+    forget_at: usize,
 }
 
 impl Post {
     pub(in super::super) fn new(me: ShardId, shards: u16) -> Self {
-        Self { me, pairs: (0..shards).map(|_| Pair::new()).collect(), interest: BTreeMap::new() }
+        Self {
+            me,
+            pairs: (0..shards).map(|_| Pair::new()).collect(),
+            interest: BTreeMap::new(),
+            forget_at: FORGET_AT,
+        }
     }
 
     pub(super) fn others(&self) -> impl Iterator<Item = ShardId> + use<> {
@@ -156,10 +169,18 @@ impl Post {
         self.interest.insert(filter.into(), numbers);
     }
 
-    /// Forgets the interest that everybody knows of, once there is a lot of it.
+    /// Forgets the interest that everybody knows of: when all is quiet, or when there is twice as much as was left
+    /// the last time.
     pub(super) fn forget_settled_interest(&mut self) {
+        if self.interest.is_empty() {
+            return;
+        }
         if self.pairs.iter().all(|p| p.settled == p.written) {
             self.interest.clear();
+        } else if self.interest.len() >= self.forget_at {
+            let pairs = &self.pairs;
+            self.interest.retain(|_, numbers| numbers.iter().zip(pairs).any(|(n, pair)| *n > pair.settled));
+            self.forget_at = FORGET_AT.max(2 * self.interest.len());
         }
     }
 

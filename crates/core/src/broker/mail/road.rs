@@ -9,14 +9,67 @@ use super::post::lane;
 use crate::id::ShardId;
 use crate::qos::QoS;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::hash::Hasher;
 
 /// The road of a topic: until it has ended, every message on it goes by its owner.
-#[derive(Debug)]
-pub(in super::super) struct Road {
-    pub(super) topic: Box<str>,
-    pub(super) under_way: usize,
+#[derive(Debug, Default)]
+struct Road {
+    topic: Box<str>,
+    under_way: usize,
+}
+
+/// The roads of this shard.
+#[derive(Debug, Default)]
+pub(in super::super) struct Roads {
+    by_topic: BTreeMap<Box<str>, u32>,
+    table: Vec<Road>,
+    free: Vec<u32>,
+}
+
+impl Roads {
+    /// Are messages on this topic under way to its owner?
+    pub(super) fn lead(&self, topic: &str) -> bool {
+        !self.by_topic.is_empty() && self.by_topic.contains_key(topic)
+    }
+
+    /// A message more on the road of this topic.
+    fn lengthen(&mut self, topic: &str) -> u32 {
+        let place = self.by_topic.get(topic).copied().unwrap_or_else(|| {
+            let place = self.free.pop().unwrap_or_else(|| {
+                self.table.push(Road::default());
+                u32::try_from(self.table.len() - 1).expect("there are fewer topics than that")
+            });
+            self.table[place as usize].topic = topic.into();
+            self.by_topic.insert(topic.into(), place);
+            place
+        });
+        self.table[place as usize].under_way += 1;
+        place
+    }
+
+    /// So many messages fewer; with the last one the road ends.
+    fn shorten(&mut self, place: u32, all: bool) {
+        let road = &mut self.table[place as usize];
+        if road.under_way == 0 {
+            return; // Where roads are not counted, they may be told to end twice.
+        }
+        road.under_way = if all { 0 } else { road.under_way - 1 };
+        if road.under_way == 0 {
+            self.by_topic.remove(&road.topic);
+            road.topic = Box::default();
+            self.free.push(place);
+        }
+    }
+
+    pub(super) fn check(&self) {
+        assert_eq!(self.by_topic.len() + self.free.len(), self.table.len(), "a road that is empty has ended");
+        for (topic, place) in &self.by_topic {
+            let road = &self.table[*place as usize];
+            assert!(road.topic == *topic && road.under_way > 0, "a road is found by its topic");
+        }
+    }
 }
 
 impl Broker {
@@ -51,17 +104,17 @@ impl Broker {
         }
     }
 
-    /// A session of this shard, as other shards hand it back.
-    pub(super) fn origin(&self, session: u32) -> Origin {
-        let generation = if session == NONE { 0 } else { self.sessions[session].generation };
-        Origin { shard: self.shard, session, generation }
+    /// Who publishes, as other shards hand it back: a Client Identifier at home here.
+    pub(in super::super) fn origin(&self, session: u32) -> Origin {
+        let key = if session == NONE { 0 } else { self.sessions.key(session) };
+        Origin { shard: self.shard, key }
     }
 
-    /// The session that published it, if it is one of this shard: No Local holds for it. [MQTT-3.8.3-3]
-    pub(super) fn publisher(&mut self, origin: Origin) -> u32 {
-        let here = origin.shard == self.shard && origin.session != NONE;
-        let known = here && self.sessions.get(origin.session, origin.generation).is_some();
-        if known { origin.session } else { NONE }
+    /// The session of the Client Identifier that published it, if it is one of this shard, and even if that session
+    /// is a new one by now: No Local holds for it. [MQTT-3.8.3-3]
+    pub(in super::super) fn publisher(&self, origin: Origin) -> u32 {
+        let here = origin.shard == self.shard && origin.key != 0;
+        if here { self.sessions.by_key(origin.key).unwrap_or(NONE) } else { NONE }
     }
 
     /// Another shard owns the topic: it orders the message, and all others on that topic until it has arrived.
@@ -72,23 +125,9 @@ impl Broker {
         origin: Origin,
         again: bool,
     ) -> Routed {
-        let topic = posted.view.topic;
-        let road = match self.roads.iter().position(|r| *r.topic == *topic) {
-            Some(road) => road,
-            None => match self.roads.iter().position(|r| r.under_way == 0) {
-                Some(free) => {
-                    self.roads[free].topic = topic.into();
-                    free
-                }
-                None => {
-                    self.roads.push(Road { topic: topic.into(), under_way: 0 });
-                    self.roads.len() - 1
-                }
-            },
-        };
-        self.roads[road].under_way += 1;
+        let road = self.roads.lengthen(posted.view.topic);
         let settlement = self.settlements.open(1, Outcome::NobodyMatched);
-        self.settlements.add(settlement, Waiter::Road(u32::try_from(road).unwrap_or(u32::MAX)));
+        self.settlements.add(settlement, Waiter::Road(road));
         if !again {
             self.mailing = true;
             self.journal_message(&posted.view, posted.retain, Vec::new());
@@ -104,11 +143,7 @@ impl Broker {
 
     /// A message fewer on the road; with the last one it ends.
     pub(in super::super) fn road_shortens(&mut self, road: u32) {
-        let road = &mut self.roads[road as usize];
-        road.under_way = if self.rules.obeys(Rule::RoadIsCounted) { road.under_way - 1 } else { 0 };
-        if road.under_way == 0 {
-            road.topic = Box::default();
-        }
+        self.roads.shorten(road, !self.rules.obeys(Rule::RoadIsCounted));
     }
 
     /// May a message with RETAIN be taken from its socket now? Not while direct ones on its topic are under way.
@@ -119,9 +154,9 @@ impl Broker {
             || self.post.direct_are_settled(self.topic_hash(topic))
     }
 
-    /// Are direct messages on these topics told apart?
-    pub(in super::super) fn share_a_lane(&self, topic: &str, other: &str) -> bool {
-        lane(self.topic_hash(topic)) == lane(self.topic_hash(other))
+    /// Direct messages on topics of one lane are not told apart.
+    pub(in super::super) fn lane(&self, topic: &str) -> usize {
+        lane(self.topic_hash(topic))
     }
 
     pub(super) fn owner(&self, topic: &str) -> ShardId {

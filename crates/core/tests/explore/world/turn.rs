@@ -11,6 +11,8 @@ impl World {
     pub(crate) fn turn(&mut self, shard: usize, intake: &Intake) {
         self.micros += 1000;
         let now = self.now();
+        // What the host has asked for itself, as a local subscriber.
+        self.actions(shard);
         for from in 0..self.shards() {
             for _ in 0..intake.mail.get(from).copied().unwrap_or(0) {
                 let Some(mail) = self.next_mail(shard, from) else { break };
