@@ -159,7 +159,8 @@ impl Connection {
         Instant::from_micros((now.as_millis() - u64::from(age).min(now.as_millis())) * 1000)
     }
 
-    /// Accepted before the other one, but not by more than so many seconds: nobody waits longer for a verdict.
+    /// Accepted before the other one, but not by more than so many seconds: nobody waits longer for a verdict. Within
+    /// one millisecond neither is older.
     ///
     /// 32 bits of milliseconds come round after 49 days, and connections get older than that.
     pub(super) fn is_older_than(&self, other: &Self, seconds: u32) -> bool {
