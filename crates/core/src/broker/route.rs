@@ -15,6 +15,7 @@ use crate::codec::{Delivery, PublishHead};
 use crate::qos::QoS;
 use crate::time::Instant;
 use crate::version::Version;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// So much output is encoded at routing, between two writes to a socket that takes it; more waits in the queue.
@@ -179,16 +180,13 @@ impl Way<'_> {
         let size = view.size();
         let mut flow = self.sessions.take_flow_or_new(to);
         let full = is_full(&flow, &self.sessions[to], self.connections, self.limits, size);
-        let mut disconnect = false;
-        let mut taken = !full;
-        if full {
-            match policy() {
-                QueuePolicy::Reject => self.routed.refused += 1,
-                QueuePolicy::DropNewest => {}
-                QueuePolicy::DropOldest => taken = self.make_room(&mut flow, to, size),
-                QueuePolicy::Disconnect => disconnect = connection != NONE,
-            }
-        }
+        let full = full.then(&policy);
+        let taken = match full {
+            None => true,
+            Some(QueuePolicy::DropOldest) => self.make_room(&mut flow, to, size),
+            Some(QueuePolicy::Reject | QueuePolicy::DropNewest | QueuePolicy::Disconnect) => false,
+        };
+        self.routed.refused += usize::from(full == Some(QueuePolicy::Reject));
         if self.shard_is_full(size) {
             self.routed.refused += usize::from(taken);
             self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::ShardFull));
@@ -200,6 +198,13 @@ impl Way<'_> {
         } else {
             self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::QueueFull));
         }
+        self.queued(to, flow);
+        full == Some(QueuePolicy::Disconnect) && connection != NONE
+    }
+
+    /// A recipient's queue has changed: it wakes, or is found to be behind.
+    fn queued(&mut self, to: u32, flow: Box<Flow>) {
+        let connection = self.sessions[to].connection;
         let high = flow.queued() > (self.limits.queued_messages / HIGH) as usize
             || flow.bytes as u64 > self.limits.queued_bytes / u64::from(HIGH);
         let session = &self.sessions[to];
@@ -217,7 +222,6 @@ impl Way<'_> {
         } else if self.sessions[to].kind == Kind::Local {
             self.actions.announce_local(self.sessions.local_id(to));
         }
-        disconnect
     }
 
     /// While nothing else waits for a recipient, a message may be encoded at once, straight into its pending

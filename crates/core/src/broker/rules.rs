@@ -11,6 +11,8 @@
 #[non_exhaustive]
 #[cfg_attr(not(feature = "_rules"), expect(unreachable_pub, reason = "only tests can name a rule"))]
 pub enum Rule {
+    /// 2: `Settled` never waits for a third shard.
+    SettledAtOnce,
     /// 2: `Settled` names each message that nobody matched or that every queue refused.
     OutcomesByNumber,
     /// 3: what another shard ordered is answered when every shard has settled it.
@@ -68,7 +70,8 @@ pub enum Rule {
 impl Rule {
     /// All of them.
     #[cfg(feature = "_rules")]
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
+        Self::SettledAtOnce,
         Self::OutcomesByNumber,
         Self::OrderedWaitsForAll,
         Self::MailNeverWaits,

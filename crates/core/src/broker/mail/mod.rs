@@ -269,7 +269,7 @@ impl Broker {
         if self.shards == 1 {
             return None;
         }
-        self.post.announce(self.journal.durable()).map(Action::Mail)
+        self.post.announce(self.journal.durable(), self.rules).map(Action::Mail)
     }
 
     pub(super) fn take_mail(&mut self, to: ShardId) -> Option<Mail> {
@@ -277,7 +277,7 @@ impl Broker {
         if to == self.shard || (!self.rules.obeys(Rule::MailNeverWaits) && held()) {
             return None;
         }
-        self.post.take(to, self.journal.durable())
+        self.post.take(to, self.journal.durable(), self.rules)
     }
 
     /// Nothing is on its way to other shards, and they owe us no word.

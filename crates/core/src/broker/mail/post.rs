@@ -2,6 +2,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::super::rules::{Rule, Rules};
 use super::note::{Note, Shared};
 use super::{Mail, Outcome};
 use crate::id::{ConnectionId, ShardId};
@@ -265,18 +266,26 @@ impl Post {
     }
 
     /// The shards that mail is ready for, each told once until it is taken.
-    pub(super) fn announce(&mut self, durable: u64) -> Option<ShardId> {
+    pub(super) fn announce(&mut self, durable: u64, rules: Rules) -> Option<ShardId> {
         let next = self.others().find(|shard| {
             let pair = &self.pairs[shard.index()];
             let ready = pair.ready(durable).0 > 0;
-            !pair.announced && (ready || pair.has_news(durable_number(pair, durable)))
+            let news = || pair.has_news(durable_number(pair, durable)) && self.may_settle(*shard, rules);
+            !pair.announced && (ready || news())
         })?;
         self.pairs[next.index()].announced = true;
         Some(next)
     }
 
+    /// May this shard hear what we have handled? At once, whatever a third one still owes us.
+    fn may_settle(&self, shard: ShardId, rules: Rules) -> bool {
+        let mut third = self.others().filter(|other| *other != shard).map(|other| &self.pairs[other.index()]);
+        rules.obeys(Rule::SettledAtOnce) || third.all(|pair| pair.settled == pair.written)
+    }
+
     /// Everything for one shard: what we have settled, and then our notes.
-    pub(super) fn take(&mut self, to: ShardId, durable: u64) -> Option<Mail> {
+    pub(super) fn take(&mut self, to: ShardId, durable: u64, rules: Rules) -> Option<Mail> {
+        let may_settle = self.may_settle(to, rules);
         let pair = self.pairs.get_mut(to.index())?;
         pair.announced = false;
         let (bytes_ready, shared_ready, written) = pair.ready(durable);
@@ -285,7 +294,7 @@ impl Post {
         while pair.unsynced.len() > 1 && pair.unsynced.front().is_some_and(|(number, _)| *number <= durable) {
             pair.unsynced.pop_front();
         }
-        let news = pair.has_news(durable);
+        let news = may_settle && pair.has_news(durable);
         if bytes_ready == 0 && !news {
             return None;
         }
