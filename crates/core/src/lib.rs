@@ -25,8 +25,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`broker`] is a server, or a shard of one: see there for how it is driven. Features only add; `broker` (default)
-//! is that module.
+//! [`broker`] is a server, or a shard of one, [`client`] its counterpart: see there for how they are driven. Features
+//! only add; `broker` and `client` (both default) are these modules.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -37,13 +37,19 @@ extern crate std;
 pub use bytes;
 
 pub mod codec;
-#[cfg(feature = "broker")]
+#[cfg(any(feature = "broker", feature = "client"))]
+#[cfg_attr(
+    not(all(feature = "broker", feature = "client")),
+    allow(dead_code, unused_imports, reason = "one side alone needs less")
+)]
 mod delivery;
 pub mod id;
 pub mod message;
 pub mod output;
 pub mod qos;
 pub mod reason;
+#[cfg(any(feature = "broker", feature = "client"))]
+mod seed;
 pub mod text;
 pub mod time;
 pub mod topic;
@@ -51,6 +57,8 @@ pub mod version;
 
 #[cfg(feature = "broker")]
 pub mod broker;
+#[cfg(feature = "client")]
+pub mod client;
 
 /// What a machine wants of the bytes that follow.
 #[must_use]

@@ -30,7 +30,7 @@ impl Broker {
             None => Received::Unknown,
         };
         match answer {
-            Received::First => self.journal_released(session, id),
+            Received::First(_) => self.journal_released(session, id),
             // An unknown one is answered like one that came again: the exchange ends either way.
             Received::Again | Received::Unknown if !refused => {}
             Received::Again | Received::Unknown => return Ok(()),

@@ -36,28 +36,6 @@ impl fmt::Debug for Config {
     }
 }
 
-/// Numbers that nobody can guess who does not know the seed.
-pub(super) struct Random {
-    key: [u8; 16],
-    drawn: u64,
-}
-
-impl Random {
-    pub(super) fn new(seed: &[u8; 32]) -> Self {
-        let mut key = [0; 16];
-        key.copy_from_slice(&seed[..16]);
-        Self { key, drawn: 0 }
-    }
-
-    pub(super) fn next(&mut self) -> u64 {
-        use core::hash::Hasher;
-        self.drawn += 1;
-        let mut hasher = siphasher::sip::SipHasher24::new_with_key(&self.key);
-        hasher.write(&self.drawn.to_le_bytes());
-        hasher.finish()
-    }
-}
-
 /// What the codec takes of those who have been let in.
 pub(super) fn decode_limits(limits: &Limits) -> codec::Limits {
     codec::Limits {

@@ -2,17 +2,15 @@
 use super::Broker;
 use super::fault::Fault;
 use crate::Input;
-use crate::codec::{Delivery, Payload, Publish};
+use crate::codec::{Delivery, Publish};
+use crate::delivery::Assembly;
 use crate::message::{self, Publication};
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::topic::TopicName;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use bytes::{Bytes, BytesMut};
-
-/// Large payloads are kept in chunks of this size.
-pub(super) const CHUNK: usize = 256 * 1024;
+use bytes::Bytes;
 
 /// A PUBLISH that is not complete, or not judged.
 pub(super) struct Incoming {
@@ -24,10 +22,7 @@ pub(super) struct Incoming {
     pub(super) expiry: Option<u32>,
     /// It is not to be delivered: how it is answered when its end has come.
     pub(super) discard: Option<Discard>,
-    pub(super) chunks: Vec<Bytes>,
-    current: BytesMut,
-    filled: usize,
-    pub(super) left: usize,
+    pub(super) payload: Assembly,
 }
 
 /// What an incoming message that goes nowhere is answered with.
@@ -43,11 +38,6 @@ impl Incoming {
     pub(super) fn new(publish: &Publish<'_>) -> Self {
         let mut properties = Vec::new();
         publish.properties.travelling(&mut properties);
-        let (chunks, left) = match publish.payload {
-            Payload::Whole([]) => (Vec::new(), 0),
-            Payload::Whole(bytes) => (alloc::vec![Bytes::copy_from_slice(bytes)], 0),
-            Payload::Streamed(length) => (Vec::new(), length as usize),
-        };
         Self {
             delivery: publish.delivery,
             retain: publish.retain,
@@ -55,62 +45,34 @@ impl Incoming {
             properties,
             expiry: publish.properties.message_expiry_interval(),
             discard: None,
-            chunks,
-            current: BytesMut::new(),
-            filled: 0,
-            left,
+            payload: Assembly::new(publish.payload),
         }
     }
 
     /// Bytes of memory it takes.
     pub(super) fn held(&self) -> usize {
-        self.properties.len() + self.current.len() + self.chunks.iter().map(Bytes::len).sum::<usize>()
+        self.properties.len() + self.payload.held()
+    }
+
+    /// How many bytes of its payload are missing.
+    pub(super) fn left(&self) -> usize {
+        self.payload.left()
     }
 
     /// The rest of the current chunk.
     pub(super) fn space(&mut self) -> Option<&mut [u8]> {
-        if self.left == 0 || self.discard.is_some() {
-            return None;
-        }
-        if self.current.is_empty() {
-            self.current = BytesMut::zeroed(self.left.min(CHUNK));
-        }
-        self.current.get_mut(self.filled..)
+        if self.discard.is_some() { None } else { self.payload.space() }
     }
 
-    /// So many bytes have been put into `space`; how many that could hold of them.
-    pub(super) fn filled(&mut self, n: usize) -> usize {
-        let n = n.min(self.current.len() - self.filled);
-        self.filled += n;
-        self.left -= n;
-        if n > 0 && self.filled == self.current.len() {
-            self.chunks.push(core::mem::take(&mut self.current).freeze());
-            self.filled = 0;
-        }
-        n
-    }
-
-    pub(super) fn append(&mut self, mut bytes: &[u8]) {
-        if self.discard.is_some() {
-            self.left = self.left.saturating_sub(bytes.len());
-            return;
-        }
-        while let Some(space) = self.space()
-            && !bytes.is_empty()
-        {
-            let n = space.len().min(bytes.len());
-            let (now, later) = bytes.split_at(n);
-            space[..n].copy_from_slice(now);
-            bytes = later;
-            self.filled(n);
-        }
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        if self.discard.is_some() { self.payload.skip(bytes.len()) } else { self.payload.append(bytes) }
     }
 
     pub(super) fn publication(&self) -> Option<Publication> {
         let mut publication = Publication::new(TopicName::new(&self.topic).ok()?, Bytes::new())
             .qos(self.delivery.qos())
             .retain(self.retain);
-        publication.payload = message::Payload::Chunks(self.chunks.as_slice().into());
+        publication.payload = message::Payload::Chunks(self.payload.chunks().into());
         publication.message_expiry_interval = self.expiry;
         publication.properties = Bytes::copy_from_slice(&self.properties);
         Some(publication)
@@ -122,8 +84,8 @@ impl Incoming {
         self.retain = publication.retain;
         self.properties = publication.properties.to_vec();
         self.expiry = publication.message_expiry_interval;
-        if self.left == 0 {
-            self.chunks = publication.payload.pieces().to_vec();
+        if self.left() == 0 {
+            self.payload.replace(&publication.payload);
         }
     }
 }
@@ -143,7 +105,7 @@ impl Broker {
     /// The last piece has come.
     pub(super) fn complete_if_all(&mut self, now: Instant, index: u32) -> Input {
         let lane = self.connections[index].lane.as_deref_mut();
-        match lane.and_then(|l| l.incoming.take_if(|i| i.left == 0)) {
+        match lane.and_then(|l| l.incoming.take_if(|i| i.left() == 0)) {
             Some(incoming) => self.complete(now, index, incoming),
             None => Input::More,
         }

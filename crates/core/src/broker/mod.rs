@@ -64,6 +64,7 @@ use crate::message::Publication;
 use crate::output::Output;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::seed::Random;
 use crate::time::{Deadline, Instant};
 use crate::topic::TopicFilter;
 use actions::Actions;
@@ -71,7 +72,6 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use config::Random;
 use core::fmt;
 use policy::{Answer, Grant, Peer, Policy};
 

@@ -68,7 +68,7 @@ impl Broker {
         let Some(incoming) = connection.lane.as_deref_mut().and_then(|l| l.incoming.as_deref_mut()) else {
             return Input::Done;
         };
-        let n = incoming.filled(n);
+        let n = incoming.payload.filled(n);
         connection.decoder.skip_body(u32::try_from(n).unwrap_or_default());
         connection.heard = now;
         connection.progress = 0;

@@ -229,7 +229,7 @@ impl Broker {
 
     /// Waits for the rest of a message, if there is one.
     fn take_in(&mut self, now: Instant, index: u32, incoming: Incoming) -> Input {
-        if incoming.left > 0 {
+        if incoming.left() > 0 {
             self.connections.lane(index).incoming = Some(Box::new(incoming));
             return Input::More;
         }
@@ -260,9 +260,9 @@ impl Broker {
 
     pub(super) fn accept_incoming(&mut self, now: Instant, index: u32, incoming: &Incoming) {
         let session = self.connections[index].session;
-        let large = incoming.chunks.iter().map(Bytes::len).sum::<usize>() >= super::LARGE;
+        let large = incoming.payload.chunks().iter().map(Bytes::len).sum::<usize>() >= super::LARGE;
         let chunks: Arc<[Bytes]>;
-        let content = match incoming.chunks.as_slice() {
+        let content = match incoming.payload.chunks() {
             [] => Content::Small(&[]),
             [one] if !large => Content::Small(one),
             many => {

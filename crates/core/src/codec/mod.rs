@@ -22,7 +22,7 @@ pub use ack::{AckKind, encode_ack};
 #[cfg(feature = "broker")]
 pub(crate) use connack::is_connack;
 pub use decoder::{Decoder, Limits, Mode};
-#[cfg(feature = "broker")]
+#[cfg(any(feature = "broker", feature = "client"))]
 pub(crate) use disconnect::is_disconnect;
 pub use encode::TooLarge;
 pub use error::DecodeError;

@@ -10,6 +10,8 @@ enum Awaits {
     Puback,
     Pubrec,
     Pubcomp,
+    /// The answer to a packet that is no message, but takes its identifier from the same numbers.
+    Answer,
     /// Nothing more: a hole, until all before it are done as well.
     Nothing,
 }
@@ -38,7 +40,7 @@ pub(crate) enum Acknowledged<M> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received<M> {
     /// The receiver has the message; send PUBREL.
-    First,
+    First(M),
     /// It had said so already; send PUBREL again.
     Again,
     /// It refused the message: the delivery is over. [MQTT-4.4.0-2]
@@ -47,6 +49,17 @@ pub(crate) enum Received<M> {
     Unknown,
     /// Another acknowledgement is due for it: nothing changed.
     Misplaced,
+}
+
+/// How far a message had come when the other side forgot about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It has an identifier, and never left.
+    Bound,
+    /// It left; whether it arrived nobody knows.
+    Sent,
+    /// It arrived.
+    Received,
 }
 
 /// The next thing to send, or to send again.
@@ -135,13 +148,39 @@ impl<M: Copy> Sender<M> {
         packet_id
     }
 
+    /// Takes an identifier for a packet that is answered but is no message; the answer frees it.
+    pub(crate) fn reserve(&mut self, message: M) -> PacketId {
+        debug_assert!(self.ring.len() < 65_535, "an id is free");
+        let packet_id = self.next;
+        self.next = packet_id.next();
+        let sent = self.all_sent();
+        let awaits = Awaits::Answer;
+        self.ring.push_back(InFlight { message, packet_id: packet_id.get(), awaits, dup: false });
+        self.sent += usize::from(sent);
+        packet_id
+    }
+
+    /// The answer to a packet that took an identifier by [`reserve`](Self::reserve).
+    pub(crate) fn on_answer(&mut self, id: PacketId) -> Acknowledged<M> {
+        match self.place(id) {
+            Some(at) if self.ring[at].awaits == Awaits::Answer => {
+                self.ring[at].awaits = Awaits::Nothing;
+                let message = self.ring[at].message;
+                self.sweep();
+                Acknowledged::Done(message)
+            }
+            Some(at) if self.ring[at].awaits != Awaits::Nothing => Acknowledged::Misplaced,
+            _ => Acknowledged::Unknown,
+        }
+    }
+
     /// What to send next of what is bound, if anything.
     pub(crate) fn unsent(&mut self) -> Option<Unsent<M>> {
         loop {
             let entry = self.ring.get(self.sent)?;
             let packet_id = PacketId::new(entry.packet_id)?;
             let qos = match entry.awaits {
-                Awaits::Nothing => {
+                Awaits::Nothing | Awaits::Answer => {
                     self.sent += 1;
                     continue;
                 }
@@ -172,10 +211,32 @@ impl<M: Copy> Sender<M> {
         }
     }
 
-    /// A new connection: everything that is here goes out again, in the same order.
+    /// A new connection: every message that is here goes out again, in the same order. Answers won't come any more.
     pub(crate) fn resume(&mut self) {
         self.sent = 0;
         self.unacknowledged = 0;
+        if self.open < self.ring.len() {
+            for entry in self.ring.iter_mut().filter(|e| e.awaits == Awaits::Answer) {
+                entry.awaits = Awaits::Nothing;
+            }
+            self.sweep();
+        }
+    }
+
+    /// The other side knows nothing of them any more: all messages that are here, in order, and how far each had
+    /// come.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (M, QoS, Progress)> {
+        let ring = core::mem::take(&mut self.ring);
+        *self = Self::default();
+        ring.into_iter().filter_map(|entry| {
+            let sent = if entry.dup { Progress::Sent } else { Progress::Bound };
+            match entry.awaits {
+                Awaits::Puback => Some((entry.message, QoS::AtLeastOnce, sent)),
+                Awaits::Pubrec => Some((entry.message, QoS::ExactlyOnce, sent)),
+                Awaits::Pubcomp => Some((entry.message, QoS::ExactlyOnce, Progress::Received)),
+                Awaits::Answer | Awaits::Nothing => None,
+            }
+        })
     }
 
     /// PUBACK.
@@ -200,10 +261,10 @@ impl<M: Copy> Sender<M> {
             }
             Awaits::Pubrec => {
                 entry.awaits = Awaits::Pubcomp;
-                Received::First
+                Received::First(message)
             }
             Awaits::Pubcomp => Received::Again,
-            Awaits::Puback => Received::Misplaced,
+            Awaits::Puback | Awaits::Answer => Received::Misplaced,
             Awaits::Nothing => Received::Unknown,
         }
     }
@@ -216,7 +277,7 @@ impl<M: Copy> Sender<M> {
                 Awaits::Puback => Some((entry.message, id, QoS::AtLeastOnce, false)),
                 Awaits::Pubrec => Some((entry.message, id, QoS::ExactlyOnce, false)),
                 Awaits::Pubcomp => Some((entry.message, id, QoS::ExactlyOnce, true)),
-                Awaits::Nothing => None,
+                Awaits::Nothing | Awaits::Answer => None,
             }
         })
     }
@@ -258,7 +319,8 @@ impl<M: Copy> Sender<M> {
     }
 
     pub(crate) fn check(&self) {
-        let open = |ring: &[&InFlight<M>]| ring.iter().filter(|e| e.awaits != Awaits::Nothing).count();
+        let is_open = |e: &InFlight<M>| !matches!(e.awaits, Awaits::Nothing | Awaits::Answer);
+        let open = |ring: &[&InFlight<M>]| ring.iter().filter(|e| is_open(e)).count();
         let all: alloc::vec::Vec<_> = self.ring.iter().collect();
         assert!(self.sent <= all.len());
         assert_eq!(self.open, open(&all), "what is open is counted");
@@ -328,7 +390,7 @@ mod tests {
         sender.bind_sent('a', QoS::AtLeastOnce);
         sender.bind_sent('b', QoS::ExactlyOnce);
         sender.bind_sent('c', QoS::ExactlyOnce);
-        assert_eq!(sender.on_pubrec(id(3), false), Received::First);
+        assert_eq!(sender.on_pubrec(id(3), false), Received::First('c'));
         assert_eq!(sender.on_pubcomp(id(1)), Acknowledged::Misplaced);
         assert_eq!(sender.on_pubrec(id(1), false), Received::Misplaced);
         assert_eq!(sender.on_puback(id(2)), Acknowledged::Misplaced);
@@ -363,6 +425,28 @@ mod tests {
             assert_eq!(sender.unsent(), None);
             sender.check();
         }
+    }
+
+    #[test]
+    fn a_packet_that_is_no_message_takes_an_identifier_and_no_quota() {
+        let mut sender = Sender::default();
+        let asked = sender.reserve('s');
+        assert_eq!((sender.all_sent(), sender.len()), (true, 0));
+        sender.bind('a', QoS::AtLeastOnce);
+        let again = sender.reserve('u');
+        assert_eq!((asked, again), (id(1), id(3)));
+        assert!(matches!(sender.unsent(), Some(Unsent::Publish { message: 'a', .. })));
+        sender.sent();
+        assert_eq!((sender.unsent(), sender.unacknowledged()), (None, 1));
+        assert_eq!(sender.on_puback(id(3)), Acknowledged::Misplaced);
+        assert_eq!(sender.on_answer(id(2)), Acknowledged::Misplaced);
+        assert_eq!(sender.on_answer(id(1)), Acknowledged::Done('s'));
+        assert_eq!(sender.on_answer(id(1)), Acknowledged::Unknown);
+        sender.check();
+        sender.resume();
+        assert_eq!(sender.on_answer(id(3)), Acknowledged::Unknown, "it will not come any more");
+        assert!(sender.drain().eq([('a', QoS::AtLeastOnce, Progress::Sent)]));
+        sender.check();
     }
 
     #[test]

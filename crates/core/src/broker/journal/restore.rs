@@ -1,6 +1,5 @@
 //! From journal bytes back to a broker. They are judged like a peer's: whatever they say, nothing panics.
 use super::super::connection::NONE;
-use super::super::incoming::CHUNK;
 use super::super::ledger::{Fate, Recipient};
 use super::super::retain::Kept;
 use super::super::router::{Options, Subscriber};
@@ -9,6 +8,7 @@ use super::super::store::{Content, MessageRef, View};
 use super::super::{Broker, LARGE};
 use super::Left;
 use super::record::{MessageRecord, Payload, Place, Read, Record, SessionRecord, read};
+use crate::delivery::CHUNK;
 use crate::id::{MessageId, PacketId, Position};
 use crate::qos::QoS;
 use crate::time::Instant;

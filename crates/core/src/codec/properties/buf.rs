@@ -57,6 +57,12 @@ impl PropertiesBuf {
     }
 }
 
+impl From<Properties<'_>> for PropertiesBuf {
+    fn from(properties: Properties<'_>) -> Self {
+        Self { encoded: properties.encoded.to_vec(), present: properties.present }
+    }
+}
+
 impl From<PropertiesBuf> for Vec<u8> {
     fn from(properties: PropertiesBuf) -> Self {
         properties.encoded

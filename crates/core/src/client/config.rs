@@ -1,0 +1,191 @@
+//! What a client is, and what it does without being asked.
+use crate::codec::PropertiesBuf;
+use crate::message::Publication;
+use crate::time::Duration;
+use crate::version::Version;
+use alloc::boxed::Box;
+
+/// What a [`Client`](super::Client) is made from. Begin with `Config::default()` and change what matters.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The Client Identifier; if it is empty, the server assigns one. (Section 3.1.3.1)
+    pub client_id: Box<str>,
+    /// The version to speak. `None`: 5.0, and 3.1.1 with a server that does not know it.
+    pub version: Option<Version>,
+    /// Begin with a new session at the first connection. Later ones resume what there is.
+    pub clean_start: bool,
+    /// How long the server keeps the session without a connection. Before 5.0 there is only "not at all" (0) and
+    /// "for ever" (anything else).
+    pub session_expiry_seconds: u32,
+    /// The server hears from us at least so often; 0 turns it off. A server may decide otherwise.
+    pub keep_alive_seconds: u16,
+    /// User Name.
+    pub username: Option<Box<str>>,
+    /// Password: any bytes. Before 5.0 it needs a User Name.
+    pub password: Option<Box<[u8]>>,
+    /// Published by the server if the connection ends without goodbye.
+    pub will: Option<Will>,
+    /// Further properties of CONNECT, User Properties for example. (5.0)
+    pub properties: PropertiesBuf,
+    /// An authentication that takes several steps. (5.0, section 4.12)
+    pub authentication: Option<Authentication>,
+
+    /// When a message that came is acknowledged.
+    pub acknowledge: Acknowledge,
+    /// So many messages may come unacknowledged: [`Receive Maximum`](https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901049).
+    pub receive_maximum: u16,
+    /// The largest packet that may come, in bytes.
+    pub maximum_packet_size: u32,
+    /// Messages that came and were not taken yet; beyond this nothing is read.
+    pub inbox_messages: usize,
+    /// The same in bytes. One message may go beyond it.
+    pub inbox_bytes: usize,
+
+    /// Messages that are sent and not acknowledged, at most; the server may want fewer.
+    pub in_flight: u16,
+    /// Messages that were accepted from the application and have not ended, at most.
+    pub outbox_messages: usize,
+    /// The same in bytes of topic, properties and payload.
+    pub outbox_bytes: usize,
+    /// What happens when they are too many.
+    pub outbox_full: OutboxFull,
+
+    /// What becomes of QoS 2 messages of which nobody knows whether a server that lost the session has them.
+    pub session_lost: SessionLost,
+    /// Subscribe again to everything when the server has lost the session.
+    pub resubscribe: bool,
+    /// Connect again when a connection ends, unless the server said that it would be in vain.
+    pub reconnect: bool,
+    /// How long to wait before that.
+    pub backoff: Backoff,
+    /// Go on even if another connection with the same Client Identifier took the session. Both would do so for ever.
+    pub fight_for_session: bool,
+    /// How many servers there are to be tried in turn.
+    pub servers: u16,
+    /// From the beginning of an attempt to CONNACK.
+    pub connect_seconds: u32,
+    /// How long a peer may take to close after we have.
+    pub linger_seconds: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            client_id: Box::default(),
+            version: None,
+            clean_start: true,
+            session_expiry_seconds: 0,
+            keep_alive_seconds: 60,
+            username: None,
+            password: None,
+            will: None,
+            properties: PropertiesBuf::new(),
+            authentication: None,
+            acknowledge: Acknowledge::WhenTaken,
+            receive_maximum: 1024,
+            maximum_packet_size: 16 * 1024 * 1024,
+            inbox_messages: 1024,
+            inbox_bytes: 16 * 1024 * 1024,
+            in_flight: 1024,
+            outbox_messages: 10_000,
+            outbox_bytes: 64 * 1024 * 1024,
+            outbox_full: OutboxFull::Reject,
+            session_lost: SessionLost::SendAsNew,
+            resubscribe: true,
+            reconnect: true,
+            backoff: Backoff::default(),
+            fight_for_session: false,
+            servers: 1,
+            connect_seconds: 30,
+            linger_seconds: 2,
+        }
+    }
+}
+
+/// The Will Message, and how long its server waits before it is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Will {
+    /// The message. At most 65,535 bytes of payload.
+    pub publication: Publication,
+    /// Will Delay Interval. (5.0)
+    pub delay_seconds: u32,
+}
+
+/// How an enhanced authentication begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    /// Authentication Method.
+    pub method: Box<str>,
+    /// The first Authentication Data.
+    pub data: Option<Box<[u8]>>,
+}
+
+/// When PUBACK, or PUBREC, says that a message is in safe hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Acknowledge {
+    /// When the application takes it.
+    WhenTaken,
+    /// When the application says so, by [`acknowledge`](super::Client::acknowledge).
+    ByToken,
+}
+
+/// What happens to a message for which the outbox has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutboxFull {
+    /// It is not accepted.
+    Reject,
+    /// The oldest that were never sent make room, and their tickets say so.
+    DropOldest,
+}
+
+/// QoS 2, sent, and then the server forgot about us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionLost {
+    /// It is sent as a new message: it may arrive twice.
+    SendAsNew,
+    /// Its ticket fails: it may not have arrived.
+    Fail,
+}
+
+/// Delays that double, of which each is drawn from its upper half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The first.
+    pub first: Duration,
+    /// None is longer.
+    pub most: Duration,
+}
+
+impl Default for Backoff {
+    /// Half a second to a minute.
+    fn default() -> Self {
+        Self { first: Duration::from_millis(500), most: Duration::from_secs(60) }
+    }
+}
+
+/// What to subscribe to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Subscription {
+    /// Which topics.
+    pub filter: crate::topic::TopicFilter,
+    /// How.
+    pub options: crate::codec::SubscriptionOptions,
+}
+
+impl Subscription {
+    /// With this QoS at most, and otherwise what every version has.
+    pub fn new(filter: crate::topic::TopicFilter, qos: crate::qos::QoS) -> Self {
+        Self {
+            filter,
+            options: crate::codec::SubscriptionOptions {
+                qos,
+                ..crate::codec::SubscriptionOptions::default()
+            },
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! From the wish for a connection to CONNACK.
+use super::event::{Cause, Event};
+use super::link::Link;
+use super::server::Server;
+use super::{Action, Client, Next, Phase};
+use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property, Will};
+use crate::reason::ReasonCode;
+use crate::time::Instant;
+use crate::version::Version;
+
+impl Client {
+    /// The application wants a connection.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if self.phase == Phase::Idle {
+            (self.attempts, self.leaving) = (0, None);
+            self.open(now);
+        }
+    }
+
+    pub(super) fn open(&mut self, now: Instant) {
+        self.phase = Phase::Opening(now.after_secs(self.config.connect_seconds.into()));
+        self.actions.push(Action::Open(self.server));
+    }
+
+    /// The connection is there: CONNECT is the first packet on it. [MQTT-3.1.0-1]
+    pub(super) fn greet(&mut self, now: Instant) {
+        let Phase::Opening(deadline) = self.phase else { return };
+        self.phase = Phase::Greeting(deadline);
+        (self.cause, self.next) = (None, Next::Reconnect);
+        self.link = Link::new(now, self.version);
+        let config = &self.config;
+        let (mut properties, mut will_properties) = (PropertiesBuf::new(), PropertiesBuf::new());
+        let keeps = config.session_expiry_seconds > 0;
+        if self.version.is_v5() {
+            properties.clone_from(&config.properties);
+            if keeps {
+                properties.push(Property::SessionExpiryInterval(config.session_expiry_seconds));
+            }
+            properties.push(Property::ReceiveMaximum(config.receive_maximum.max(1)));
+            properties.push(Property::MaximumPacketSize(config.maximum_packet_size.max(1)));
+            if let Some(authentication) = &config.authentication {
+                properties.push(Property::AuthenticationMethod(&authentication.method));
+                if let Some(data) = &authentication.data {
+                    properties.push(Property::AuthenticationData(data));
+                }
+            }
+        }
+        let payload = config.will.as_ref().map(|w| w.publication.payload.to_vec()).unwrap_or_default();
+        let will = config.will.as_ref().map(|will| {
+            let publication = &will.publication;
+            if self.version.is_v5() {
+                will_properties = PropertiesBuf::of_will(publication, will.delay_seconds);
+            }
+            Will {
+                topic: publication.topic.as_str(),
+                payload: &payload,
+                qos: publication.qos,
+                retain: publication.retain,
+                properties: will_properties.as_properties(),
+            }
+        });
+        // Before 5.0 one flag says both: forget what there is, and forget this when the connection ends.
+        let clean_start = if self.version.is_v5() { !self.resuming } else { !keeps };
+        let connect = Packet::Connect(Connect {
+            version: self.version,
+            clean_start,
+            keep_alive: config.keep_alive_seconds,
+            properties: properties.as_properties(),
+            client_id: &config.client_id,
+            will,
+            username: config.username.as_deref(),
+            // Without a User Name only 5.0 has room for it. [MQTT-3.1.2-22 of 3.1.1]
+            password: config
+                .password
+                .as_deref()
+                .filter(|_| self.version.is_v5() || config.username.is_some()),
+        });
+        if connect.encode(self.version, u32::MAX, &mut self.link.out).is_err() {
+            return self.fail(now, Cause::TooLarge, ReasonCode::PacketTooLarge, Next::Stop);
+        }
+        self.actions.transmit();
+    }
+
+    pub(super) fn on_connack(&mut self, now: Instant, connack: &Connack<'_>) {
+        if connack.reason != ReasonCode::Success {
+            return self.on_refusal(now, connack.reason);
+        }
+        self.link.server = Server::of(self.version, connack);
+        self.link.since = Some(now);
+        self.phase = Phase::Up;
+        self.version_known = true;
+        let present = connack.session_present;
+        if present && !self.resuming && self.version.is_v5() {
+            // We asked for a new one. [MQTT-3.2.2-4]
+            return self.violated(now, ReasonCode::ProtocolError);
+        }
+        self.resuming = true;
+        self.inbox.push(Event::Connected { session_present: present });
+        self.actions.event();
+        if !present {
+            self.on_session_lost();
+        }
+        // In order, and before anything new. [MQTT-4.4.0-1] [MQTT-4.6.0-1]
+        self.sender.resume();
+        self.actions.transmit();
+    }
+
+    /// The server did not let us in.
+    fn on_refusal(&mut self, now: Instant, reason: ReasonCode) {
+        let next = match reason {
+            ReasonCode::UnsupportedProtocolVersion if !self.version_known && self.version.is_v5() => {
+                Next::OtherVersion
+            }
+            // Asking again would be answered the same.
+            ReasonCode::UnsupportedProtocolVersion
+            | ReasonCode::MalformedPacket
+            | ReasonCode::ProtocolError
+            | ReasonCode::ClientIdentifierNotValid
+            | ReasonCode::BadUserNameOrPassword
+            | ReasonCode::NotAuthorized
+            | ReasonCode::Banned
+            | ReasonCode::BadAuthenticationMethod
+            | ReasonCode::TopicNameInvalid
+            | ReasonCode::PacketTooLarge
+            | ReasonCode::PayloadFormatInvalid
+            | ReasonCode::RetainNotSupported
+            | ReasonCode::QoSNotSupported => Next::Stop,
+            _ => Next::Reconnect,
+        };
+        self.close(now, Cause::Refused(reason), next);
+    }
+
+    /// What a server before 5.0 says to a CONNECT that it does not know: Connect Return code 1.
+    pub(super) fn speaks_only_older(&self) -> bool {
+        !self.version_known && self.version.is_v5() && self.link.first == ([0x20, 2, 0, 1], 4)
+    }
+
+    /// The other of the two versions that are tried.
+    pub(super) fn turn_version(&mut self) {
+        self.version = if self.version.is_v5() { Version::V3_1_1 } else { Version::V5 };
+    }
+
+    pub(super) fn on_auth(&mut self, now: Instant, auth: &Auth<'_>) {
+        let Some(ours) = &self.config.authentication else {
+            return self.violated(now, ReasonCode::ProtocolError);
+        };
+        if auth.properties.authentication_method().is_some_and(|method| *method != *ours.method) {
+            // [MQTT-4.12.0-5]
+            return self.violated(now, ReasonCode::BadAuthenticationMethod);
+        }
+        let data = auth.properties.authentication_data().unwrap_or_default().into();
+        self.inbox.push(Event::Auth { reason: auth.reason, data });
+        self.actions.event();
+    }
+
+    pub(super) fn send_auth(&mut self, reason: ReasonCode, data: &[u8]) {
+        let Some(ours) = &self.config.authentication else { return };
+        // Only while connected can another one begin. [MQTT-4.12.1-1]
+        let now_is = match reason {
+            ReasonCode::ContinueAuthentication => matches!(self.phase, Phase::Greeting(_) | Phase::Up),
+            ReasonCode::ReAuthenticate => self.phase == Phase::Up,
+            _ => false,
+        };
+        if !now_is || !self.version.is_v5() {
+            return;
+        }
+        let mut properties = PropertiesBuf::new();
+        // [MQTT-4.12.0-5]
+        properties.push(Property::AuthenticationMethod(&ours.method));
+        properties.push(Property::AuthenticationData(data));
+        let auth = Packet::Auth(Auth { reason, properties: properties.as_properties() });
+        if auth.encode(self.version, self.link.server.maximum_packet_size, &mut self.link.out).is_ok() {
+            self.actions.transmit();
+        }
+    }
+}
+
+impl PropertiesBuf {
+    /// Those of a Will.
+    fn of_will(publication: &crate::message::Publication, delay_seconds: u32) -> Self {
+        let mut properties = Self::new();
+        if delay_seconds > 0 {
+            properties.push(Property::WillDelayInterval(delay_seconds));
+        }
+        if let Some(seconds) = publication.message_expiry_interval {
+            properties.push(Property::MessageExpiryInterval(seconds));
+        }
+        for property in
+            crate::codec::Properties::of_message(&publication.properties).unwrap_or_default().iter()
+        {
+            properties.push(property);
+        }
+        properties
+    }
+}

@@ -1,0 +1,190 @@
+//! Ends: of connections, of attempts, and of everything.
+use super::event::{Cause, Event, Stage};
+use super::{Action, Client, Leaving, Next, Phase};
+use crate::codec::{Disconnect, Packet, Properties, is_disconnect};
+use crate::reason::ReasonCode;
+use crate::time::{Duration, Instant};
+use crate::version::Role;
+
+/// A connection that lasted so long was worth making.
+const LASTING: Duration = Duration::from_secs(10);
+
+impl Client {
+    /// The server broke a rule: it hears which, and the connection ends. [MQTT-4.13.1-1]
+    pub(super) fn violated(&mut self, now: Instant, reason: ReasonCode) {
+        self.fail(now, Cause::Violation(reason), reason, Next::Reconnect);
+    }
+
+    /// Says why, where there are words for it, and closes.
+    pub(super) fn fail(&mut self, now: Instant, cause: Cause, reason: ReasonCode, next: Next) {
+        // Before CONNACK a client has no right to more than CONNECT and AUTH.
+        if self.phase == Phase::Up && self.version.is_v5() {
+            self.say_goodbye(reason);
+        }
+        self.close(now, cause, next);
+    }
+
+    pub(super) fn close(&mut self, now: Instant, cause: Cause, next: Next) {
+        match self.phase {
+            Phase::Greeting(_) | Phase::Up => {
+                self.phase = Phase::Closing(now.after_secs(self.config.linger_seconds.into()));
+                (self.cause, self.next) = (Some(cause), next);
+                self.link.incoming = None;
+                self.link.kept.clear();
+                self.actions.transmit();
+                self.actions.push(Action::Close);
+            }
+            Phase::Opening(_) => {
+                self.phase = Phase::Aborted;
+                (self.cause, self.next) = (Some(cause), next);
+                self.actions.push(Action::Abort);
+            }
+            Phase::Idle | Phase::Waiting(_) | Phase::Closing(_) | Phase::Aborted => {}
+        }
+    }
+
+    fn say_goodbye(&mut self, reason: ReasonCode) {
+        // Some reasons only a server may give.
+        let reason = if is_disconnect(reason, Role::Server) { reason } else { ReasonCode::UnspecifiedError };
+        let disconnect = Packet::Disconnect(Disconnect { reason, properties: Properties::default() });
+        let limit = self.link.server.maximum_packet_size;
+        // Three bytes at most; a server that takes not even that hears nothing.
+        let _ = disconnect.encode(self.version, limit, &mut self.link.out);
+    }
+
+    /// The transport says that a connection has ended, or was never made.
+    pub(super) fn on_close(&mut self, now: Instant, cause: Cause) {
+        let spoke = self.link.first.1 > 0;
+        match self.phase {
+            Phase::Idle | Phase::Waiting(_) => return,
+            Phase::Opening(_) => self.next = Next::Reconnect,
+            // Some servers answer a version that they don't know with nothing at all.
+            Phase::Greeting(_) if !spoke && !self.version_known => {
+                self.next = if self.version.is_v5() { Next::OtherVersion } else { Next::Reconnect };
+                if !self.version.is_v5() {
+                    self.turn_version();
+                }
+            }
+            Phase::Greeting(_) | Phase::Up => self.next = Next::Reconnect,
+            Phase::Closing(_) | Phase::Aborted => {}
+        }
+        let cause = self.cause.take().unwrap_or(cause);
+        let lasted = self.link.since.is_some_and(|since| now >= since.after(LASTING));
+        if lasted {
+            self.attempts = 0;
+        }
+        self.forget_link();
+        self.inbox.push(Event::Disconnected(cause));
+        self.actions.event();
+        self.go_on(now);
+    }
+
+    /// What was only true of the connection is forgotten.
+    fn forget_link(&mut self) {
+        self.actions.forget_link();
+        self.requests.unsent_again();
+        self.sender.resume();
+        self.link.unanswered.clear();
+        self.link.out.clear();
+        self.link.incoming = None;
+        self.link.kept.clear();
+        self.link.held = false;
+        self.link.since = None;
+        self.link.first.1 = 0;
+    }
+
+    /// After an end: the next attempt, or none.
+    fn go_on(&mut self, now: Instant) {
+        if self.leaving.is_some_and(|leaving| now >= leaving.deadline || self.has_ended_all()) {
+            return self.stop();
+        }
+        match self.next {
+            Next::OtherVersion => {
+                self.turn_version();
+                self.open(now);
+            }
+            Next::Reconnect if self.config.reconnect || self.leaving.is_some() => self.wait(now),
+            Next::Reconnect | Next::Stop => self.stop(),
+        }
+    }
+
+    /// The next server has its turn; when all had it, after a while.
+    fn wait(&mut self, now: Instant) {
+        self.server += 1;
+        if self.server < self.config.servers {
+            return self.open(now);
+        }
+        self.server = 0;
+        let backoff = self.config.backoff;
+        let doubled = backoff.first.saturating_mul(1 << self.attempts.min(20)).min(backoff.most);
+        self.attempts = self.attempts.saturating_add(1);
+        let micros = u64::try_from(doubled.as_micros()).unwrap_or(u64::MAX).max(2);
+        let drawn = micros / 2 + self.random.next() % (micros / 2);
+        self.phase = Phase::Waiting(now.after(Duration::from_micros(drawn)));
+    }
+
+    /// No further attempt. Whoever says goodbye wants no ticket left open; whoever was turned away may try again.
+    pub(super) fn stop(&mut self) {
+        self.phase = Phase::Idle;
+        if self.leaving.take().is_some() {
+            self.fail_all();
+        }
+        self.inbox.push(Event::Ended);
+        self.actions.event();
+    }
+
+    fn fail_all(&mut self) {
+        self.sender.clear();
+        for outgoing in self.outbox.clear() {
+            self.stats.failed += 1;
+            self.inbox.push(Event::Progress(outgoing.ticket, Stage::Failed(Cause::Ended)));
+        }
+        for ticket in self.requests.clear() {
+            self.inbox.push(Event::Progress(ticket, Stage::Failed(Cause::Ended)));
+        }
+    }
+
+    pub(super) fn leave(&mut self, now: Instant, deadline: Instant, reason: ReasonCode) {
+        if self.leaving.is_some() {
+            return;
+        }
+        self.leaving = Some(Leaving { deadline, reason });
+        match self.phase {
+            // Nobody is there to wait for; what is open can't end otherwise.
+            Phase::Idle => self.stop(),
+            Phase::Waiting(_) if self.has_ended_all() => self.stop(),
+            Phase::Opening(_) | Phase::Greeting(_) if self.has_ended_all() => {
+                self.close(now, Cause::Ended, Next::Stop);
+            }
+            _ => self.leave_if_done(now),
+        }
+    }
+
+    /// Nothing that was accepted is open.
+    fn has_ended_all(&self) -> bool {
+        self.outbox.len() == 0 && self.requests.is_empty()
+    }
+
+    /// Says goodbye once everything has ended and all that came is answered, as far as it can be.
+    pub(super) fn leave_if_done(&mut self, now: Instant) {
+        let Some(leaving) = self.leaving else { return };
+        if self.phase == Phase::Up && self.has_ended_all() && self.sender.is_empty() {
+            self.say_goodbye(leaving.reason);
+            self.close(now, Cause::Ended, Next::Stop);
+        }
+    }
+
+    /// The time for goodbyes is up.
+    pub(super) fn leave_now(&mut self, now: Instant) {
+        let Some(leaving) = self.leaving else { return };
+        match self.phase {
+            Phase::Up => {
+                self.say_goodbye(leaving.reason);
+                self.close(now, Cause::Ended, Next::Stop);
+            }
+            Phase::Opening(_) | Phase::Greeting(_) => self.close(now, Cause::Ended, Next::Stop),
+            Phase::Idle | Phase::Waiting(_) => self.stop(),
+            Phase::Closing(_) | Phase::Aborted => self.next = Next::Stop,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What a client tells its application.
+use crate::codec::{DecodeError, Properties, PropertiesBuf};
+use crate::id::{Ticket, Token};
+use crate::message::Payload;
+use crate::qos::QoS;
+use crate::reason::ReasonCode;
+use crate::topic::{TopicFilter, TopicName};
+use alloc::boxed::Box;
+use core::fmt;
+
+/// Something that the application may want to know.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The server let us in. What it said stands in [`server`](super::Client::server).
+    Connected {
+        /// It has kept the session.
+        session_present: bool,
+    },
+    /// A connection, or the attempt to make one, has ended. Unless [`Ended`](Self::Ended) follows, there will be
+    /// another attempt.
+    Disconnected(Cause),
+    /// There will be no further attempt, until the application wants one.
+    Ended,
+    /// A message has come.
+    Message(Message),
+    /// How far has come what was asked for under this ticket.
+    Progress(Ticket, Stage),
+    /// The server has answered each Topic Filter, in their order: the QoS that it granted, or why not.
+    Subscribed(Ticket, Box<[ReasonCode]>),
+    /// The server has answered each Topic Filter, in their order.
+    Unsubscribed(Ticket, Box<[ReasonCode]>),
+    /// The server has lost the session, and did not grant this subscription again.
+    SubscriptionLost(TopicFilter, ReasonCode),
+    /// The other side of an enhanced authentication has spoken. On `ContinueAuthentication` it waits for
+    /// [`authenticate`](super::Client::authenticate).
+    Auth {
+        /// Whether it goes on.
+        reason: ReasonCode,
+        /// Authentication Data.
+        data: Box<[u8]>,
+    },
+}
+
+/// A message that came.
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// Where it was published to.
+    pub topic: TopicName,
+    /// What it says. Large ones come in pieces of 256 KiB.
+    pub payload: Payload,
+    /// At which it was delivered.
+    pub qos: QoS,
+    /// It was retained; or it is passed on as it was published, if the subscription wants that.
+    pub retain: bool,
+    /// It may have come before. (QoS 1)
+    pub dup: bool,
+    /// What to acknowledge it with, where that is the application's to do.
+    pub token: Option<Token>,
+    pub(super) properties: PropertiesBuf,
+}
+
+impl Message {
+    /// What came with it. (5.0)
+    pub fn properties(&self) -> Properties<'_> {
+        self.properties.as_properties()
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.topic.as_str().len() + self.payload.len() + self.properties.as_properties().as_bytes().len()
+    }
+}
+
+/// How far a message has come on its way to the server, or a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// QoS 0: it was handed to the transport, which is all that can be known.
+    Sent,
+    /// The server has it, or refused it. With QoS 2 and a success, `Released` follows.
+    Acknowledged(ReasonCode),
+    /// QoS 2: the exchange is over. The reason is `PacketIdentifierNotFound` if the server, which had the message,
+    /// has lost the session since.
+    Released(ReasonCode),
+    /// It ended otherwise.
+    Failed(Cause),
+}
+
+/// Why something ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cause {
+    /// Nobody could be reached.
+    Unreachable,
+    /// The server closed the connection without a word.
+    Closed,
+    /// The line broke.
+    Reset,
+    /// No CONNACK in time.
+    ConnectTimeout,
+    /// The server was silent for too long.
+    KeepAlive,
+    /// The server did not let us in.
+    Refused(ReasonCode),
+    /// The server said goodbye.
+    Disconnected(ReasonCode),
+    /// The server sent what is not MQTT.
+    Malformed(DecodeError),
+    /// The server sent what it may not.
+    Violation(ReasonCode),
+    /// The application said goodbye, or gave up.
+    Ended,
+    /// The server lost the session, and this message with it, perhaps.
+    SessionLost,
+    /// The message was too old to be sent.
+    Expired,
+    /// It made room for a newer one.
+    MadeRoom,
+    /// The server takes no packet of that size.
+    TooLarge,
+    /// The server does not support this QoS.
+    QoSNotSupported,
+    /// The server keeps no Retained Messages.
+    RetainNotSupported,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable => f.write_str("the server could not be reached"),
+            Self::Closed => f.write_str("the server closed the connection"),
+            Self::Reset => f.write_str("the connection broke"),
+            Self::ConnectTimeout => f.write_str("the server did not answer in time"),
+            Self::KeepAlive => f.write_str("the server was silent for too long"),
+            Self::Refused(reason) => write!(f, "the server refused the connection: {reason}"),
+            Self::Disconnected(reason) => write!(f, "the server ended the connection: {reason}"),
+            Self::Malformed(error) => write!(f, "the server sent what is not MQTT: {error}"),
+            Self::Violation(reason) => write!(f, "the server broke the protocol: {reason}"),
+            Self::Ended => f.write_str("the client has ended"),
+            Self::SessionLost => f.write_str("the server lost the session"),
+            Self::Expired => f.write_str("it expired before it could be sent"),
+            Self::MadeRoom => f.write_str("it was dropped for newer messages"),
+            Self::TooLarge => f.write_str("it is larger than the server accepts"),
+            Self::QoSNotSupported => f.write_str("the server does not support this QoS"),
+            Self::RetainNotSupported => f.write_str("the server keeps no retained messages"),
+        }
+    }
+}
+
+impl core::error::Error for Cause {}
+
+/// The application asked for something that it can't have. Nothing has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// The outbox has no room.
+    OutboxFull,
+    /// No packet can be that large, or none that this server accepts.
+    TooLarge,
+    /// The server supports no such QoS.
+    QoSNotSupported,
+    /// The server keeps no Retained Messages.
+    RetainNotSupported,
+    /// Not a property of a message, or not with this value.
+    Properties(DecodeError),
+    /// At least one Topic Filter.
+    NoFilters,
+    /// More packets are under way than there are Packet Identifiers.
+    TooManyRequests,
+    /// It has said goodbye.
+    Ended,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OutboxFull => f.write_str("too many messages wait to be sent"),
+            Self::TooLarge => f.write_str("it is larger than the server accepts"),
+            Self::QoSNotSupported => f.write_str("the server does not support this QoS"),
+            Self::RetainNotSupported => f.write_str("the server keeps no retained messages"),
+            Self::Properties(error) => write!(f, "its properties are wrong: {error}"),
+            Self::NoFilters => f.write_str("there is no topic filter"),
+            Self::TooManyRequests => f.write_str("too many requests wait for an answer"),
+            Self::Ended => f.write_str("the client has ended"),
+        }
+    }
+}
+
+impl core::error::Error for Misuse {}

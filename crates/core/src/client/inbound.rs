@@ -1,0 +1,363 @@
+//! What the server sends.
+use super::event::{Cause, Event, Message, Stage};
+use super::link::{Incoming, Unanswered};
+use super::{Acknowledge, Action, Client, Holding, Next, Phase};
+use crate::Input;
+use crate::codec::{
+    Ack, AckKind, DecodeError, Decoder, Delivery, Disconnect, Item, Limits, Packet, Publish, encode_ack,
+};
+use crate::delivery::{Acknowledged, Receipt, Received};
+use crate::id::{PacketId, Token};
+use crate::qos::QoS;
+use crate::reason::ReasonCode;
+use crate::time::Instant;
+use crate::topic::TopicName;
+use alloc::boxed::Box;
+
+/// The server broke a rule that the decoder does not know of.
+struct Violation(ReasonCode);
+
+fn legal(is: bool) -> Result<(), Violation> {
+    if is { Ok(()) } else { Err(Violation(ReasonCode::ProtocolError)) }
+}
+
+impl Client {
+    pub(super) fn feed(&mut self, now: Instant, bytes: &[u8]) -> Input {
+        match self.phase {
+            Phase::Greeting(_) | Phase::Up => {}
+            _ => return Input::Done,
+        }
+        let (first, n) = &mut self.link.first;
+        for (place, byte) in first.iter_mut().skip(*n).zip(bytes) {
+            *place = *byte;
+            *n += 1;
+        }
+        if self.link.held {
+            self.link.kept.extend_from_slice(bytes);
+            return Input::Hold;
+        }
+        self.link.heard = now;
+        self.link.ping = None;
+        let mut decoder = core::mem::take(&mut self.link.decoder);
+        let mut rest = bytes;
+        let input = self.decode(now, &mut decoder, &mut rest);
+        self.link.decoder = decoder;
+        if input == Input::Hold {
+            self.link.held = true;
+            self.link.kept.extend_from_slice(rest);
+        }
+        self.leave_if_done(now);
+        input
+    }
+
+    fn decode(&mut self, now: Instant, decoder: &mut Decoder, rest: &mut &[u8]) -> Input {
+        let limits = Limits { maximum_packet_size: self.config.maximum_packet_size, ..Limits::default() };
+        loop {
+            let item = match decoder.next(&limits, rest) {
+                Ok(Some(item)) => item,
+                Ok(None) => return Input::More,
+                Err(error) => {
+                    self.malformed(now, error);
+                    return Input::Done;
+                }
+            };
+            match self.on_item(now, &item) {
+                Ok(()) => {}
+                Err(Violation(reason)) => self.violated(now, reason),
+            }
+            if !matches!(self.phase, Phase::Greeting(_) | Phase::Up) {
+                return Input::Done;
+            }
+            if self.inbox.is_full(self.config.inbox_messages, self.config.inbox_bytes) {
+                return Input::Hold;
+            }
+        }
+    }
+
+    fn malformed(&mut self, now: Instant, error: DecodeError) {
+        if self.speaks_only_older() {
+            let cause = Cause::Refused(ReasonCode::UnsupportedProtocolVersion);
+            return self.close(now, cause, Next::OtherVersion);
+        }
+        self.fail(now, Cause::Malformed(error), error.reason(), Next::Reconnect);
+    }
+
+    fn on_item(&mut self, now: Instant, item: &Item<'_>) -> Result<(), Violation> {
+        let packet = match item {
+            Item::Packet(packet) => packet,
+            Item::Head(publish) => return self.on_publish(publish),
+            Item::Body(bytes) => {
+                if let Some(incoming) = &mut self.link.incoming {
+                    incoming.payload.append(bytes);
+                }
+                self.complete_if_all();
+                return Ok(());
+            }
+        };
+        if self.phase != Phase::Up {
+            match packet {
+                Packet::Connack(connack) => self.on_connack(now, connack),
+                Packet::Auth(auth) => self.on_auth(now, auth),
+                // [MQTT-3.2.0-1]
+                _ => return Err(Violation(ReasonCode::ProtocolError)),
+            }
+            return Ok(());
+        }
+        match packet {
+            Packet::Publish(publish) => return self.on_publish(publish),
+            Packet::Puback(ack) => return self.on_puback(ack),
+            Packet::Pubrec(ack) => return self.on_pubrec(ack),
+            Packet::Pubrel(ack) => self.on_pubrel(ack.packet_id),
+            Packet::Pubcomp(ack) => return self.on_pubcomp(ack),
+            Packet::Suback(suback) => return legal(self.on_answered(suback, true)),
+            Packet::Unsuback(unsuback) => return legal(self.on_answered(unsuback, false)),
+            Packet::Pingresp => {}
+            Packet::Auth(auth) => self.on_auth(now, auth),
+            Packet::Disconnect(disconnect) => self.on_disconnect(now, disconnect),
+            _ => return Err(Violation(ReasonCode::ProtocolError)),
+        }
+        Ok(())
+    }
+
+    fn on_disconnect(&mut self, now: Instant, disconnect: &Disconnect<'_>) {
+        let taken_over = disconnect.reason == ReasonCode::SessionTakenOver;
+        let next = if taken_over && !self.config.fight_for_session { Next::Stop } else { Next::Reconnect };
+        self.close(now, Cause::Disconnected(disconnect.reason), next);
+    }
+
+    // What we sent.
+
+    fn on_puback(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
+        match self.sender.on_puback(ack.packet_id) {
+            Acknowledged::Done(place) => self.ended(place, Stage::Acknowledged(ack.reason)),
+            // For a message of a session that the server remembers and we don't.
+            Acknowledged::Unknown => {}
+            Acknowledged::Misplaced => return Err(Violation(ReasonCode::ProtocolError)),
+        }
+        self.actions.transmit();
+        Ok(())
+    }
+
+    fn on_pubrec(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
+        let reason = match self.sender.on_pubrec(ack.packet_id, ack.reason.is_error()) {
+            Received::First(place) => {
+                if let Some(outgoing) = self.outbox.get(place) {
+                    let stage = Stage::Acknowledged(ack.reason);
+                    self.inbox.push(Event::Progress(outgoing.ticket, stage));
+                    self.actions.event();
+                }
+                ReasonCode::Success
+            }
+            Received::Again => ReasonCode::Success,
+            Received::Refused(place) => {
+                self.ended(place, Stage::Acknowledged(ack.reason));
+                self.actions.transmit();
+                return Ok(());
+            }
+            Received::Unknown if ack.reason.is_error() => return Ok(()),
+            Received::Unknown => ReasonCode::PacketIdentifierNotFound,
+            Received::Misplaced => return Err(Violation(ReasonCode::ProtocolError)),
+        };
+        // [MQTT-4.3.3-4]
+        encode_ack(AckKind::Pubrel, ack.packet_id, reason, self.version, &mut self.link.out);
+        self.actions.transmit();
+        Ok(())
+    }
+
+    fn on_pubcomp(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
+        match self.sender.on_pubcomp(ack.packet_id) {
+            Acknowledged::Done(place) => self.ended(place, Stage::Released(ack.reason)),
+            Acknowledged::Unknown => {}
+            Acknowledged::Misplaced => return Err(Violation(ReasonCode::ProtocolError)),
+        }
+        self.actions.transmit();
+        Ok(())
+    }
+
+    // What we receive.
+
+    fn on_publish(&mut self, publish: &Publish<'_>) -> Result<(), Violation> {
+        if self.phase != Phase::Up {
+            return Err(Violation(ReasonCode::ProtocolError));
+        }
+        if publish.properties.topic_alias().is_some() {
+            // We said that there are none. [MQTT-3.3.2-9]
+            return Err(Violation(ReasonCode::TopicAliasInvalid));
+        }
+        if publish.delivery.qos() > QoS::AtMostOnce {
+            // Messages that are neither acknowledged nor, with QoS 2, released. [MQTT-3.3.4-9]
+            self.link.open += 1;
+            if self.version.is_v5() && self.link.open > u32::from(self.config.receive_maximum.max(1)) {
+                return Err(Violation(ReasonCode::ReceiveMaximumExceeded));
+            }
+        }
+        let mut incoming = Incoming::new(publish);
+        incoming.unwanted = publish
+            .delivery
+            .packet_id()
+            .is_some_and(|id| publish.delivery.qos() == QoS::ExactlyOnce && self.receiver.contains(id));
+        if incoming.payload.left() == 0 {
+            self.arrived(incoming);
+        } else {
+            self.link.incoming = Some(Box::new(incoming));
+        }
+        Ok(())
+    }
+
+    /// The rest of the current chunk of a large payload.
+    pub(super) fn space(&mut self) -> Option<&mut [u8]> {
+        if self.phase != Phase::Up || self.link.held {
+            return None;
+        }
+        self.link.incoming.as_deref_mut().filter(|i| !i.unwanted)?.payload.space()
+    }
+
+    /// So many bytes of it were read.
+    pub(super) fn on_payload(&mut self, now: Instant, n: usize) -> Input {
+        if self.phase != Phase::Up {
+            return Input::Done;
+        }
+        (self.link.heard, self.link.ping) = (now, None);
+        let Some(incoming) = self.link.incoming.as_deref_mut() else { return Input::More };
+        let n = incoming.payload.filled(n);
+        self.link.decoder.skip_body(u32::try_from(n).unwrap_or(u32::MAX));
+        self.complete_if_all();
+        if self.inbox.is_full(self.config.inbox_messages, self.config.inbox_bytes) {
+            self.link.held = true;
+            return Input::Hold;
+        }
+        Input::More
+    }
+
+    fn complete_if_all(&mut self) {
+        if let Some(incoming) = self.link.incoming.take_if(|i| i.payload.left() == 0) {
+            self.arrived(*incoming);
+        }
+    }
+
+    /// A message is complete. With QoS 2 it is delivered onward once, whatever comes again. [MQTT-4.3.3-10]
+    fn arrived(&mut self, incoming: Incoming) {
+        let (packet_id, kind) = match incoming.delivery {
+            Delivery::AtMostOnce => return self.deliver(incoming, None),
+            Delivery::AtLeastOnce { packet_id, .. } => (packet_id, AckKind::Puback),
+            Delivery::ExactlyOnce { packet_id, .. } => (packet_id, AckKind::Pubrec),
+        };
+        let first = kind == AckKind::Puback || self.receiver.receive(packet_id) == Receipt::First;
+        if first {
+            self.numbered = self.numbered.wrapping_add(1);
+            let number = self.numbered;
+            if kind == AckKind::Pubrec {
+                self.holding.push(Holding { packet_id, number, answer: None });
+            }
+            self.link.unanswered.push_back(Unanswered { number, packet_id, kind, answer: None });
+            return self.deliver(incoming, Some(Token { packet_id, epoch: number }));
+        }
+        // It came before. Who has it may not have said so yet; or said so on a connection that is gone.
+        let unanswered = match self.holding.iter().find(|held| held.packet_id == packet_id) {
+            Some(held) => Unanswered { number: held.number, packet_id, kind, answer: held.answer },
+            None => Unanswered { number: 0, packet_id, kind, answer: Some(ReasonCode::Success) },
+        };
+        self.link.unanswered.push_back(unanswered);
+        self.release_answers();
+    }
+
+    fn deliver(&mut self, incoming: Incoming, token: Option<Token>) {
+        let Incoming { delivery, retain, topic, properties, payload, .. } = incoming;
+        let dup = matches!(delivery, Delivery::AtLeastOnce { dup: true, .. });
+        let Ok(topic) = self.topic(&topic) else { return };
+        let qos = delivery.qos();
+        let message = Message { topic, payload: payload.payload(), qos, retain, dup, token, properties };
+        self.stats.received += 1;
+        self.inbox.push(Event::Message(message));
+        self.actions.event();
+    }
+
+    /// The topic of the last message again, most of the time.
+    fn topic(&mut self, topic: &str) -> Result<TopicName, crate::topic::TopicError> {
+        if let Some(last) = self.last_topic.as_ref().filter(|last| last.as_str() == topic) {
+            return Ok(last.clone());
+        }
+        let topic = TopicName::new(topic)?;
+        self.last_topic = Some(topic.clone());
+        Ok(topic)
+    }
+
+    /// [MQTT-4.3.3-11]
+    fn on_pubrel(&mut self, packet_id: PacketId) {
+        self.holding.retain(|held| held.packet_id != packet_id);
+        let reason = match self.receiver.release(packet_id) {
+            true => ReasonCode::Success,
+            false => ReasonCode::PacketIdentifierNotFound,
+        };
+        self.link.open = self.link.open.saturating_sub(1);
+        encode_ack(AckKind::Pubcomp, packet_id, reason, self.version, &mut self.link.out);
+        self.actions.transmit();
+    }
+
+    /// The application has a message, or refuses it.
+    pub(super) fn answer(&mut self, token: &Token, reason: ReasonCode) {
+        if reason.is_error() && !self.version.is_v5() {
+            return;
+        }
+        let reason =
+            if AckKind::Puback.has(reason) { reason } else { ReasonCode::ImplementationSpecificError };
+        if let Some(held) = self.holding.iter_mut().find(|held| held.number == token.epoch) {
+            held.answer = Some(reason);
+        }
+        // An old token names nothing here: it can't acknowledge another message that has the same identifier now.
+        if let Some(unanswered) = self.link.unanswered.iter_mut().find(|u| u.number == token.epoch) {
+            unanswered.answer = Some(reason);
+            self.release_answers();
+        }
+    }
+
+    /// PUBACK and PUBREC in the order of their PUBLISHes. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+    fn release_answers(&mut self) {
+        while let Some(&Unanswered { number, packet_id, kind, answer: Some(reason) }) =
+            self.link.unanswered.front()
+        {
+            self.link.unanswered.pop_front();
+            encode_ack(kind, packet_id, reason, self.version, &mut self.link.out);
+            if kind == AckKind::Pubrec {
+                self.holding.retain(|held| held.number != number);
+                if reason.is_error() {
+                    self.receiver.release(packet_id);
+                }
+            }
+            if kind == AckKind::Puback || reason.is_error() {
+                self.link.open = self.link.open.saturating_sub(1);
+            }
+            self.actions.transmit();
+        }
+    }
+
+    pub(super) fn take_event(&mut self, now: Instant) -> Option<Event> {
+        self.actions.heard();
+        let mut event = self.inbox.pop()?;
+        if let Event::Message(message) = &mut event {
+            self.stats.taken += 1;
+            if self.config.acknowledge == Acknowledge::WhenTaken
+                && let Some(token) = message.token.take()
+            {
+                self.answer(&token, ReasonCode::Success);
+            }
+            self.read_on(now);
+        }
+        Some(event)
+    }
+
+    /// The application has made room: what was kept is handled, and then the socket is read again.
+    fn read_on(&mut self, now: Instant) {
+        let (messages, bytes) = (self.config.inbox_messages / 2, self.config.inbox_bytes / 2);
+        if !self.link.held || self.inbox.is_full(messages.max(1), bytes.max(1)) {
+            return;
+        }
+        // What the server said meanwhile may lie in the socket.
+        (self.link.held, self.link.ping) = (false, None);
+        let kept = core::mem::take(&mut self.link.kept);
+        if kept.is_empty() || self.feed(now, &kept) == Input::More {
+            self.link.heard = now;
+            self.actions.push(Action::Resume);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What belongs to one network connection, and goes with it.
+use super::server::Server;
+use crate::codec::{AckKind, Decoder, Delivery, Mode, PropertiesBuf, Publish};
+use crate::delivery::Assembly;
+use crate::id::PacketId;
+use crate::reason::ReasonCode;
+use crate::time::Instant;
+use crate::version::{Role, Version};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// The state of a connection: one value, replaced whole when the next one opens.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) decoder: Decoder,
+    /// Encoded, in order, free to leave.
+    pub(super) out: Vec<u8>,
+    /// When the last bytes came.
+    pub(super) heard: Instant,
+    /// When the last packet was handed to the transport.
+    pub(super) sent: Instant,
+    /// When a PINGREQ left that nothing was heard after.
+    pub(super) ping: Option<Instant>,
+    /// When CONNACK came.
+    pub(super) since: Option<Instant>,
+    /// The first bytes that came, and how many these are.
+    pub(super) first: ([u8; 4], usize),
+    /// A PUBLISH whose payload is not complete.
+    pub(super) incoming: Option<Box<Incoming>>,
+    /// What is to be acknowledged, in the order in which it came. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+    pub(super) unanswered: VecDeque<Unanswered>,
+    /// What came and was not decoded, because the application has enough to do.
+    pub(super) kept: Vec<u8>,
+    pub(super) held: bool,
+    /// QoS 1 and 2 messages that came on this connection and are not through.
+    pub(super) open: u32,
+    pub(super) server: Server,
+}
+
+/// A PUBLISH whose payload comes in pieces.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) delivery: Delivery,
+    pub(super) retain: bool,
+    pub(super) topic: Box<str>,
+    pub(super) properties: PropertiesBuf,
+    pub(super) payload: Assembly,
+    /// It was delivered before: nothing of it is kept.
+    pub(super) unwanted: bool,
+}
+
+impl Incoming {
+    pub(super) fn new(publish: &Publish<'_>) -> Self {
+        Self {
+            delivery: publish.delivery,
+            retain: publish.retain,
+            topic: publish.topic.into(),
+            properties: publish.properties.into(),
+            payload: Assembly::new(publish.payload),
+            unwanted: false,
+        }
+    }
+}
+
+/// PUBACK or PUBREC, which waits for the application, or for those before it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unanswered {
+    pub(super) number: u32,
+    pub(super) packet_id: PacketId,
+    pub(super) kind: AckKind,
+    /// What the application has said.
+    pub(super) answer: Option<ReasonCode>,
+}
+
+impl Link {
+    pub(super) fn new(now: Instant, version: Version) -> Self {
+        Self {
+            decoder: Decoder::new(Mode { role: Role::Client, version: Some(version) }),
+            out: Vec::new(),
+            heard: now,
+            sent: now,
+            ping: None,
+            since: None,
+            first: ([0; 4], 0),
+            incoming: None,
+            unanswered: VecDeque::new(),
+            kept: Vec::new(),
+            held: false,
+            open: 0,
+            server: Server::new(version),
+        }
+    }
+}

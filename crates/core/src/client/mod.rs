@@ -1,0 +1,352 @@
+//! The client's side of the protocol.
+//!
+//! A [`Client`] is one client for all its connections: it says when to open one, what to send on it, and what came.
+//! Whoever drives it has a socket and a clock:
+//! - After any call that takes `&mut self`, take [actions](Client::poll_action) until there are none, and do what
+//!   they announce.
+//! - Then wait for the socket, or until [`poll_timeout`](Client::poll_timeout).
+//!
+//! What the application asks for is answered under a [`Ticket`], exactly once for the last time: a [`Stage`], or the
+//! server's answer to each Topic Filter. That holds over any number of connections, and if the server loses the
+//! session. A call that fails has done nothing.
+//!
+//! | asked for | ends with |
+//! |---|---|
+//! | QoS 0 | `Sent` |
+//! | QoS 1 | `Acknowledged` |
+//! | QoS 2 | `Acknowledged` with an error, or `Released` |
+//! | subscribe, unsubscribe | `Subscribed`, `Unsubscribed` |
+//! | any | `Failed` |
+mod actions;
+mod check;
+mod config;
+mod connect;
+mod end;
+mod event;
+mod inbound;
+mod inbox;
+mod link;
+mod outbound;
+mod outbox;
+mod publish;
+mod requests;
+mod server;
+mod timing;
+
+pub use config::{Acknowledge, Authentication, Backoff, Config, OutboxFull, SessionLost, Subscription, Will};
+pub use event::{Cause, Event, Message, Misuse, Stage};
+pub use server::Server;
+
+use crate::Input;
+use crate::delivery::{Receiver, Sender};
+use crate::id::{PacketId, Ticket, Token};
+use crate::message::Publication;
+use crate::output::Output;
+use crate::reason::ReasonCode;
+use crate::seed::Random;
+use crate::time::{Deadline, Instant};
+use crate::topic::{TopicFilter, TopicName};
+use crate::version::Version;
+use actions::Actions;
+use alloc::vec::Vec;
+use core::fmt;
+use inbox::Inbox;
+use link::Link;
+use outbox::Outbox;
+use requests::Requests;
+
+/// Announces what the client wants done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Connect to the server of this number, counted from 0; then call `handle_open`, or `handle_close`.
+    Open(u16),
+    /// There is something to send: call `poll_transmit`.
+    Transmit,
+    /// Send what there is, half-close, and read until the server closes; then call `handle_close`.
+    Close,
+    /// Drop the connection; then call `handle_close`.
+    Abort,
+    /// Read at once, what came before `Hold` among it.
+    Resume,
+    /// There is something to know: call `poll_event`.
+    Event,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Timer {
+    /// The server has not answered CONNECT.
+    Connect,
+    /// It is time for a PINGREQ.
+    KeepAlive,
+    /// The server has not answered one.
+    PingResponse,
+    /// It is time for another attempt.
+    Reconnect,
+    /// The server has not acknowledged what had to be before the goodbye.
+    Drain,
+    /// The server has not closed.
+    Linger,
+}
+
+/// Where a client stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No connection is wanted.
+    Idle,
+    /// The next attempt waits until then.
+    Waiting(Instant),
+    /// A connection is to be opened, until then.
+    Opening(Instant),
+    /// CONNECT is out; CONNACK is to come until then.
+    Greeting(Instant),
+    Up,
+    /// We have closed; the server is to do so until then.
+    Closing(Instant),
+    /// It has not.
+    Aborted,
+}
+
+/// What comes after a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Another attempt, if the application wants such.
+    Reconnect,
+    /// Another attempt at once, with the other version.
+    OtherVersion,
+    /// Nothing: it would be in vain.
+    Stop,
+}
+
+/// A goodbye under way.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    deadline: Instant,
+    reason: ReasonCode,
+}
+
+/// A QoS 2 message between its PUBLISH and our PUBREC, over any number of connections.
+#[derive(Debug)]
+struct Holding {
+    packet_id: PacketId,
+    number: u32,
+    answer: Option<ReasonCode>,
+}
+
+/// Counts of what was published and what came. For each: `begun = ended + open`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Messages that were accepted from the application.
+    pub published: u64,
+    /// Of those, that the server has, or, with QoS 0, that the transport had.
+    pub delivered: u64,
+    /// Of those, that the server refused.
+    pub refused: u64,
+    /// Of those, that ended otherwise.
+    pub failed: u64,
+    /// Of those, that have not ended.
+    pub open: u64,
+    /// Messages that came.
+    pub received: u64,
+    /// Of those, that the application has taken.
+    pub taken: u64,
+    /// Of those, that wait for it.
+    pub waiting: u64,
+}
+
+/// One client of one server, or of several that stand in for each other.
+pub struct Client {
+    config: Config,
+    random: Random,
+    phase: Phase,
+    link: Link,
+    /// Why the connection that is being closed ends.
+    cause: Option<Cause>,
+    next: Next,
+    leaving: Option<Leaving>,
+    /// What it speaks, or tries to.
+    version: Version,
+    /// A server has let us in with it.
+    version_known: bool,
+    /// It asks for a session that may be there.
+    resuming: bool,
+    /// Which server.
+    server: u16,
+    /// Attempts in a row that came to nothing.
+    attempts: u32,
+    sender: Sender<u32>,
+    receiver: Receiver,
+    outbox: Outbox,
+    requests: Requests,
+    inbox: Inbox,
+    actions: Actions,
+    /// QoS 2 messages that the application has, or that wait for it, without an answer.
+    holding: Vec<Holding>,
+    /// Messages that were given a number to be acknowledged by.
+    numbered: u32,
+    last_topic: Option<TopicName>,
+    tickets: u64,
+    stats: Stats,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("client_id", &self.config.client_id)
+            .field("phase", &self.phase)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client that has done nothing yet. Its delays are drawn from `seed`, and nothing else is.
+    pub fn new(config: Config, seed: &[u8; 32]) -> Self {
+        let version = config.version.unwrap_or(Version::V5);
+        Self {
+            random: Random::new(seed),
+            phase: Phase::Idle,
+            link: Link::new(Instant::default(), version),
+            cause: None,
+            next: Next::Reconnect,
+            leaving: None,
+            version,
+            version_known: config.version.is_some(),
+            resuming: !config.clean_start,
+            server: 0,
+            attempts: 0,
+            sender: Sender::default(),
+            receiver: Receiver::default(),
+            outbox: Outbox::default(),
+            requests: Requests::default(),
+            inbox: Inbox::default(),
+            actions: Actions::default(),
+            holding: Vec::new(),
+            numbered: 0,
+            last_topic: None,
+            tickets: 0,
+            stats: Stats::default(),
+            config,
+        }
+    }
+
+    /// Wants a connection from now on, until `disconnect` or an end that [`Event::Ended`] tells.
+    pub fn connect(&mut self, now: Instant) {
+        self.begin(now);
+    }
+
+    /// The connection that `Open` asked for is there.
+    pub fn handle_open(&mut self, now: Instant) {
+        self.greet(now);
+    }
+
+    /// Bytes came. On `Hold` they are kept and no more are to be read, until `Resume`.
+    pub fn handle_bytes(&mut self, now: Instant, bytes: &[u8]) -> Input {
+        self.feed(now, bytes)
+    }
+
+    /// The rest of the current chunk of a large payload, if one is under way: read straight into this, and say so
+    /// by [`handle_payload`](Self::handle_payload).
+    pub fn payload_space(&mut self) -> Option<&mut [u8]> {
+        self.space()
+    }
+
+    /// So many bytes were read into [`payload_space`](Self::payload_space).
+    pub fn handle_payload(&mut self, now: Instant, n: usize) -> Input {
+        self.on_payload(now, n)
+    }
+
+    /// The connection is gone, or could not be made. Once for each `Open`, after every byte that was read.
+    ///
+    /// `cause` is `Closed`, `Reset` or `Unreachable`, as the transport says.
+    pub fn handle_close(&mut self, now: Instant, cause: Cause) {
+        self.on_close(now, cause);
+    }
+
+    /// Time has passed. Call it when [`poll_timeout`](Self::poll_timeout) says so.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.on_timeout(now);
+    }
+
+    /// Publishes a message: now, or as soon as there is a connection. It may be called at any time, also in answer
+    /// to an event.
+    pub fn publish(&mut self, now: Instant, publication: Publication) -> Result<Ticket, Misuse> {
+        self.accept(now, publication)
+    }
+
+    /// Subscribes, with an answer for each Topic Filter. `identifier` comes back with each message that is sent for
+    /// one of them. (5.0)
+    pub fn subscribe(
+        &mut self,
+        subscriptions: &[Subscription],
+        identifier: Option<u32>,
+    ) -> Result<Ticket, Misuse> {
+        self.ask_subscribe(subscriptions, identifier)
+    }
+
+    /// Ends subscriptions, with an answer for each Topic Filter.
+    pub fn unsubscribe(&mut self, filters: &[TopicFilter]) -> Result<Ticket, Misuse> {
+        self.ask_unsubscribe(filters)
+    }
+
+    /// A message that came with a token is in safe hands; or it is refused, which before 5.0 can't be said, so that
+    /// it is not acknowledged at all.
+    ///
+    /// Acknowledgements leave in the order in which the messages came, whatever order they are given in.
+    #[expect(clippy::needless_pass_by_value, reason = "a token is used up")]
+    pub fn acknowledge(&mut self, token: Token, reason: ReasonCode) {
+        self.answer(&token, reason);
+    }
+
+    /// The next step of an authentication that the server has asked for by [`Event::Auth`]; or, while connected, the
+    /// first step of another one, with `ReAuthenticate`. Does nothing without [`Config::authentication`].
+    pub fn authenticate(&mut self, reason: ReasonCode, data: &[u8]) {
+        self.send_auth(reason, data);
+    }
+
+    /// Says goodbye when everything that was accepted has ended, or at `deadline`, when what has not fails. Nothing
+    /// more is accepted. `DisconnectWithWill` has the will published.
+    pub fn disconnect(&mut self, now: Instant, deadline: Instant, reason: ReasonCode) {
+        self.leave(now, deadline, reason);
+    }
+
+    /// What to do now.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop()
+    }
+
+    /// Appends to `out` what may be sent, until about `limit` bytes are there; true if there is more.
+    pub fn poll_transmit(&mut self, now: Instant, limit: usize, out: &mut Output) -> bool {
+        self.transmit(now, limit, out)
+    }
+
+    /// Something to know. A message that is taken here is acknowledged, unless that is done by token.
+    pub fn poll_event(&mut self, now: Instant) -> Option<Event> {
+        self.take_event(now)
+    }
+
+    /// When to call `handle_timeout`, and what for.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline<Timer>> {
+        self.due()
+    }
+
+    /// What the server said when it let us in; `None` while it has not.
+    pub fn server(&self) -> Option<&Server> {
+        (self.phase == Phase::Up).then_some(&self.link.server)
+    }
+
+    /// Counts.
+    pub fn stats(&self) -> Stats {
+        let (open, waiting) = (self.outbox.len() as u64, self.inbox.messages() as u64);
+        Stats { open, waiting, ..self.stats }
+    }
+
+    /// States what must hold between two calls; panics where it does not. For tests, fuzzing and simulation.
+    pub fn check(&self) {
+        self.check_all();
+    }
+}

@@ -1,0 +1,163 @@
+//! What goes to the server: pulled, late, as much as the socket takes.
+use super::event::{Cause, Stage};
+use super::outbox::Outgoing;
+use super::publish::head;
+use super::{Client, Phase};
+use crate::codec::Delivery;
+use crate::codec::{AckKind, encode_ack};
+use crate::delivery::Unsent;
+use crate::id::PacketId;
+use crate::output::Output;
+use crate::qos::QoS;
+use crate::reason::ReasonCode;
+use crate::time::Instant;
+
+/// A payload from here on is shared with the output, not copied.
+const SHARED: usize = 64 * 1024;
+/// One identifier that is never freed lets the ring of those in use grow; not beyond this.
+const SPAN: usize = 16 * 1024;
+
+impl Client {
+    pub(super) fn transmit(&mut self, now: Instant, limit: usize, out: &mut Output) -> bool {
+        self.actions.transmitted();
+        if !matches!(self.phase, Phase::Greeting(_) | Phase::Up | Phase::Closing(_)) {
+            return false;
+        }
+        let before = out.unsent();
+        out.take(&mut self.link.out);
+        let mut more = false;
+        while self.phase == Phase::Up {
+            if out.unsent() >= limit {
+                more = true;
+                break;
+            }
+            if !self.send_next(now, out) {
+                break;
+            }
+        }
+        if out.unsent() > before {
+            self.link.sent = now;
+        }
+        if !more {
+            self.leave_if_done(now);
+        }
+        out.take(&mut self.link.out);
+        more
+    }
+
+    /// Sends one thing; false if there is none that may be sent.
+    fn send_next(&mut self, now: Instant, out: &mut Output) -> bool {
+        if self.sender.span() < SPAN && self.send_request(out) {
+            return true;
+        }
+        let quota = usize::from(self.config.in_flight.max(1).min(self.link.server.receive_maximum));
+        if let Some(unsent) = self.sender.unsent() {
+            return match unsent {
+                // Not limited by the Receive Maximum. [MQTT-4.9.0-3]
+                Unsent::Pubrel { packet_id } => {
+                    let version = self.version;
+                    let success = ReasonCode::Success;
+                    out.append(|out| encode_ack(AckKind::Pubrel, packet_id, success, version, out));
+                    self.sender.sent();
+                    true
+                }
+                Unsent::Publish { .. } if self.sender.unacknowledged() >= quota => false,
+                Unsent::Publish { message, packet_id, qos, dup } => {
+                    self.send_again(now, message, delivery(qos, packet_id, dup), out);
+                    true
+                }
+            };
+        }
+        let Some(place) = self.outbox.front() else { return false };
+        let Some(outgoing) = self.outbox.get(place) else { return false };
+        let qos = outgoing.publication.qos;
+        if qos > QoS::AtMostOnce && (self.sender.unacknowledged() >= quota || self.sender.span() >= SPAN) {
+            return false;
+        }
+        self.outbox.dequeue();
+        if let Some(cause) = self.unfit(now, place) {
+            self.ended(place, Stage::Failed(cause));
+            return true;
+        }
+        let delivery = match qos {
+            QoS::AtMostOnce => Delivery::AtMostOnce,
+            _ => delivery(qos, self.sender.bind(place, qos), false),
+        };
+        let sent = self.put(now, place, delivery, out);
+        match qos {
+            QoS::AtMostOnce => {
+                self.ended(place, if sent { Stage::Sent } else { Stage::Failed(Cause::TooLarge) });
+            }
+            _ if sent => self.sender.sent(),
+            _ => {
+                self.sender.give_up();
+                self.ended(place, Stage::Failed(Cause::TooLarge));
+            }
+        }
+        true
+    }
+
+    /// It left on an earlier connection. The server may support less than that one's. [MQTT-3.3.1-1]
+    fn send_again(&mut self, now: Instant, place: u32, delivery: Delivery, out: &mut Output) {
+        let refused = self.unsupported(place);
+        if refused.is_none() && self.put(now, place, delivery, out) {
+            return self.sender.sent();
+        }
+        self.sender.give_up();
+        self.ended(place, Stage::Failed(refused.unwrap_or(Cause::TooLarge)));
+    }
+
+    /// Why a message can't be sent any more, if so.
+    fn unfit(&self, now: Instant, place: u32) -> Option<Cause> {
+        let outgoing = self.outbox.get(place)?;
+        if outgoing.expires_at.is_some_and(|at| now > at) {
+            return Some(Cause::Expired);
+        }
+        self.unsupported(place)
+    }
+
+    fn unsupported(&self, place: u32) -> Option<Cause> {
+        let publication = &self.outbox.get(place)?.publication;
+        let server = &self.link.server;
+        if publication.qos > server.maximum_qos {
+            // [MQTT-3.2.2-11]
+            return Some(Cause::QoSNotSupported);
+        }
+        // [MQTT-3.2.2-14]
+        (publication.retain && !server.retain_available).then_some(Cause::RetainNotSupported)
+    }
+
+    /// Encodes a PUBLISH; false if the server takes none of that size. [MQTT-3.2.2-15]
+    fn put(&self, now: Instant, place: u32, delivery: Delivery, out: &mut Output) -> bool {
+        let Some(Outgoing { publication, expires_at, .. }) = self.outbox.get(place) else { return false };
+        // What is left of it, in whole seconds.
+        let expiry = expires_at.map(|at| {
+            let micros = at.as_micros().saturating_sub(now.as_micros());
+            u32::try_from(micros.div_ceil(1_000_000)).unwrap_or(u32::MAX)
+        });
+        let head = head(publication, delivery, expiry);
+        let (version, limit) = (self.version, self.link.server.maximum_packet_size);
+        if publication.payload.len() < SHARED {
+            return out.append(|out| {
+                let fits = head.encode(version, limit, out).is_ok();
+                if fits {
+                    publication.payload.pieces().iter().for_each(|piece| out.extend_from_slice(piece));
+                }
+                fits
+            });
+        }
+        let fits = out.append(|out| head.encode(version, limit, out).is_ok());
+        if fits {
+            publication.payload.pieces().iter().for_each(|piece| out.put_shared(piece.clone()));
+        }
+        fits
+    }
+}
+
+fn delivery(qos: QoS, packet_id: PacketId, dup: bool) -> Delivery {
+    match qos {
+        QoS::AtMostOnce => Delivery::AtMostOnce,
+        QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id, dup },
+        QoS::ExactlyOnce => Delivery::ExactlyOnce { packet_id, dup },
+    }
+}

@@ -1,0 +1,114 @@
+//! What the application wants published and has not ended.
+use super::event::Misuse;
+use crate::id::Ticket;
+use crate::message::Publication;
+use crate::time::Instant;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// A message between `publish` and its end.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) publication: Publication,
+    pub(super) ticket: Ticket,
+    pub(super) expires_at: Option<Instant>,
+}
+
+impl Outgoing {
+    fn size(&self) -> usize {
+        let publication = &self.publication;
+        publication.topic.as_str().len() + publication.properties.len() + publication.payload.len()
+    }
+}
+
+/// Messages in a table; those that have no Packet Identifier stand in a queue as well.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    table: Vec<Option<Outgoing>>,
+    free: Vec<u32>,
+    queue: VecDeque<u32>,
+    bytes: usize,
+}
+
+impl Outbox {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.table.len() - self.free.len()
+    }
+
+    /// Is there room for one of so many bytes? Alone, each has room.
+    pub(super) fn has_room(&self, size: usize, messages: usize, bytes: usize) -> bool {
+        self.len() < messages && (self.bytes == 0 || self.bytes.saturating_add(size) <= bytes)
+    }
+
+    pub(super) fn push(&mut self, outgoing: Outgoing) -> Result<(), Misuse> {
+        self.bytes += outgoing.size();
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.table[place as usize] = Some(outgoing);
+                place
+            }
+            None => {
+                let place = u32::try_from(self.table.len()).map_err(|_| Misuse::OutboxFull)?;
+                self.table.push(Some(outgoing));
+                place
+            }
+        };
+        self.queue.push_back(place);
+        Ok(())
+    }
+
+    pub(super) fn get(&self, place: u32) -> Option<&Outgoing> {
+        self.table.get(place as usize)?.as_ref()
+    }
+
+    /// The next that has no Packet Identifier.
+    pub(super) fn front(&self) -> Option<u32> {
+        self.queue.front().copied()
+    }
+
+    /// It leaves the queue, not the table.
+    pub(super) fn dequeue(&mut self) -> Option<u32> {
+        self.queue.pop_front()
+    }
+
+    /// In front of all others, in this order.
+    pub(super) fn requeue(&mut self, places: &[u32]) {
+        for place in places.iter().rev() {
+            self.queue.push_front(*place);
+        }
+    }
+
+    /// It has ended.
+    pub(super) fn remove(&mut self, place: u32) -> Option<Outgoing> {
+        let outgoing = self.table.get_mut(place as usize)?.take()?;
+        self.bytes -= outgoing.size();
+        self.free.push(place);
+        if self.len() == 0 {
+            // A burst is over: what it needed is given back.
+            self.table.clear();
+            self.free.clear();
+            self.table.shrink_to(KEPT);
+            self.free.shrink_to(KEPT);
+            self.queue.shrink_to(KEPT);
+        }
+        Some(outgoing)
+    }
+
+    /// All of them, for good.
+    pub(super) fn clear(&mut self) -> impl Iterator<Item = Outgoing> {
+        let mut all = core::mem::take(self).table;
+        all.sort_by_key(|outgoing| outgoing.as_ref().map(|o| o.ticket));
+        all.into_iter().flatten()
+    }
+
+    pub(super) fn check(&self, in_flight: usize) {
+        let bytes: usize = self.table.iter().flatten().map(Outgoing::size).sum();
+        assert_eq!(bytes, self.bytes, "what is kept is charged");
+        assert_eq!(self.queue.len() + in_flight, self.len(), "each waits, or is in flight");
+        assert!(self.queue.iter().all(|place| self.get(*place).is_some()), "what waits is there");
+    }
+}
+
+/// Entries whose memory is kept for the next time.
+const KEPT: usize = 1024;

@@ -1,0 +1,126 @@
+//! Messages of the application: accepted, and ended.
+use super::config::OutboxFull;
+use super::event::{Cause, Event, Misuse, Stage};
+use super::outbox::Outgoing;
+use super::{Client, Phase, SessionLost};
+use crate::codec::{Delivery, Properties, PublishHead};
+use crate::delivery::Progress;
+use crate::id::{PacketId, Ticket};
+use crate::message::Publication;
+use crate::qos::QoS;
+use crate::reason::ReasonCode;
+use crate::time::Instant;
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
+
+impl Client {
+    pub(super) fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    pub(super) fn accept(&mut self, now: Instant, publication: Publication) -> Result<Ticket, Misuse> {
+        if self.leaving.is_some() {
+            return Err(Misuse::Ended);
+        }
+        if !publication.properties.is_empty() {
+            Properties::of_message(&publication.properties).map_err(Misuse::Properties)?;
+        }
+        let expires_at = publication.message_expiry_interval.map(|seconds| now.after_secs(seconds.into()));
+        let length = self.packet_length(&publication).ok_or(Misuse::TooLarge)?;
+        if self.phase == Phase::Up {
+            let server = &self.link.server;
+            if publication.qos > server.maximum_qos {
+                return Err(Misuse::QoSNotSupported);
+            }
+            if publication.retain && !server.retain_available {
+                return Err(Misuse::RetainNotSupported);
+            }
+            if length > server.maximum_packet_size {
+                return Err(Misuse::TooLarge);
+            }
+        }
+        self.make_room(length as usize)?;
+        let ticket = self.ticket();
+        self.outbox.push(Outgoing { publication, ticket, expires_at })?;
+        self.stats.published += 1;
+        if self.phase == Phase::Up {
+            self.actions.transmit();
+        }
+        Ok(ticket)
+    }
+
+    /// How long its packet will be.
+    fn packet_length(&self, publication: &Publication) -> Option<u32> {
+        let packet_id = PacketId(NonZeroU16::MIN);
+        let delivery = match publication.qos {
+            QoS::AtMostOnce => Delivery::AtMostOnce,
+            QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id, dup: false },
+            QoS::ExactlyOnce => Delivery::ExactlyOnce { packet_id, dup: false },
+        };
+        head(publication, delivery, publication.message_expiry_interval).packet_length(self.version)
+    }
+
+    fn make_room(&mut self, size: usize) -> Result<(), Misuse> {
+        let (messages, bytes) = (self.config.outbox_messages, self.config.outbox_bytes);
+        while !self.outbox.has_room(size, messages, bytes) {
+            let oldest = match self.config.outbox_full {
+                OutboxFull::Reject => None,
+                OutboxFull::DropOldest => self.outbox.dequeue(),
+            };
+            let Some(oldest) = oldest else { return Err(Misuse::OutboxFull) };
+            self.ended(oldest, Stage::Failed(Cause::MadeRoom));
+        }
+        Ok(())
+    }
+
+    /// The only place where a message of the application ends.
+    pub(super) fn ended(&mut self, place: u32, stage: Stage) {
+        let Some(outgoing) = self.outbox.remove(place) else { return };
+        let count = match stage {
+            Stage::Acknowledged(reason) if reason.is_error() => &mut self.stats.refused,
+            Stage::Sent | Stage::Acknowledged(_) | Stage::Released(_) => &mut self.stats.delivered,
+            Stage::Failed(_) => &mut self.stats.failed,
+        };
+        *count += 1;
+        self.inbox.push(Event::Progress(outgoing.ticket, stage));
+        self.actions.event();
+    }
+
+    /// The server knows nothing of us any more: what is open goes out as new, in its old order; with QoS 2 as the
+    /// application wants it.
+    pub(super) fn on_session_lost(&mut self) {
+        self.receiver.clear();
+        self.holding.clear();
+        let mut again = Vec::new();
+        for (place, qos, progress) in self.sender.drain().collect::<Vec<_>>() {
+            match (progress, self.config.session_lost) {
+                (Progress::Received, _) => {
+                    self.ended(place, Stage::Released(ReasonCode::PacketIdentifierNotFound));
+                }
+                (Progress::Sent, SessionLost::Fail) if qos == QoS::ExactlyOnce => {
+                    self.ended(place, Stage::Failed(Cause::SessionLost));
+                }
+                _ => again.push(place),
+            }
+        }
+        self.outbox.requeue(&again);
+        if self.config.resubscribe {
+            self.requests.resubscribe();
+        }
+    }
+}
+
+/// All of it but the payload.
+pub(super) fn head(publication: &Publication, delivery: Delivery, expiry: Option<u32>) -> PublishHead<'_> {
+    PublishHead {
+        delivery,
+        retain: publication.retain,
+        topic: publication.topic.as_str().as_bytes(),
+        topic_alias: None,
+        message_expiry_interval: expiry,
+        properties: &publication.properties,
+        subscription_identifiers: &[],
+        payload_len: publication.payload.len(),
+    }
+}

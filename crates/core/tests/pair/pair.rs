@@ -1,0 +1,489 @@
+//! A client, a broker, and the line between them. Nothing happens unless somebody says so.
+use crate::policy::{Open, anybody};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use tidewire_core::Input;
+use tidewire_core::broker::policy::Peer;
+use tidewire_core::broker::{self, Broker, CloseCause, Limits};
+use tidewire_core::client::{Action, Cause, Client, Config, Event, Stage, Subscription};
+use tidewire_core::id::{ConnectionId, LocalId, ShardId, Ticket, Token};
+use tidewire_core::message::Publication;
+use tidewire_core::output::Output;
+use tidewire_core::qos::QoS;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::time::{Duration, Instant};
+use tidewire_core::topic::{TopicFilter, TopicName};
+
+/// How a line ends early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// What was on its way is lost.
+    Reset,
+    /// What was on its way to the server arrives, and then the end.
+    Fin,
+}
+
+/// A connection and what is on its way.
+struct Line {
+    id: ConnectionId,
+    /// To the server.
+    up: VecDeque<u8>,
+    /// The client sends no more.
+    up_end: bool,
+    /// The server has been told of the end.
+    server_gone: bool,
+    server_holds: bool,
+    /// To the client.
+    down: VecDeque<u8>,
+    down_end: bool,
+    client_holds: bool,
+    output: Output,
+}
+
+/// What the application knows of a message that it published.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Published {
+    pub(crate) qos: u8,
+    /// The stages that its ticket went through.
+    pub(crate) stages: Vec<Stage>,
+    /// Servers that lost their sessions, when it ended.
+    pub(crate) ended: Option<usize>,
+}
+
+pub(crate) struct Pair {
+    pub(crate) now: Instant,
+    pub(crate) client: Client,
+    pub(crate) broker: Broker,
+    witness: LocalId,
+    line: Option<Line>,
+    /// The client wants a connection.
+    wanted: bool,
+    /// Nobody answers.
+    pub(crate) unreachable: bool,
+    /// Bytes that have passed to the server and to the client, on all lines.
+    pub(crate) passed: [usize; 2],
+    pub(crate) published: Vec<Published>,
+    tickets: BTreeMap<Ticket, usize>,
+    pub(crate) requests: BTreeMap<Ticket, bool>,
+    /// What the server got, by number.
+    pub(crate) arrived: Vec<usize>,
+    /// What the server published, by QoS.
+    pub(crate) told: Vec<u8>,
+    /// What the application took.
+    pub(crate) heard: Vec<(usize, u8, bool)>,
+    pub(crate) tokens: Vec<Token>,
+    /// How often the server lost everything.
+    pub(crate) losses: usize,
+    /// A server that had lost the session may have made a new one without our hearing of it: the CONNACK was lost. The
+    /// next one says "present", and nobody can know that this is not the old session.
+    pub(crate) blind: bool,
+    pub(crate) connects: Vec<bool>,
+    pub(crate) ended: usize,
+    pub(crate) causes: Vec<Cause>,
+    pub(crate) tale: Option<Vec<String>>,
+}
+
+fn new_broker(now: Instant, incarnation: u32) -> (Broker, LocalId) {
+    let config = broker::Config {
+        shard: ShardId(0),
+        shards: 1,
+        placement: [7; 16],
+        seed: [9; 32],
+        incarnation,
+        durable: false,
+        limits: Limits::default(),
+        policy: Box::new(Open),
+    };
+    let mut broker = Broker::new(now, config);
+    let witness = broker.open_local(now, "witness", anybody());
+    broker.subscribe(now, witness, &TopicFilter::new("up/#").unwrap(), QoS::ExactlyOnce);
+    (broker, witness)
+}
+
+pub(crate) fn qos(bits: u8) -> QoS {
+    QoS::from_bits(bits).expect("0, 1 or 2")
+}
+
+impl Pair {
+    pub(crate) fn new(config: Config) -> Self {
+        let now = Instant::from_secs(1_000_000_000);
+        let (broker, witness) = new_broker(now, 1);
+        let mut pair = Self {
+            now,
+            client: Client::new(config, &[3; 32]),
+            broker,
+            witness,
+            line: None,
+            wanted: false,
+            unreachable: false,
+            passed: [0; 2],
+            published: vec![],
+            tickets: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            arrived: vec![],
+            told: vec![],
+            heard: vec![],
+            tokens: vec![],
+            losses: 0,
+            blind: false,
+            connects: vec![],
+            ended: 0,
+            causes: vec![],
+            tale: None,
+        };
+        pair.client.connect(now);
+        pair.act();
+        pair
+    }
+
+    fn tell(&mut self, what: impl FnOnce() -> String) {
+        if let Some(tale) = &mut self.tale {
+            tale.push(what());
+        }
+    }
+
+    // The application.
+
+    pub(crate) fn publish(&mut self, bits: u8) {
+        let number = self.published.len();
+        let topic = TopicName::new("up/a").unwrap();
+        let publication = Publication::new(topic, number.to_string().into_bytes()).qos(qos(bits));
+        let ticket = self.client.publish(self.now, publication).expect("there is room");
+        self.tell(|| format!("publishes m{number} with QoS {bits}, {ticket:?}"));
+        self.published.push(Published { qos: bits, ..Published::default() });
+        self.tickets.insert(ticket, number);
+        self.act();
+    }
+
+    pub(crate) fn subscribe(&mut self, filter: &str) {
+        let subscription = Subscription::new(TopicFilter::new(filter).unwrap(), QoS::ExactlyOnce);
+        let ticket = self.client.subscribe(&[subscription], None).expect("there is room");
+        self.requests.insert(ticket, false);
+        self.act();
+    }
+
+    /// Takes one event; false if there is none.
+    pub(crate) fn take(&mut self) -> bool {
+        let Some(event) = self.client.poll_event(self.now) else { return false };
+        self.tell(|| format!("application: {event:?}"));
+        match event {
+            Event::Message(message) => {
+                let number = String::from_utf8(message.payload.to_vec()).unwrap().parse().unwrap();
+                self.heard.push((number, message.qos.bits(), message.dup));
+                self.tokens.extend(message.token);
+            }
+            Event::Progress(ticket, stage) => match self.tickets.get(&ticket) {
+                Some(number) => {
+                    let losses = self.losses;
+                    let published = &mut self.published[*number];
+                    published.stages.push(stage);
+                    assert!(published.ended.is_none(), "{ticket:?} went on after its end: {published:?}");
+                    let ended = match stage {
+                        Stage::Acknowledged(reason) => published.qos == 1 || reason.is_error(),
+                        _ => true,
+                    };
+                    published.ended = ended.then_some(losses);
+                }
+                None => {
+                    let done = self.requests.get_mut(&ticket).expect("a ticket that was given");
+                    assert!(!std::mem::replace(done, true), "it ended twice");
+                }
+            },
+            Event::Subscribed(ticket, _) | Event::Unsubscribed(ticket, _) => {
+                let done = self.requests.get_mut(&ticket).expect("a ticket that was given");
+                assert!(!std::mem::replace(done, true), "it ended twice");
+            }
+            Event::Connected { session_present } => self.connects.push(session_present),
+            Event::Disconnected(cause) => self.causes.push(cause),
+            Event::Ended => self.ended += 1,
+            _ => {}
+        }
+        self.act();
+        true
+    }
+
+    pub(crate) fn acknowledge(&mut self, at: usize) {
+        let token = self.tokens.remove(at);
+        self.client.acknowledge(token, ReasonCode::Success);
+        self.act();
+    }
+
+    // The other side.
+
+    pub(crate) fn server_publishes(&mut self, bits: u8) {
+        let number = self.told.len();
+        self.told.push(bits);
+        let topic = TopicName::new("down/a").unwrap();
+        let publication = Publication::new(topic, number.to_string().into_bytes()).qos(qos(bits));
+        self.tell(|| format!("the server publishes m{number} with QoS {bits}"));
+        self.broker.publish(self.now, self.witness, &publication).expect("it may");
+        self.act();
+    }
+
+    /// It forgets everything.
+    pub(crate) fn server_restarts(&mut self) {
+        self.tell(|| "the server restarts".to_owned());
+        self.losses += 1;
+        if self.line.is_some() {
+            self.cut(Cut::Reset);
+        }
+        let incarnation = u32::try_from(self.losses + 1).unwrap();
+        (self.broker, self.witness) = new_broker(self.now, incarnation);
+        self.act();
+    }
+
+    pub(crate) fn server_disconnects(&mut self, reason: ReasonCode) {
+        if let Some(line) = &self.line {
+            let id = line.id;
+            self.broker.disconnect(self.now, id, reason);
+            self.act();
+        }
+    }
+
+    // The line.
+
+    pub(crate) fn has_line(&self) -> bool {
+        self.line.is_some()
+    }
+
+    /// What the client asked for: a connection is made, or it fails.
+    pub(crate) fn open(&mut self) {
+        if !std::mem::take(&mut self.wanted) {
+            return;
+        }
+        if self.unreachable {
+            self.client.handle_close(self.now, Cause::Unreachable);
+            return self.act();
+        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1000));
+        let id = self.broker.handle_open(self.now, Peer { address, listener: 0 });
+        self.line = Some(Line {
+            id,
+            up: VecDeque::new(),
+            up_end: false,
+            server_gone: false,
+            server_holds: false,
+            down: VecDeque::new(),
+            down_end: false,
+            client_holds: false,
+            output: Output::default(),
+        });
+        self.tell(|| "a line opens".to_owned());
+        self.client.handle_open(self.now);
+        self.act();
+    }
+
+    pub(crate) fn cut(&mut self, how: Cut) {
+        let Some(line) = &mut self.line else { return };
+        self.blind |= self.losses > 0 && self.client.server().is_none();
+        let id = line.id;
+        match how {
+            Cut::Fin => {
+                let rest: Vec<u8> = line.up.drain(..).collect();
+                if !line.server_gone && !rest.is_empty() && !line.server_holds {
+                    let _ = self.broker.handle_bytes(self.now, id, &rest);
+                }
+            }
+            Cut::Reset => {}
+        }
+        let Some(line) = self.line.take() else { return };
+        if !line.server_gone {
+            self.broker.handle_close(self.now, id, CloseCause::Reset);
+        }
+        self.tell(|| format!("the line is cut: {how:?}"));
+        self.client.handle_close(self.now, Cause::Reset);
+        self.act();
+    }
+
+    /// So many bytes arrive at the server, at most.
+    pub(crate) fn up(&mut self, most: usize) -> bool {
+        let Some(line) = &mut self.line else { return false };
+        if line.server_holds || line.server_gone {
+            return false;
+        }
+        let n = most.min(line.up.len());
+        let bytes: Vec<u8> = line.up.drain(..n).collect();
+        let (id, over) = (line.id, line.up.is_empty() && line.up_end);
+        self.passed[0] += n;
+        if n > 0 {
+            match self.broker.handle_bytes(self.now, id, &bytes) {
+                Input::Hold => self.line.as_mut().unwrap().server_holds = true,
+                Input::More | Input::Done => {}
+            }
+            self.act();
+        }
+        if over && let Some(line) = self.line.as_mut().filter(|l| !l.server_gone) {
+            (line.server_gone, line.down_end) = (true, true);
+            self.broker.handle_close(self.now, id, CloseCause::PeerClosed);
+            self.act();
+        }
+        n > 0 || over
+    }
+
+    /// So many bytes arrive at the client, at most.
+    pub(crate) fn down(&mut self, most: usize) -> bool {
+        let Some(line) = &mut self.line else { return false };
+        if line.client_holds {
+            return false;
+        }
+        let n = most.min(line.down.len());
+        let bytes: Vec<u8> = line.down.drain(..n).collect();
+        let over = line.down.is_empty() && line.down_end;
+        self.passed[1] += n;
+        if n > 0 {
+            match self.client.handle_bytes(self.now, &bytes) {
+                Input::Hold => self.line.as_mut().unwrap().client_holds = true,
+                Input::More | Input::Done => {}
+            }
+            self.act();
+        }
+        let holds = self.line.as_ref().is_none_or(|line| line.client_holds);
+        if over && !holds {
+            let line = self.line.take().expect("it holds nothing back");
+            if !line.server_gone {
+                self.broker.handle_close(self.now, line.id, CloseCause::PeerClosed);
+            }
+            self.client.handle_close(self.now, Cause::Closed);
+            self.act();
+        }
+        n > 0 || over
+    }
+
+    pub(crate) fn wait(&mut self, time: Duration) {
+        self.now = self.now.after(time);
+        self.broker.handle_timeout(self.now);
+        self.client.handle_timeout(self.now);
+        self.act();
+    }
+
+    /// Does what both announce.
+    pub(crate) fn act(&mut self) {
+        loop {
+            self.client.check();
+            self.broker.check();
+            let (ours, theirs) = (self.client.poll_action(), self.broker.poll_action());
+            if ours.is_none() && theirs.is_none() {
+                return;
+            }
+            if let Some(action) = ours {
+                self.act_client(action);
+            }
+            if let Some(action) = theirs {
+                self.act_broker(action);
+            }
+        }
+    }
+
+    fn act_client(&mut self, action: Action) {
+        match action {
+            Action::Open(_) => self.wanted = true,
+            Action::Transmit => self.client_sends(),
+            Action::Close => {
+                self.client_sends();
+                if let Some(line) = &mut self.line {
+                    (line.up_end, line.client_holds) = (true, false);
+                }
+            }
+            Action::Abort => {
+                self.wanted = false;
+                match self.line.is_some() {
+                    true => self.cut(Cut::Reset),
+                    false => self.client.handle_close(self.now, Cause::Reset),
+                }
+            }
+            Action::Resume => {
+                if let Some(line) = &mut self.line {
+                    line.client_holds = false;
+                }
+            }
+            Action::Event => {}
+            other => panic!("an action that nobody knows: {other:?}"),
+        }
+    }
+
+    fn client_sends(&mut self) {
+        let Some(line) = &mut self.line else { return };
+        if line.up_end {
+            return;
+        }
+        loop {
+            let more = self.client.poll_transmit(self.now, 64, &mut line.output);
+            drain(&mut line.output, &mut line.up);
+            if !more {
+                return;
+            }
+        }
+    }
+
+    fn act_broker(&mut self, action: broker::Action) {
+        let line = |id: ConnectionId, line: &Option<Line>| line.as_ref().is_some_and(|l| l.id == id);
+        match action {
+            broker::Action::Transmit(id) | broker::Action::Close(id) if line(id, &self.line) => {
+                let Some(line) = &mut self.line else { return };
+                while self.broker.poll_transmit(self.now, id, 64, &mut line.output) {
+                    drain(&mut line.output, &mut line.down);
+                }
+                drain(&mut line.output, &mut line.down);
+                if matches!(action, broker::Action::Close(_)) {
+                    (line.down_end, line.server_holds) = (true, false);
+                }
+            }
+            broker::Action::Abort(id) if line(id, &self.line) => self.cut(Cut::Reset),
+            broker::Action::Pause(id) if line(id, &self.line) => {
+                self.line.as_mut().unwrap().server_holds = true;
+            }
+            broker::Action::Resume(id) if line(id, &self.line) => {
+                self.line.as_mut().unwrap().server_holds = false;
+            }
+            broker::Action::Local(id) => {
+                while let Some(received) = self.broker.poll_local(self.now, id) {
+                    let number = String::from_utf8(received.message.payload.to_vec()).unwrap();
+                    self.arrived.push(number.parse().unwrap());
+                    if let Some(token) = received.token {
+                        self.broker.acknowledge(self.now, id, token, ReasonCode::Success);
+                    }
+                }
+            }
+            broker::Action::Event => while self.broker.poll_event().is_some() {},
+            _ => {}
+        }
+    }
+
+    /// Lets everything happen, without a fault, until nothing can any more.
+    pub(crate) fn settle(&mut self) {
+        self.unreachable = false;
+        for _ in 0..100_000 {
+            self.open();
+            let mut busy = self.up(usize::MAX) | self.down(usize::MAX);
+            while self.take() {
+                busy = true;
+            }
+            while !self.tokens.is_empty() {
+                self.acknowledge(0);
+                busy = true;
+            }
+            if busy || self.wanted {
+                continue;
+            }
+            let open = self.published.iter().any(|p| p.ended.is_none()) || self.requests.values().any(|d| !d);
+            let client = self.client.poll_timeout().map(|d| d.at);
+            match client.filter(|_| open || !self.has_line()) {
+                Some(at) if at.as_micros() < self.now.as_micros() + 200_000_000 => {
+                    self.wait(at.saturating_duration_since(self.now));
+                }
+                _ => return,
+            }
+        }
+        panic!("it never comes to rest");
+    }
+}
+
+fn drain(output: &mut Output, to: &mut VecDeque<u8>) {
+    while !output.is_empty() {
+        let mut slices: [&[u8]; 4] = [&[]; 4];
+        let n = output.slices(&mut slices);
+        let all = slices[..n].concat();
+        to.extend(&all);
+        output.advance(all.len());
+    }
+}
