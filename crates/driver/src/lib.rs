@@ -9,7 +9,9 @@
 #![forbid(unsafe_code)]
 
 pub mod accept;
+pub mod clients;
 mod clock;
+pub mod dial;
 mod host;
 mod machine;
 mod mailbox;
@@ -21,6 +23,7 @@ mod script;
 mod shard;
 mod thread;
 
+pub use clients::Clients;
 pub use clock::Clock;
 pub use host::{Asked, Host, Journal};
 pub use machine::{Machine, Matter, Task};

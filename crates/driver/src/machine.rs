@@ -1,7 +1,9 @@
-//! What the loop asks of a broker, so that its tests can put a stand-in there.
+//! What the loop asks of a broker, or of the clients that it turns instead.
 use crate::Place;
 use crate::host::{Asked, Host};
 use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Answer, Peer};
 use tidewire_core::broker::{Action, Broker, CloseCause, Event, Mail, Passage};
@@ -12,6 +14,7 @@ use tidewire_core::time::Instant;
 pub(crate) mod sealed {
     pub trait Sealed {}
     impl Sealed for tidewire_core::broker::Broker {}
+    impl Sealed for crate::Clients {}
 }
 
 /// An [`Action`](tidewire_core::broker::Action) as the loop sees it.
@@ -29,6 +32,11 @@ pub enum Task<I, M> {
     },
     Mail(ShardId),
     Journal,
+    /// A machine that makes connections itself wants one.
+    Connect {
+        connection: I,
+        to: SocketAddr,
+    },
     /// Nothing for the loop: for the program around it.
     Attend(M),
 }
@@ -53,7 +61,16 @@ pub trait Machine: sealed::Sealed {
     type Matter: Copy + fmt::Debug;
     type Host: ?Sized;
 
-    fn handle_open(&mut self, now: Instant, peer: Peer) -> Self::Id;
+    /// `None` for a machine that only makes connections itself.
+    fn handle_open(&mut self, now: Instant, peer: Peer) -> Option<Self::Id>;
+    /// What [`Task::Connect`] asked for is there.
+    fn handle_connected(&mut self, now: Instant, id: Self::Id) {
+        let _ = (now, id);
+    }
+    /// Why the connection is about to end, in the system's words.
+    fn note_error(&mut self, id: Self::Id, error: &io::Error) {
+        let _ = (id, error);
+    }
     fn handle_bytes(&mut self, now: Instant, id: Self::Id, bytes: &[u8]) -> Input;
     fn payload_space(&mut self, id: Self::Id) -> Option<&mut [u8]>;
     fn handle_payload(&mut self, now: Instant, id: Self::Id, n: usize) -> Input;
@@ -83,8 +100,8 @@ impl Machine for Broker {
     type Matter = Matter;
     type Host = dyn Host + Send;
 
-    fn handle_open(&mut self, now: Instant, peer: Peer) -> ConnectionId {
-        self.handle_open(now, peer)
+    fn handle_open(&mut self, now: Instant, peer: Peer) -> Option<ConnectionId> {
+        Some(self.handle_open(now, peer))
     }
 
     fn handle_bytes(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> Input {

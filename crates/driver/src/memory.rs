@@ -3,9 +3,10 @@
 //! Each [`Wire`] is a peer's end of a connection. It decides how many bytes a read gets at most, how many bytes
 //! it takes, and when the line ends; time stands still until somebody moves it.
 use crate::{Place, Reactor, Ready};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tidewire_core::time::Instant;
 
@@ -21,6 +22,10 @@ struct State {
     pipes: Vec<Pipe>,
     /// The news of each reactor.
     news: Vec<VecDeque<Ready>>,
+    /// Where connections are taken.
+    listening: BTreeSet<SocketAddr>,
+    /// Those that were made there.
+    accepted: VecDeque<(SocketAddr, usize)>,
 }
 
 struct Pipe {
@@ -90,6 +95,22 @@ impl Network {
         });
         let number = state.pipes.len() - 1;
         (Wire { network: self.clone(), number }, Socket { network: self.clone(), number })
+    }
+
+    /// Takes connections that reactors make to there.
+    pub fn listen(&self, at: SocketAddr) {
+        self.state().listening.insert(at);
+    }
+
+    /// Takes none any more.
+    pub fn unlisten(&self, at: SocketAddr) {
+        self.state().listening.remove(&at);
+    }
+
+    /// The other end of a connection that a reactor has made: where to, and the peer's end.
+    pub fn accept(&self) -> Option<(SocketAddr, Wire)> {
+        let (at, number) = self.state().accepted.pop_front()?;
+        Some((at, Wire { network: self.clone(), number }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -245,6 +266,19 @@ impl Reactor for MemoryReactor {
     fn detach(&mut self, stream: Socket) -> io::Result<Socket> {
         self.network.state().pipes[stream.number].watched = None;
         Ok(stream)
+    }
+
+    fn connect(&mut self, to: SocketAddr) -> io::Result<Socket> {
+        if !self.network.state().listening.contains(&to) {
+            return Err(ErrorKind::ConnectionRefused.into());
+        }
+        let (wire, socket) = self.network.connect();
+        self.network.state().accepted.push_back((to, wire.number));
+        Ok(socket)
+    }
+
+    fn connected(&mut self, _stream: &mut Socket) -> io::Result<bool> {
+        Ok(true)
     }
 
     fn read(&mut self, stream: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {

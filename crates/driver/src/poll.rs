@@ -2,12 +2,12 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{Clock, Machine, Place, Reactor, Ready, Shard, Turn};
+use crate::{Clock, Machine, Place, Reactor, Ready, Shard, Turn, dial};
 use std::fmt;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::marker::PhantomData;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
@@ -41,6 +41,10 @@ pub trait Runtime: 'static {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>;
+    /// A write may get something out; of a socket that is being connected: it is connected, or has failed.
+    fn poll_write_ready(stream: &Self::Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Why it could not be connected.
+    fn take_error(stream: &Self::Stream) -> io::Result<Option<io::Error>>;
     /// Half-closes.
     fn finish(stream: &mut Self::Stream) -> io::Result<()>;
     /// A timer that ends so much later.
@@ -156,6 +160,18 @@ impl<R: Runtime> Reactor for PollReactor<R> {
 
     fn detach(&mut self, watched: Self::Stream) -> io::Result<TcpStream> {
         R::detach(watched.stream)
+    }
+
+    fn connect(&mut self, to: SocketAddr) -> io::Result<TcpStream> {
+        dial::begin(to)
+    }
+
+    fn connected(&mut self, watched: &mut Self::Stream) -> io::Result<bool> {
+        let mut cx = Context::from_waker(&watched.waker);
+        match R::poll_write_ready(&watched.stream, &mut cx)? {
+            Poll::Pending => Ok(false),
+            Poll::Ready(()) => R::take_error(&watched.stream)?.map_or(Ok(true), Err),
+        }
     }
 
     fn read(&mut self, watched: &mut Self::Stream, buffer: &mut [u8]) -> io::Result<usize> {

@@ -1,5 +1,6 @@
 //! The seam below `async`.
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use tidewire_core::id::ConnectionId;
 use tidewire_core::time::Instant;
 
@@ -51,6 +52,13 @@ pub trait Reactor {
 
     /// Lets go of a socket without closing it.
     fn detach(&mut self, stream: Self::Stream) -> io::Result<Self::Socket>;
+
+    /// Begins to connect, without waiting for it.
+    fn connect(&mut self, to: SocketAddr) -> io::Result<Self::Socket>;
+
+    /// Is a socket that was begun to be connected, and attached since, connected by now? If not, the reactor owes news
+    /// about it.
+    fn connected(&mut self, stream: &mut Self::Stream) -> io::Result<bool>;
 
     /// Reads what there is, or fails with `WouldBlock`. Zero means that the peer sends no more.
     fn read(&mut self, stream: &mut Self::Stream, buffer: &mut [u8]) -> io::Result<usize>;

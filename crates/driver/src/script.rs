@@ -86,10 +86,10 @@ impl Machine for Script {
     type Matter = ();
     type Host = ();
 
-    fn handle_open(&mut self, _: Instant, _: Peer) -> Place {
+    fn handle_open(&mut self, _: Instant, _: Peer) -> Option<Place> {
         let place = self.place();
         self.seen.push(Seen::Open(place.index));
-        place
+        Some(place)
     }
 
     fn handle_bytes(&mut self, _: Instant, id: Place, bytes: &[u8]) -> Input {

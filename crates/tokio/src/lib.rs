@@ -1,12 +1,15 @@
-//! A Tidewire broker on tokio: its sockets, its timers and its way to accept.
+//! Tidewire on tokio: a broker, and clients.
 //!
 //! [`serve`] runs a whole server, a thread with a runtime of its own for each shard. Whoever has a runtime already
-//! makes a [`ShardFuture`](tidewire_driver::poll::ShardFuture) of [`Tokio`] and runs it there.
+//! makes a [`ShardFuture`](tidewire_driver::poll::ShardFuture) of [`Tokio`] and runs it there. [`Clients`] is a loop
+//! for any number of clients.
 #![forbid(unsafe_code)]
 
 mod accept;
+mod client;
 mod serve;
 
+pub use client::Clients;
 pub use serve::{Running, ServeConfig, Stopper, serve};
 
 use std::future::Future;
@@ -56,6 +59,14 @@ impl Runtime for Tokio {
             [slice] => Pin::new(stream).poll_write(cx, slice),
             slices => Pin::new(stream).poll_write_vectored(cx, slices),
         }
+    }
+
+    fn poll_write_ready(stream: &TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        stream.poll_write_ready(cx)
+    }
+
+    fn take_error(stream: &TcpStream) -> io::Result<Option<io::Error>> {
+        stream.take_error()
     }
 
     fn finish(stream: &mut TcpStream) -> io::Result<()> {

@@ -7,6 +7,7 @@ pub(super) struct Actions {
     list: VecDeque<Action>,
     transmit: bool,
     event: bool,
+    message: bool,
 }
 
 impl Actions {
@@ -28,6 +29,13 @@ impl Actions {
         }
     }
 
+    /// A message has come; said once until one is taken.
+    pub(super) fn message(&mut self) {
+        if !core::mem::replace(&mut self.message, true) {
+            self.list.push_back(Action::Message);
+        }
+    }
+
     pub(super) fn transmitted(&mut self) {
         self.transmit = false;
     }
@@ -36,10 +44,14 @@ impl Actions {
         self.event = false;
     }
 
+    pub(super) fn taken(&mut self) {
+        self.message = false;
+    }
+
     /// The connection is gone, and what was to be done with it.
     pub(super) fn forget_link(&mut self) {
         self.transmit = false;
-        self.list.retain(|action| matches!(action, Action::Open(_) | Action::Event));
+        self.list.retain(|action| matches!(action, Action::Open(_) | Action::Event | Action::Message));
     }
 
     pub(super) fn pop(&mut self) -> Option<Action> {

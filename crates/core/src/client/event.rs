@@ -22,8 +22,6 @@ pub enum Event {
     Disconnected(Cause),
     /// There will be no further attempt, until the application wants one.
     Ended,
-    /// A message has come.
-    Message(Message),
     /// How far has come what was asked for under this ticket.
     Progress(Ticket, Stage),
     /// The server has answered each Topic Filter, in their order: the QoS that it granted, or why not.

@@ -268,8 +268,8 @@ impl Client {
         let qos = delivery.qos();
         let message = Message { topic, payload: payload.payload(), qos, retain, dup, token, properties };
         self.stats.received += 1;
-        self.inbox.push(Event::Message(message));
-        self.actions.event();
+        self.inbox.put(message);
+        self.actions.message();
     }
 
     /// The topic of the last message again, most of the time.
@@ -331,19 +331,17 @@ impl Client {
         }
     }
 
-    pub(super) fn take_event(&mut self, now: Instant) -> Option<Event> {
-        self.actions.heard();
-        let mut event = self.inbox.pop()?;
-        if let Event::Message(message) = &mut event {
-            self.stats.taken += 1;
-            if self.config.acknowledge == Acknowledge::WhenTaken
-                && let Some(token) = message.token.take()
-            {
-                self.answer(&token, ReasonCode::Success);
-            }
-            self.read_on(now);
+    pub(super) fn take_message(&mut self, now: Instant) -> Option<Message> {
+        self.actions.taken();
+        let mut message = self.inbox.take()?;
+        self.stats.taken += 1;
+        if self.config.acknowledge == Acknowledge::WhenTaken
+            && let Some(token) = message.token.take()
+        {
+            self.answer(&token, ReasonCode::Success);
         }
-        Some(event)
+        self.read_on(now);
+        Some(message)
     }
 
     /// The application has made room: what was kept is handled, and then the socket is read again.

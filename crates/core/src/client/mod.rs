@@ -71,6 +71,8 @@ pub enum Action {
     Resume,
     /// There is something to know: call `poll_event`.
     Event,
+    /// A message has come: call `poll_message`.
+    Message,
 }
 
 /// What a deadline is for.
@@ -323,9 +325,16 @@ impl Client {
         self.transmit(now, limit, out)
     }
 
-    /// Something to know. A message that is taken here is acknowledged, unless that is done by token.
-    pub fn poll_event(&mut self, now: Instant) -> Option<Event> {
-        self.take_event(now)
+    /// Something to know. It never waits behind messages.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.actions.heard();
+        self.inbox.events.pop_front()
+    }
+
+    /// A message that came. It is acknowledged by being taken here, unless that is done by token. Whoever takes none
+    /// for a while gets no more: reading stops, and the server hears no acknowledgements.
+    pub fn poll_message(&mut self, now: Instant) -> Option<Message> {
+        self.take_message(now)
     }
 
     /// When to call `handle_timeout`, and what for.

@@ -164,14 +164,9 @@ impl Pair {
 
     /// Takes one event; false if there is none.
     pub(crate) fn take(&mut self) -> bool {
-        let Some(event) = self.client.poll_event(self.now) else { return false };
+        let Some(event) = self.client.poll_event() else { return self.take_message() };
         self.tell(|| format!("application: {event:?}"));
         match event {
-            Event::Message(message) => {
-                let number = String::from_utf8(message.payload.to_vec()).unwrap().parse().unwrap();
-                self.heard.push((number, message.qos.bits(), message.dup));
-                self.tokens.extend(message.token);
-            }
             Event::Progress(ticket, stage) => match self.tickets.get(&ticket) {
                 Some(number) => {
                     let losses = self.losses;
@@ -198,6 +193,16 @@ impl Pair {
             Event::Ended => self.ended += 1,
             _ => {}
         }
+        self.act();
+        true
+    }
+
+    fn take_message(&mut self) -> bool {
+        let Some(message) = self.client.poll_message(self.now) else { return false };
+        self.tell(|| format!("application: {message:?}"));
+        let number = String::from_utf8(message.payload.to_vec()).unwrap().parse().unwrap();
+        self.heard.push((number, message.qos.bits(), message.dup));
+        self.tokens.extend(message.token);
         self.act();
         true
     }
@@ -396,7 +401,7 @@ impl Pair {
                     line.client_holds = false;
                 }
             }
-            Action::Event => {}
+            Action::Event | Action::Message => {}
             other => panic!("an action that nobody knows: {other:?}"),
         }
     }

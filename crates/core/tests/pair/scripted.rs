@@ -1,7 +1,7 @@
 //! A server that says what the test wants, byte by byte.
 use tidewire_core::Input;
 use tidewire_core::client::{
-    Acknowledge, Action, Authentication, Cause, Client, Config, Event, Misuse, Stage, Subscription,
+    Acknowledge, Action, Authentication, Cause, Client, Config, Event, Message, Misuse, Stage, Subscription,
 };
 use tidewire_core::codec::{
     self, AckKind, Auth, Connack, Delivery, Packet, Payload, PropertiesBuf, Property, Publish, Suback,
@@ -94,9 +94,15 @@ impl Scripted {
     }
 
     fn event(&mut self) -> Option<Event> {
-        let event = self.client.poll_event(self.now);
+        let event = self.client.poll_event();
         self.act();
         event
+    }
+
+    fn message(&mut self) -> Option<Message> {
+        let message = self.client.poll_message(self.now);
+        self.act();
+        message
     }
 
     /// Up to the end of the connection, which is why.
@@ -351,7 +357,7 @@ fn acknowledgements_leave_in_the_order_of_the_messages() {
         s.says(V5, &publish(qos, n, b"x", &none));
     }
     let mut tokens = vec![];
-    while let Some(Event::Message(message)) = s.event() {
+    while let Some(message) = s.message() {
         tokens.push(message.token.expect("QoS 1 and 2 have one"));
     }
     let reasons = [ReasonCode::Success, ReasonCode::ImplementationSpecificError, ReasonCode::Success];
@@ -372,7 +378,7 @@ fn an_old_token_acknowledges_nothing() {
     let none = PropertiesBuf::new();
     let mut s = Scripted::up(V5, &none, |config| config.acknowledge = Acknowledge::ByToken);
     s.says(V5, &publish(1, 5, b"old", &none));
-    let Some(Event::Message(old)) = s.event() else { panic!("a message") };
+    let old = s.message().expect("a message");
     s.closes();
     s.now = s.client.poll_timeout().unwrap().at;
     s.client.handle_timeout(s.now);
@@ -408,7 +414,7 @@ fn a_large_payload_is_read_to_where_it_stays() {
         s.act();
     }
     assert!(straight > 990_000);
-    let Some(Event::Message(message)) = s.event() else { panic!("it is complete") };
+    let message = s.message().expect("it is complete");
     assert!(message.payload.to_vec() == payload);
     assert!(message.payload.pieces().len() == 4, "256 KiB each");
     assert_eq!(s.sent(), ack(AckKind::Puback, 5, ReasonCode::Success));

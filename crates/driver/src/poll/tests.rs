@@ -48,6 +48,14 @@ impl Runtime for Timers {
         Poll::Pending
     }
 
+    fn poll_write_ready((): &(), _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn take_error((): &()) -> io::Result<Option<io::Error>> {
+        Ok(None)
+    }
+
     fn finish((): &mut ()) -> io::Result<()> {
         Ok(())
     }

@@ -39,9 +39,13 @@ impl ReadBuffer {
 
 impl<R: Reactor, M: Machine> Shard<R, M> {
     /// Takes the reactor's news: only noted down here, so that all are read in turn.
-    pub(super) fn notice_ready(&mut self) {
+    pub(super) fn notice_ready(&mut self, now: Instant) {
         while let Some(ready) = self.reactor.next_ready() {
             let Some(socket) = self.sockets.get_mut(ready.place) else { continue };
+            if socket.reading == Reading::Connecting {
+                self.see_connected(now, ready.place);
+                continue;
+            }
             socket.hung_up |= ready.closed;
             if ready.writable {
                 self.retry_write(ready.place);
@@ -56,7 +60,7 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
     pub(super) fn want_read(&mut self, place: Place) {
         if let Some(socket) = self.sockets.get_mut(place)
             && !socket.unread
-            && socket.reading != Reading::Held
+            && !matches!(socket.reading, Reading::Held | Reading::Connecting)
         {
             socket.unread = true;
             self.unread.push_back(place);
@@ -78,7 +82,7 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
         let Some(socket) = self.sockets.get_mut(place) else { return 0 };
         socket.unread = false;
         let (result, room, input) = match socket.reading {
-            Reading::Held => return 0,
+            Reading::Held | Reading::Connecting => return 0,
             Reading::Discarding => {
                 (self.reactor.read(&mut socket.stream, self.buffer.all()), READ_BYTES, Input::Done)
             }
@@ -119,7 +123,10 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock => {}
                 ErrorKind::Interrupted => self.want_read(place),
-                _ => self.ended.push((place, CloseCause::Reset)),
+                _ => {
+                    self.machine.note_error(socket.id, &error);
+                    self.ended.push((place, CloseCause::Reset));
+                }
             },
         }
         0

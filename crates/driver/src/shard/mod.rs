@@ -5,6 +5,7 @@
 //!
 //! | what came | reading | writing |
 //! |---|---|---|
+//! | `Connect` | not yet | not yet |
 //! | `Input::Hold`, `Pause` | held: bytes, and the end, stay in the socket | goes on |
 //! | `Resume` | at once: no edge will come for what lies there already | goes on |
 //! | `Input::Done` | to the end, thrown away | goes on |
@@ -29,6 +30,7 @@ use outward::Spares;
 use sockets::{Reading, Socket, Sockets, Writing};
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::SocketAddr;
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::broker::{Broker, CloseCause, Config};
 use tidewire_core::id::ShardId;
@@ -102,6 +104,13 @@ impl<R: Reactor, M: Machine> fmt::Debug for Shard<R, M> {
     }
 }
 
+impl<R: Reactor, M: Machine> Drop for Shard<R, M> {
+    /// Nobody is to wait for a loop that is gone.
+    fn drop(&mut self) {
+        self.mailbox().close();
+    }
+}
+
 impl<R: Reactor> Shard<R> {
     /// The shard that `setup` describes, its mailbox among all shards' mailboxes.
     pub fn start(setup: ShardSetup, clock: Clock, reactor: R, mailboxes: Vec<MailboxOf<R, Broker>>) -> Self {
@@ -160,7 +169,7 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
         if self.machine.poll_timeout().is_some_and(|at| at <= now) {
             self.machine.handle_timeout(now);
         }
-        self.notice_ready();
+        self.notice_ready(now);
         self.read(now);
         self.act(now);
         self.rest(now)
@@ -175,8 +184,9 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
         }
         for (socket, peer) in accepted.drain(..) {
             // Accepted just before the listeners were closed.
-            if self.shutdown.is_none() {
-                let id = self.machine.handle_open(now, peer);
+            if self.shutdown.is_none()
+                && let Some(id) = self.machine.handle_open(now, peer)
+            {
                 self.settle_in(now, id, socket);
             }
         }
@@ -241,12 +251,47 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
                 Task::Abort(id) => self.lose(now, id.into(), CloseCause::Linger),
                 Task::Pause(id) => self.hold(id.into()),
                 Task::Resume(id) => self.resume(id.into()),
+                Task::Connect { connection, to } => self.connect(now, connection, to),
                 Task::Attend(matter) => {
                     let drained = self.machine.attend(now, matter, &mut self.host);
                     if let Some(shutdown) = &mut self.shutdown {
                         shutdown.drained |= drained;
                     }
                 }
+            }
+        }
+    }
+
+    /// Begins a connection that the machine wants.
+    fn connect(&mut self, now: Instant, id: M::Id, to: SocketAddr) {
+        let stream = self.reactor.connect(to).and_then(|socket| self.reactor.attach(id.into(), socket));
+        match stream {
+            Ok(stream) => {
+                self.sockets.insert(Socket { reading: Reading::Connecting, ..Socket::new(id, stream) });
+                self.see_connected(now, id.into());
+            }
+            Err(error) => {
+                self.machine.note_error(id, &error);
+                self.machine.handle_close(now, id, CloseCause::Reset);
+            }
+        }
+    }
+
+    /// A connection that was begun may be there by now.
+    fn see_connected(&mut self, now: Instant, place: Place) {
+        let Some(socket) = self.sockets.get_mut(place) else { return };
+        match self.reactor.connected(&mut socket.stream) {
+            Ok(false) => {}
+            Ok(true) => {
+                socket.reading = Reading::Open;
+                self.machine.handle_connected(now, socket.id);
+                self.want_read(place);
+            }
+            Err(error) => {
+                // The system says so once.
+                socket.reading = Reading::Held;
+                self.machine.note_error(socket.id, &error);
+                self.ended.push((place, CloseCause::Reset));
             }
         }
     }

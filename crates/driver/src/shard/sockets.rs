@@ -6,6 +6,8 @@ use tidewire_core::output::Output;
 /// Which of its bytes still matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
+    /// There is nothing yet: the connection is being made.
+    Connecting,
     /// They go to the broker.
     Open,
     /// They stay in the socket until the broker says `Resume`.

@@ -1,0 +1,254 @@
+//! The application's end of a client.
+use super::error::Error;
+use super::shared::{Command, Notice, Receipt, Shared, Slot, charge};
+use super::{Call, ClientId, Clients};
+use std::fmt;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tidewire_core::client::{Acknowledge, Config, Subscription};
+use tidewire_core::id::Token;
+use tidewire_core::message::Publication;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::topic::TopicFilter;
+
+/// How a call reaches the loop.
+pub(super) type Poster = Arc<dyn Fn(Call) + Send + Sync>;
+
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// A name, or an address.
+    pub host: Box<str>,
+    /// Usually 1883.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// A name or an address, and a port.
+    pub fn new(host: &str, port: u16) -> Self {
+        Self { host: host.into(), port }
+    }
+
+    /// If it is an address, nothing has to be looked up.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        IpAddr::from_str(&self.host).ok()
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Makes clients in a loop.
+#[derive(Clone)]
+pub struct Maker {
+    poster: Poster,
+}
+
+impl fmt::Debug for Maker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Maker").finish_non_exhaustive()
+    }
+}
+
+impl Maker {
+    pub(super) fn new(poster: Poster) -> Self {
+        Self { poster }
+    }
+
+    /// A client of these servers, which are tried in turn. It connects at once.
+    ///
+    /// Messages are acknowledged when [`recv`](Client::recv) gives them out, unless the configuration wants that to
+    /// be done by token. `seed` is where its delays are drawn from.
+    pub fn client(&self, mut config: Config, servers: Vec<Endpoint>, seed: [u8; 32]) -> Client {
+        assert!(!servers.is_empty(), "a client has at least one server");
+        let shared = Shared::new();
+        let limits = (config.outbox_messages, config.outbox_bytes);
+        let acknowledge = std::mem::replace(&mut config.acknowledge, Acknowledge::ByToken);
+        config.servers = u16::try_from(servers.len()).unwrap_or(u16::MAX);
+        // What handles are let in with is bounded here.
+        (config.outbox_messages, config.outbox_bytes) = (usize::MAX, usize::MAX);
+        let id = Arc::new(std::sync::OnceLock::new());
+        let (unmade, place) = (Unmade(Some(Arc::clone(&shared))), Arc::clone(&id));
+        (self.poster)(Box::new(move |clients: &mut Clients, now| {
+            let Some(shared) = { unmade }.0.take() else { return };
+            let id = clients.add(now, config, servers, &seed, shared);
+            let _ = place.set(id);
+            clients.knocked(now, id);
+        }));
+        let inner = Inner { shared, poster: Arc::clone(&self.poster), id, limits, acknowledge };
+        Client { inner: Arc::new(inner) }
+    }
+}
+
+/// A client on its way into the loop. If that has ended, nobody is to wait for it.
+struct Unmade(Option<Arc<Shared>>);
+
+impl Drop for Unmade {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.take() {
+            shared.close();
+        }
+    }
+}
+
+/// A handle of one client. Copies are handles of the same one; when the last is dropped, it says goodbye.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    poster: Poster,
+    /// Set on the loop's thread, before anything else reaches the client.
+    id: Arc<std::sync::OnceLock<ClientId>>,
+    limits: (usize, usize),
+    acknowledge: Acknowledge,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("id", &self.inner.id.get()).finish_non_exhaustive()
+    }
+}
+
+/// How long a client that nobody holds any more goes on with what it has accepted.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let _ = self.command(Command::Disconnect(FAREWELL, ReasonCode::Success));
+        let id = Arc::clone(&self.id);
+        (self.poster)(Box::new(move |clients: &mut Clients, now| {
+            if let Some(id) = id.get() {
+                clients.abandon(now, *id);
+            }
+        }));
+    }
+}
+
+impl Inner {
+    fn command(&self, command: Command) -> Result<(), Error> {
+        let knock = Shared::command(&mut self.shared.state(), command)?;
+        if knock {
+            self.knock();
+        }
+        Ok(())
+    }
+
+    fn knock(&self) {
+        let id = Arc::clone(&self.id);
+        (self.poster)(Box::new(move |clients: &mut Clients, now| {
+            if let Some(id) = id.get() {
+                clients.knocked(now, *id);
+            }
+        }));
+    }
+
+    fn poll_publish(
+        &self,
+        cx: &mut Context<'_>,
+        publication: &mut Option<Publication>,
+    ) -> Poll<Result<Receipt<ReasonCode>, Error>> {
+        let mut state = self.shared.state();
+        let bytes = publication.as_ref().map_or(0, charge);
+        ready!(Shared::poll_room(&mut state, bytes, self.limits, cx));
+        let Some(publication) = publication.take() else { return Poll::Pending };
+        let slot = Slot::new();
+        let knock = Shared::command(&mut state, Command::Publish(publication, Some(Arc::clone(&slot))))?;
+        state.open += 1;
+        state.bytes += bytes;
+        drop(state);
+        if knock {
+            self.knock();
+        }
+        Poll::Ready(Ok(Receipt { slot }))
+    }
+}
+
+impl Client {
+    /// Hands a message over, as soon as there is room for it. Then it is accepted: it goes its way whether or not
+    /// anybody waits for the receipt.
+    ///
+    /// The receipt is what the server said: `Success` or `NoMatchingSubscribers`. With QoS 0 it comes when the
+    /// message was sent.
+    pub async fn publish(&self, publication: Publication) -> Result<Receipt<ReasonCode>, Error> {
+        let mut publication = Some(publication);
+        poll_fn(|cx| self.inner.poll_publish(cx, &mut publication)).await
+    }
+
+    /// Subscribes. The receipt has an answer for each Topic Filter: the QoS that was granted, or why not.
+    ///
+    /// `identifier` comes back with each message that is sent for one of them. (5.0)
+    pub fn subscribe(
+        &self,
+        subscriptions: &[Subscription],
+        identifier: Option<u32>,
+    ) -> Result<Receipt<Box<[ReasonCode]>>, Error> {
+        let slot = Slot::new();
+        self.inner.command(Command::Subscribe(subscriptions.into(), identifier, Arc::clone(&slot)))?;
+        Ok(Receipt { slot })
+    }
+
+    /// Ends subscriptions. The receipt has an answer for each Topic Filter.
+    pub fn unsubscribe(&self, filters: &[TopicFilter]) -> Result<Receipt<Box<[ReasonCode]>>, Error> {
+        let slot = Slot::new();
+        self.inner.command(Command::Unsubscribe(filters.into(), Arc::clone(&slot)))?;
+        Ok(Receipt { slot })
+    }
+
+    /// The next thing to know: a message, most of the time. `None` once there will be nothing more.
+    ///
+    /// Dropping the future loses nothing. Only one of several that wait at a time is woken.
+    pub async fn recv(&self) -> Option<Notice> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// The same, for whoever polls.
+    pub fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Notice>> {
+        let (mut notice, knock) = ready!(self.inner.shared.poll_notice(cx));
+        if knock {
+            self.inner.knock();
+        }
+        if let Some(Notice::Message(message)) = &mut notice
+            && self.inner.acknowledge == Acknowledge::WhenTaken
+            && let Some(token) = message.token.take()
+        {
+            // A loop that is gone acknowledges nothing, and the server will send it again.
+            let _ = self.inner.command(Command::Acknowledge(token, ReasonCode::Success));
+        }
+        Poll::Ready(notice)
+    }
+
+    /// A message that came with a token is in safe hands, or is refused.
+    pub fn acknowledge(&self, token: Token, reason: ReasonCode) -> Result<(), Error> {
+        self.inner.command(Command::Acknowledge(token, reason))
+    }
+
+    /// The next step of an authentication, or the first one of another.
+    pub fn authenticate(&self, reason: ReasonCode, data: &[u8]) -> Result<(), Error> {
+        self.inner.command(Command::Authenticate(reason, data.into()))
+    }
+
+    /// Says goodbye when everything that was accepted has ended, at the latest after `patience`; the last notice is
+    /// then `Ended`. `DisconnectWithWill` has the will published.
+    pub fn disconnect(&self, patience: Duration, reason: ReasonCode) -> Result<(), Error> {
+        self.inner.command(Command::Disconnect(patience, reason))
+    }
+
+    /// Connects again after `Ended`.
+    pub fn connect(&self) -> Result<(), Error> {
+        self.inner.command(Command::Connect)
+    }
+}

@@ -1,0 +1,150 @@
+//! Clients as the loop sees them.
+use super::{Attempt, ClientId, Clients, Matter, Member};
+use crate::{Machine, Task};
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use tidewire_core::Input;
+use tidewire_core::broker::CloseCause;
+use tidewire_core::broker::policy::{Answer, Peer};
+use tidewire_core::client::Cause;
+use tidewire_core::id::{Position, ShardId, Ticket};
+use tidewire_core::output::Output;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::time::Instant;
+
+impl Clients {
+    /// Something happens on a connection: to its client, and then what that announces is done.
+    fn happens<T>(
+        &mut self,
+        now: Instant,
+        id: ClientId,
+        otherwise: T,
+        what: impl FnOnce(&mut Member) -> T,
+    ) -> T {
+        let Some(member) = self.connected(id) else { return otherwise };
+        let result = what(member);
+        self.act(now, id.index);
+        result
+    }
+}
+
+impl Machine for Clients {
+    type Id = ClientId;
+    type Passage = Infallible;
+    type Mail = Infallible;
+    type Matter = Matter;
+    type Host = ();
+
+    fn handle_open(&mut self, _now: Instant, _peer: Peer) -> Option<ClientId> {
+        None
+    }
+
+    fn handle_connected(&mut self, now: Instant, id: ClientId) {
+        self.happens(now, id, (), |member| {
+            member.attempt = Attempt::Connected;
+            member.client.handle_open(now);
+        });
+    }
+
+    fn note_error(&mut self, id: ClientId, error: &io::Error) {
+        if let Some(member) = self.connected(id) {
+            member.error = Some(Arc::from(error.to_string()));
+        }
+    }
+
+    fn handle_bytes(&mut self, now: Instant, id: ClientId, bytes: &[u8]) -> Input {
+        self.happens(now, id, Input::Done, |member| member.client.handle_bytes(now, bytes))
+    }
+
+    fn payload_space(&mut self, id: ClientId) -> Option<&mut [u8]> {
+        self.connected(id)?.client.payload_space()
+    }
+
+    fn handle_payload(&mut self, now: Instant, id: ClientId, n: usize) -> Input {
+        self.happens(now, id, Input::Done, |member| member.client.handle_payload(now, n))
+    }
+
+    // What waits to be sent waits in the machine.
+    fn handle_blocked(&mut self, _now: Instant, _id: ClientId, _unsent: usize) {}
+
+    fn handle_close(&mut self, now: Instant, id: ClientId, cause: CloseCause) {
+        let Some(member) = self.connected(id) else { return };
+        if matches!(&member.attempt, Attempt::Connecting(left) if !left.is_empty()) {
+            return self.try_next(now, id);
+        }
+        let reached = std::mem::replace(&mut member.attempt, Attempt::None) == Attempt::Connected;
+        let cause = match cause {
+            _ if !reached => Cause::Unreachable,
+            CloseCause::PeerClosed => Cause::Closed,
+            _ => Cause::Reset,
+        };
+        member.client.handle_close(now, cause);
+        self.act(now, id.index);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        while let Some((_, index)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            self.deadlines.pop_first();
+            if let Some(member) = self.member(index) {
+                member.armed = None;
+                member.client.handle_timeout(now);
+                self.act(now, index);
+            }
+        }
+    }
+
+    fn handle_passage(&mut self, _now: Instant, passage: Infallible) -> ClientId {
+        match passage {}
+    }
+
+    fn handle_mail(&mut self, _now: Instant, _from: ShardId, mail: Infallible) {
+        match mail {}
+    }
+
+    // Nobody is asked, and nothing is journaled.
+    fn handle_answer(&mut self, _now: Instant, _ticket: Ticket, _answer: Answer) {}
+    fn handle_durable(&mut self, _now: Instant, _up_to: Position) {}
+    fn handle_journal_failed(&mut self, _now: Instant) {}
+
+    fn shutdown(&mut self, now: Instant, deadline: Instant) {
+        self.ends = Some(deadline);
+        for index in 0..u32::try_from(self.members.len()).unwrap_or(u32::MAX) {
+            if let Some(member) = self.member(index) {
+                member.client.disconnect(now, deadline, ReasonCode::Success);
+                self.act(now, index);
+            }
+        }
+        if self.members.iter().flatten().next().is_none() {
+            self.tasks.push_back(Task::Attend(Matter::Drained));
+        }
+    }
+
+    fn poll_task(&mut self) -> Option<Task<ClientId, Matter>> {
+        self.tasks.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    fn poll_transmit(&mut self, now: Instant, id: ClientId, limit: usize, out: &mut Output) -> bool {
+        self.happens(now, id, false, |member| member.client.poll_transmit(now, limit, out))
+    }
+
+    fn poll_mail(&mut self, _to: ShardId) -> Option<Infallible> {
+        None
+    }
+
+    fn poll_journal(&mut self, _out: &mut Vec<u8>) -> Option<Position> {
+        None
+    }
+
+    fn take_passage(&mut self, _id: ClientId) -> Option<Infallible> {
+        None
+    }
+
+    fn attend(&mut self, _now: Instant, matter: Matter, (): &mut ()) -> bool {
+        matches!(matter, Matter::Drained)
+    }
+}

@@ -1,0 +1,479 @@
+//! Many clients behind one loop.
+//!
+//! [`Clients`] is a machine like a broker: the same loop turns it, and every adapter with it. Handles post commands
+//! into it and wait for receipts; no state of the protocol lives in a future, so dropping one can lose nothing.
+mod error;
+mod handle;
+mod machine;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+pub use error::Error;
+pub use handle::{Client, Endpoint, Maker};
+pub use shared::{Notice, Receipt};
+
+use crate::dial::Resolver;
+use crate::mailbox::Call as CallOf;
+use crate::{Mailbox, Place, Post, Task};
+use handle::Poster;
+use shared::{Command, NOTICES, Shared, Slot};
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tidewire_core::client::{self, Action, Cause, Config, Event, Stage};
+use tidewire_core::id::Ticket;
+use tidewire_core::qos::QoS;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::time::Instant;
+
+/// Something to do with the clients on their own thread.
+pub(crate) type Call = CallOf<Clients>;
+
+/// A client's place, and which of its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId {
+    index: u32,
+    generation: u32,
+}
+
+impl From<ClientId> for Place {
+    fn from(id: ClientId) -> Self {
+        Self { index: id.index, generation: id.generation }
+    }
+}
+
+/// What [`Clients`] has to say to its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Matter {
+    /// All clients have said goodbye.
+    Drained,
+}
+
+/// Where the end of something goes.
+enum Waits {
+    Published(Option<Arc<Slot<ReasonCode>>>, usize, QoS),
+    Answered(Arc<Slot<Box<[ReasonCode]>>>),
+}
+
+/// One client with what its connection needs.
+struct Member {
+    client: client::Client,
+    shared: Arc<Shared>,
+    servers: Box<[Endpoint]>,
+    /// Counts its connections, attempts among them.
+    generation: u32,
+    attempt: Attempt,
+    /// The last error of the system about its connection.
+    error: Option<Arc<str>>,
+    /// Who waits for its tickets, from the first one that has not ended.
+    tickets: VecDeque<Option<Waits>>,
+    first_ticket: u64,
+    /// When it is to be looked at, as the table of deadlines knows.
+    armed: Option<Instant>,
+    /// No handle is left.
+    abandoned: bool,
+    ended: bool,
+}
+
+/// Where a client's delays are drawn from, different each time.
+pub fn seed() -> [u8; 32] {
+    use std::hash::{BuildHasher, RandomState};
+    let mut seed = [0; 32];
+    for (n, part) in seed.chunks_exact_mut(8).enumerate() {
+        part.copy_from_slice(&RandomState::new().hash_one(n).to_le_bytes());
+    }
+    seed
+}
+
+/// How far a connection has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Attempt {
+    None,
+    /// The name is being looked up.
+    Resolving,
+    /// One address is tried; these are left.
+    Connecting(VecDeque<SocketAddr>),
+    Connected,
+}
+
+/// Many clients, as one machine.
+pub struct Clients {
+    members: Vec<Option<Member>>,
+    /// Generations go on where a place is used again.
+    generations: Vec<u32>,
+    free: Vec<u32>,
+    tasks: VecDeque<Task<ClientId, Matter>>,
+    deadlines: BTreeSet<(Instant, u32)>,
+    resolver: Resolver,
+    poster: Poster,
+    notices: Vec<Notice>,
+    /// No new client is made, and those that there are go.
+    ends: Option<Instant>,
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clients")
+            .field("members", &(self.members.len() - self.free.len()))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Clients {
+    /// None yet. They are reached through `mailbox`, which must be the one of the loop that turns them.
+    pub fn new<S: Send + 'static>(mailbox: &Mailbox<Self, S>) -> (Self, Maker) {
+        let mailbox = mailbox.clone();
+        let poster: Poster = Arc::new(move |call| mailbox.post(Post::Call(call)));
+        let clients = Self {
+            members: Vec::new(),
+            generations: Vec::new(),
+            free: Vec::new(),
+            tasks: VecDeque::new(),
+            deadlines: BTreeSet::new(),
+            resolver: Resolver::default(),
+            poster: Arc::clone(&poster),
+            notices: Vec::new(),
+            ends: None,
+        };
+        (clients, Maker::new(poster))
+    }
+
+    fn add(
+        &mut self,
+        now: Instant,
+        config: Config,
+        servers: Vec<Endpoint>,
+        seed: &[u8; 32],
+        shared: Arc<Shared>,
+    ) -> ClientId {
+        let mut member = Member {
+            client: client::Client::new(config, seed),
+            shared,
+            servers: servers.into(),
+            generation: 0,
+            attempt: Attempt::None,
+            error: None,
+            tickets: VecDeque::new(),
+            first_ticket: 1,
+            armed: None,
+            abandoned: false,
+            ended: false,
+        };
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.members.push(None);
+            self.generations.push(0);
+            u32::try_from(self.members.len() - 1).expect("there are fewer clients than that")
+        });
+        member.generation = self.generations[index as usize];
+        match self.ends {
+            None => member.client.connect(now),
+            Some(_) => member.shared.close(),
+        }
+        let id = ClientId { index, generation: member.generation };
+        self.members[index as usize] = Some(member);
+        self.act(now, index);
+        id
+    }
+
+    fn member(&mut self, index: u32) -> Option<&mut Member> {
+        self.members.get_mut(index as usize)?.as_mut()
+    }
+
+    /// The member whose connection that is, unless it has a later one.
+    fn connected(&mut self, id: ClientId) -> Option<&mut Member> {
+        self.member(id.index).filter(|member| member.generation == id.generation)
+    }
+
+    /// A handle says that there is something to do.
+    fn knocked(&mut self, now: Instant, id: ClientId) {
+        let Some(member) = self.member(id.index) else { return };
+        let mut state = member.shared.state();
+        state.knocked = false;
+        let commands = std::mem::take(&mut state.commands);
+        drop(state);
+        for command in commands {
+            member.obey(now, command);
+        }
+        self.act(now, id.index);
+    }
+
+    /// Nobody holds it any more: it goes once it has said goodbye.
+    fn abandon(&mut self, now: Instant, id: ClientId) {
+        if let Some(member) = self.member(id.index) {
+            member.abandoned = true;
+            self.act(now, id.index);
+        }
+    }
+
+    /// Does what a client announces, and sees to its deadline.
+    fn act(&mut self, now: Instant, index: u32) {
+        let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
+        while let Some(action) = member.client.poll_action() {
+            let id = ClientId { index, generation: member.generation };
+            match action {
+                Action::Open(server) => {
+                    member.generation = member.generation.wrapping_add(1);
+                    let id = ClientId { index, generation: member.generation };
+                    member.dial(id, server, &mut self.resolver, &self.poster, &mut self.tasks);
+                }
+                Action::Transmit => self.tasks.push_back(Task::Transmit(id)),
+                Action::Close => self.tasks.push_back(Task::Close(id)),
+                // A name that is looked up has no connection that could be dropped.
+                Action::Abort if member.attempt == Attempt::Resolving => {
+                    member.attempt = Attempt::None;
+                    member.generation = member.generation.wrapping_add(1);
+                    member.client.handle_close(now, Cause::Unreachable);
+                }
+                Action::Abort => {
+                    if let Attempt::Connecting(left) = &mut member.attempt {
+                        left.clear();
+                    }
+                    self.tasks.push_back(Task::Abort(id));
+                }
+                Action::Resume => self.tasks.push_back(Task::Resume(id)),
+                // Taken below, as far as there is room.
+                _ => {}
+            }
+        }
+        member.tell(now, &mut self.notices);
+        let due = member.client.poll_timeout().map(|deadline| deadline.at);
+        if let Some(at) = due
+            && member.armed.is_none_or(|armed| at < armed)
+        {
+            if let Some(armed) = member.armed.replace(at) {
+                self.deadlines.remove(&(armed, index));
+            }
+            self.deadlines.insert((at, index));
+        }
+        if member.ended && member.abandoned {
+            self.remove(index);
+        }
+        if self.ends.is_some() && self.members.iter().flatten().all(|member| member.ended) {
+            self.tasks.push_back(Task::Attend(Matter::Drained));
+        }
+    }
+
+    fn remove(&mut self, index: u32) {
+        if let Some(member) = self.members[index as usize].take() {
+            member.shared.close();
+            if let Some(armed) = member.armed {
+                self.deadlines.remove(&(armed, index));
+            }
+            self.generations[index as usize] = member.generation.wrapping_add(1);
+            self.free.push(index);
+        }
+    }
+
+    /// A name was looked up.
+    fn resolved(&mut self, now: Instant, id: ClientId, found: io::Result<Vec<SocketAddr>>) {
+        let Some(member) = self.connected(id).filter(|member| member.attempt == Attempt::Resolving) else {
+            return;
+        };
+        match found {
+            Ok(addresses) => {
+                member.attempt = Attempt::Connecting(addresses.into());
+                self.try_next(now, id);
+            }
+            Err(error) => {
+                member.error = Some(error.to_string().into());
+                member.attempt = Attempt::None;
+                member.client.handle_close(now, Cause::Unreachable);
+                self.act(now, id.index);
+            }
+        }
+    }
+
+    /// The next of a name's addresses.
+    fn try_next(&mut self, now: Instant, id: ClientId) {
+        let Some(member) = self.connected(id) else { return };
+        let Attempt::Connecting(left) = &mut member.attempt else { return };
+        match left.pop_front() {
+            Some(to) => self.tasks.push_back(Task::Connect { connection: id, to }),
+            None => {
+                member.attempt = Attempt::None;
+                member.client.handle_close(now, Cause::Unreachable);
+                self.act(now, id.index);
+            }
+        }
+    }
+}
+
+impl Drop for Clients {
+    fn drop(&mut self) {
+        for member in self.members.iter().flatten() {
+            member.shared.close();
+        }
+        // Receipts that somebody still waits for.
+        for waits in self.members.iter_mut().flatten().flat_map(|member| member.tickets.drain(..)).flatten() {
+            match waits {
+                Waits::Published(Some(slot), ..) => slot.put(Err(Error::Gone)),
+                Waits::Published(None, ..) => {}
+                Waits::Answered(slot) => slot.put(Err(Error::Gone)),
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Begins an attempt.
+    fn dial(
+        &mut self,
+        id: ClientId,
+        server: u16,
+        resolver: &mut Resolver,
+        poster: &Poster,
+        tasks: &mut VecDeque<Task<ClientId, Matter>>,
+    ) {
+        let endpoint = &self.servers[usize::from(server) % self.servers.len()];
+        if let Some(address) = endpoint.address() {
+            self.attempt = Attempt::Connecting(VecDeque::new());
+            let to = SocketAddr::new(address, endpoint.port);
+            return tasks.push_back(Task::Connect { connection: id, to });
+        }
+        self.attempt = Attempt::Resolving;
+        let poster = Arc::clone(poster);
+        let found = move |found| {
+            poster(Box::new(move |clients: &mut Clients, now| clients.resolved(now, id, found)));
+        };
+        resolver.ask(&endpoint.host, endpoint.port, Box::new(found));
+    }
+
+    fn obey(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Publish(publication, slot) => {
+                let (bytes, qos) = (shared::charge(&publication), publication.qos);
+                match self.client.publish(now, publication) {
+                    Ok(ticket) => self.wait_for(ticket, Waits::Published(slot, bytes, qos)),
+                    Err(misuse) => {
+                        self.shared.ended(bytes);
+                        if let Some(slot) = slot {
+                            slot.put(Err(misuse.into()));
+                        }
+                    }
+                }
+            }
+            Command::Subscribe(subscriptions, identifier, slot) => {
+                match self.client.subscribe(&subscriptions, identifier) {
+                    Ok(ticket) => self.wait_for(ticket, Waits::Answered(slot)),
+                    Err(misuse) => slot.put(Err(misuse.into())),
+                }
+            }
+            Command::Unsubscribe(filters, slot) => match self.client.unsubscribe(&filters) {
+                Ok(ticket) => self.wait_for(ticket, Waits::Answered(slot)),
+                Err(misuse) => slot.put(Err(misuse.into())),
+            },
+            Command::Acknowledge(token, reason) => self.client.acknowledge(token, reason),
+            Command::Authenticate(reason, data) => self.client.authenticate(reason, &data),
+            Command::Disconnect(patience, reason) => {
+                self.client.disconnect(now, now.after(patience), reason);
+            }
+            Command::Connect => {
+                self.ended = false;
+                self.client.connect(now);
+            }
+        }
+    }
+
+    /// Tickets are given in order, and nobody but us asks for any.
+    fn wait_for(&mut self, ticket: Ticket, waits: Waits) {
+        debug_assert_eq!(ticket.0, self.first_ticket + self.tickets.len() as u64);
+        self.tickets.push_back(Some(waits));
+    }
+
+    fn waiting(&mut self, ticket: Ticket) -> Option<&mut Waits> {
+        let at = usize::try_from(ticket.0.checked_sub(self.first_ticket)?).ok()?;
+        self.tickets.get_mut(at)?.as_mut()
+    }
+
+    fn end_of(&mut self, ticket: Ticket) -> Option<Waits> {
+        let at = usize::try_from(ticket.0.checked_sub(self.first_ticket)?).ok()?;
+        let waits = self.tickets.get_mut(at)?.take();
+        while self.tickets.front().is_some_and(Option::is_none) {
+            self.tickets.pop_front();
+            self.first_ticket += 1;
+        }
+        waits
+    }
+
+    /// Takes events out of the machine: ends go to those who wait for them, the rest lies ready for the application
+    /// as far as there is room.
+    fn tell(&mut self, now: Instant, notices: &mut Vec<Notice>) {
+        while let Some(event) = self.client.poll_event() {
+            match event {
+                Event::Connected { session_present } => {
+                    self.error = None;
+                    if let Some(server) = self.client.server() {
+                        let server = Box::new(server.clone());
+                        notices.push(Notice::Connected { session_present, server });
+                    }
+                }
+                Event::Disconnected(cause) => {
+                    notices.push(Notice::Disconnected { cause, error: self.error.take() });
+                }
+                Event::Ended => {
+                    self.ended = true;
+                    notices.push(Notice::Ended);
+                }
+                Event::Progress(ticket, stage) => self.progress(ticket, stage),
+                Event::Subscribed(ticket, reasons) | Event::Unsubscribed(ticket, reasons) => {
+                    if let Some(Waits::Answered(slot)) = self.end_of(ticket) {
+                        slot.put(Ok(reasons));
+                    }
+                }
+                Event::SubscriptionLost(filter, reason) => {
+                    notices.push(Notice::SubscriptionLost(filter, reason));
+                }
+                Event::Auth { reason, data } => notices.push(Notice::Auth { reason, data }),
+                // The core and this crate are released together.
+                other => debug_assert!(false, "an event that the loop does not know: {other:?}"),
+            }
+        }
+        let waiting = self.shared.state().notices.len();
+        let mut more = true;
+        while waiting + notices.len() < NOTICES {
+            let Some(message) = self.client.poll_message(now) else {
+                more = false;
+                break;
+            };
+            notices.push(Notice::Message(message));
+        }
+        self.shared.state().more = more;
+        self.shared.notify(notices);
+    }
+
+    fn progress(&mut self, ticket: Ticket, stage: Stage) {
+        let end = match stage {
+            Stage::Sent => Ok(ReasonCode::Success),
+            Stage::Acknowledged(reason) if reason.is_error() => Err(Error::Refused(reason)),
+            Stage::Acknowledged(reason) => {
+                // With QoS 2 the exchange goes on.
+                if matches!(self.waiting(ticket), Some(Waits::Published(_, _, QoS::ExactlyOnce))) {
+                    return;
+                }
+                Ok(reason)
+            }
+            // The server has the message, whatever became of the exchange.
+            Stage::Released(_) => Ok(ReasonCode::Success),
+            Stage::Failed(cause) => Err(Error::Failed(cause)),
+            _ => return,
+        };
+        match self.end_of(ticket) {
+            Some(Waits::Published(slot, bytes, _)) => {
+                self.shared.ended(bytes);
+                if let Some(slot) = slot {
+                    slot.put(end);
+                }
+            }
+            Some(Waits::Answered(slot)) => {
+                if let Err(error) = end {
+                    slot.put(Err(error));
+                }
+            }
+            None => {}
+        }
+    }
+}

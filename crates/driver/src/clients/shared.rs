@@ -1,0 +1,253 @@
+//! What a client's handles and its loop share: commands in, notices out, and places for what has ended.
+use super::error::Error;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tidewire_core::client::{Cause, Message, Misuse, Server, Subscription};
+use tidewire_core::id::Token;
+use tidewire_core::message::Publication;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::topic::TopicFilter;
+
+/// What a handle asks of the loop.
+pub(super) enum Command {
+    Publish(Publication, Option<Arc<Slot<ReasonCode>>>),
+    Subscribe(Box<[Subscription]>, Option<u32>, Arc<Slot<Box<[ReasonCode]>>>),
+    Unsubscribe(Box<[TopicFilter]>, Arc<Slot<Box<[ReasonCode]>>>),
+    Acknowledge(Token, ReasonCode),
+    Authenticate(ReasonCode, Box<[u8]>),
+    Disconnect(Duration, ReasonCode),
+    Connect,
+}
+
+/// Something that the application may want to know.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The server let us in.
+    Connected {
+        /// It has kept the session.
+        session_present: bool,
+        /// What it said.
+        server: Box<Server>,
+    },
+    /// A connection, or an attempt, has ended. There will be another one, unless `Ended` follows.
+    Disconnected {
+        /// Why.
+        cause: Cause,
+        /// In the system's words, where it has some: "Connection refused" and the like.
+        error: Option<Arc<str>>,
+    },
+    /// There will be no further attempt.
+    Ended,
+    /// A message.
+    Message(Message),
+    /// The server has lost the session, and did not grant this subscription again.
+    SubscriptionLost(TopicFilter, ReasonCode),
+    /// The other side of an enhanced authentication has spoken.
+    Auth {
+        /// Whether it goes on.
+        reason: ReasonCode,
+        /// Authentication Data.
+        data: Box<[u8]>,
+    },
+}
+
+/// Where the end of something is put, and taken.
+#[derive(Debug)]
+pub(super) struct Slot<T> {
+    state: Mutex<SlotState<T>>,
+}
+
+#[derive(Debug)]
+struct SlotState<T> {
+    end: Option<Result<T, Error>>,
+    waker: Option<Waker>,
+}
+
+impl<T> Slot<T> {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { state: Mutex::new(SlotState { end: None, waker: None }) })
+    }
+
+    pub(super) fn put(&self, end: Result<T, Error>) {
+        let mut state = lock(&self.state);
+        state.end = Some(end);
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// The end of something that was asked for. Dropping it changes nothing: what was accepted goes its way.
+#[derive(Debug)]
+#[must_use = "what became of it is known only here"]
+pub struct Receipt<T> {
+    pub(super) slot: Arc<Slot<T>>,
+}
+
+impl<T> Future for Receipt<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
+        let mut state = lock(&self.slot.state);
+        match state.end.take() {
+            Some(end) => Poll::Ready(end),
+            None => {
+                state.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Of one client.
+pub(super) struct Shared {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) commands: VecDeque<Command>,
+    /// The loop knows that there are commands, or room for notices.
+    pub(super) knocked: bool,
+    /// Messages that were accepted from the application and have not ended; and their bytes.
+    pub(super) open: usize,
+    pub(super) bytes: usize,
+    /// Those that wait for room.
+    waiting: Vec<Waker>,
+    pub(super) notices: VecDeque<Notice>,
+    /// The loop has more of them than it may put here.
+    pub(super) more: bool,
+    reader: Option<Waker>,
+    /// There is no loop any more.
+    pub(super) gone: bool,
+}
+
+/// Notices that lie ready for the application, at most; more wait in the machine, and then in the network.
+pub(super) const NOTICES: usize = 256;
+
+impl Shared {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default() })
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Puts a command in; true if the loop has to be told.
+    pub(super) fn command(state: &mut State, command: Command) -> Result<bool, Error> {
+        if state.gone {
+            return Err(Error::Gone);
+        }
+        state.commands.push_back(command);
+        Ok(!std::mem::replace(&mut state.knocked, true))
+    }
+
+    /// A message of so many bytes has ended.
+    pub(super) fn ended(&self, bytes: usize) {
+        let mut state = self.state();
+        state.open -= 1;
+        state.bytes -= bytes;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Lies ready for the application from now on.
+    pub(super) fn notify(&self, notices: &mut Vec<Notice>) {
+        if notices.is_empty() {
+            return;
+        }
+        let mut state = self.state();
+        // Nobody listens: what is old news by the time it is read is not kept.
+        let deaf = state.notices.len() >= 2 * NOTICES;
+        let stale = |n: &Notice| matches!(n, Notice::Connected { .. } | Notice::Disconnected { .. });
+        state.notices.extend(notices.drain(..).filter(|notice| !deaf || !stale(notice)));
+        let reader = state.reader.take();
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// The loop is gone, or this client in it.
+    pub(super) fn close(&self) {
+        let mut state = self.state();
+        state.gone = true;
+        let left = std::mem::take(&mut state.commands);
+        let wakers: Vec<_> = state.waiting.drain(..).collect();
+        let reader = state.reader.take();
+        drop(state);
+        wakers.into_iter().chain(reader).for_each(Waker::wake);
+        for command in left {
+            command.end(&Error::Gone);
+        }
+    }
+
+    /// Is there room for a message of so many bytes?
+    pub(super) fn poll_room(
+        state: &mut State,
+        bytes: usize,
+        limits: (usize, usize),
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let room = state.open < limits.0 && (state.bytes == 0 || state.bytes + bytes <= limits.1);
+        if room || state.gone {
+            return Poll::Ready(());
+        }
+        if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// The next notice; true if the loop has to be told that there is room for more.
+    pub(super) fn poll_notice(&self, cx: &mut Context<'_>) -> Poll<(Option<Notice>, bool)> {
+        let mut state = self.state();
+        match state.notices.pop_front() {
+            Some(notice) => {
+                let wanted = state.more && state.notices.len() <= NOTICES / 2 && !state.gone;
+                let knock = wanted && !std::mem::replace(&mut state.knocked, true);
+                Poll::Ready((Some(notice), knock))
+            }
+            None if state.gone => Poll::Ready((None, false)),
+            None => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Command {
+    /// It can't be done.
+    pub(super) fn end(self, error: &Error) {
+        match self {
+            Self::Publish(_, Some(slot)) => slot.put(Err(error.clone())),
+            Self::Subscribe(_, _, slot) | Self::Unsubscribe(_, slot) => slot.put(Err(error.clone())),
+            _ => {}
+        }
+    }
+}
+
+/// What a message is charged with.
+pub(super) fn charge(publication: &Publication) -> usize {
+    publication.topic.as_str().len() + publication.payload.len() + publication.properties.len()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nothing panics while it is held")
+}
+
+impl From<Misuse> for Error {
+    fn from(misuse: Misuse) -> Self {
+        Self::Misuse(misuse)
+    }
+}

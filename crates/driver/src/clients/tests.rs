@@ -1,0 +1,343 @@
+//! A broker and many clients, each in a loop of its own, over a network in memory.
+use super::{Client, Clients, Endpoint, Error, Maker, Notice, Receipt};
+use crate::memory::{MemoryReactor, Network, Socket, Wire};
+use crate::{Mailbox, Post, Shard, Turn};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use tidewire_core::broker::policy::{
+    Access, Admission, AuthStep, Authentication, Grant, Peer, Policy, Rights, Ruling,
+};
+use tidewire_core::broker::{self, Broker, Limits};
+use tidewire_core::client::{Cause, Config, Subscription};
+use tidewire_core::codec::Publish;
+use tidewire_core::id::{IdentityId, ShardId};
+use tidewire_core::message::Publication;
+use tidewire_core::qos::QoS;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::time::Instant;
+use tidewire_core::topic::{TopicFilter, TopicName};
+
+struct Open;
+
+impl Rights for Open {
+    fn may(&self, _: &str, _: Access<'_>) -> Ruling {
+        Ruling { allow: true, rule: 0 }
+    }
+}
+
+impl Policy for Open {
+    fn authenticate(&mut self, _: Instant, _: &Peer, _: &AuthStep) -> Authentication {
+        Authentication::Allow(Grant::new(IdentityId(1), Arc::new(Self)))
+    }
+
+    fn known(&mut self, _: Instant, _: IdentityId) -> Option<Grant> {
+        None
+    }
+
+    fn admit(&mut self, _: Instant, _: &Grant, _: &Publish<'_>) -> Admission {
+        Admission::AsIs
+    }
+}
+
+const SERVER: &str = "10.0.0.1";
+
+struct World {
+    network: Network,
+    broker: Shard<MemoryReactor>,
+    clients: Shard<MemoryReactor, Clients>,
+    maker: Maker,
+    /// The client's line, and the broker's.
+    lines: Vec<(Wire, Wire)>,
+}
+
+fn server() -> SocketAddr {
+    SocketAddr::new(SERVER.parse().unwrap(), 1883)
+}
+
+impl World {
+    fn new() -> Self {
+        let network = Network::new();
+        network.set_now(Instant::from_secs(1_000_000));
+        network.listen(server());
+        let mailbox: Mailbox<Broker, Socket> = Mailbox::default();
+        let config = broker::Config {
+            shard: ShardId(0),
+            shards: 1,
+            placement: [0; 16],
+            seed: [0; 32],
+            incarnation: 1,
+            durable: false,
+            limits: Limits::default(),
+            policy: Box::new(Open),
+        };
+        let broker = Broker::new(network.now(), config);
+        let broker = Shard::new(ShardId(0), broker, network.reactor(), Box::new(()), None, vec![mailbox]);
+        let mailbox = Mailbox::default();
+        let (clients, maker) = Clients::new(&mailbox);
+        let clients = Shard::new(ShardId(0), clients, network.reactor(), Box::new(()), None, vec![mailbox]);
+        Self { network, broker, clients, maker, lines: vec![] }
+    }
+
+    fn client(&self, id: &str, change: impl Fn(&mut Config)) -> Client {
+        let mut config = Config::default();
+        config.client_id = id.into();
+        change(&mut config);
+        self.maker.client(config, vec![Endpoint::new(SERVER, 1883)], [1; 32])
+    }
+
+    /// Carries bytes both ways; true if there were any.
+    fn carry(&mut self) -> bool {
+        let mut busy = false;
+        while let Some((_, wire)) = self.network.accept() {
+            let (peer, mut socket) = self.network.connect();
+            // From many addresses, each of which may only connect so often.
+            let [.., high, low] = self.lines.len().to_be_bytes();
+            let address = SocketAddr::from(([10, 1, high, low], 1000));
+            let peer_of = Peer { address, listener: 0 };
+            while let Err(back) = self.broker.mailbox().post_accepted(socket, peer_of) {
+                socket = back;
+                let _ = self.broker.turn();
+            }
+            self.lines.push((wire, peer));
+            busy = true;
+        }
+        self.lines.retain(|(client, broker)| {
+            let (up, down) = (client.received(), broker.received());
+            if !up.is_empty() {
+                broker.send(&up);
+            }
+            if !down.is_empty() {
+                client.send(&down);
+            }
+            busy |= !up.is_empty() || !down.is_empty();
+            let over = [client, broker].map(|wire| wire.is_closed() || wire.is_finished());
+            if over[0] || over[1] {
+                client.finish();
+                broker.finish();
+                busy = true;
+            }
+            !(over[0] || over[1])
+        });
+        busy
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..10_000 {
+            let mut busy = self.carry();
+            busy |= self.broker.turn() == Turn::Again;
+            busy |= self.clients.turn() == Turn::Again;
+            busy |= self.carry();
+            if !busy {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// Until that is done, in so many turns at most.
+    fn run<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        for _ in 0..20_000 {
+            if let Poll::Ready(done) = poll(future.as_mut()) {
+                return done;
+            }
+            self.settle();
+        }
+        panic!("it is never done");
+    }
+
+    fn cut(&mut self) {
+        for (client, broker) in self.lines.drain(..) {
+            client.reset();
+            broker.reset();
+        }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.network.set_now(self.network.now().after(time));
+        self.settle();
+    }
+}
+
+fn poll<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn to(topic: &str, qos: QoS) -> Publication {
+    Publication::new(TopicName::new(topic).unwrap(), "payload").qos(qos)
+}
+
+fn all(filter: &str) -> Vec<Subscription> {
+    vec![Subscription::new(TopicFilter::new(filter).unwrap(), QoS::ExactlyOnce)]
+}
+
+async fn message(client: &Client) -> String {
+    loop {
+        match client.recv().await {
+            Some(Notice::Message(message)) => return message.topic.as_str().to_owned(),
+            Some(_) => {}
+            None => panic!("nothing more comes"),
+        }
+    }
+}
+
+#[test]
+fn what_is_published_arrives_and_is_acknowledged() {
+    let mut world = World::new();
+    let client = world.client("a", |_| {});
+    let granted = world.run(client.subscribe(&all("t/#"), None).unwrap()).unwrap();
+    assert_eq!(*granted, [ReasonCode::GrantedQoS2]);
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let receipt = world.run(client.publish(to("t/1", qos))).unwrap();
+        assert_eq!(world.run(receipt), Ok(ReasonCode::Success));
+        assert_eq!(world.run(message(&client)), "t/1");
+    }
+    let receipt = world.run(client.publish(to("other", QoS::AtLeastOnce))).unwrap();
+    assert_eq!(world.run(receipt), Ok(ReasonCode::NoMatchingSubscribers));
+    let ended = world.run(client.unsubscribe(&[TopicFilter::new("t/#").unwrap()]).unwrap()).unwrap();
+    assert_eq!(*ended, [ReasonCode::Success]);
+}
+
+#[test]
+fn a_receipt_outlives_any_number_of_connections() {
+    let mut world = World::new();
+    let client = world.client("a", |config| config.session_expiry_seconds = 100);
+    world.settle();
+    world.network.unlisten(server());
+    world.cut();
+    let receipt = world.run(client.publish(to("t", QoS::AtLeastOnce))).unwrap();
+    let mut receipt = pin!(receipt);
+    for _ in 0..5 {
+        world.wait(Duration::from_secs(20));
+        assert!(poll(receipt.as_mut()).is_pending());
+    }
+    world.network.listen(server());
+    world.wait(Duration::from_secs(60));
+    assert!(poll(receipt.as_mut()).is_ready());
+}
+
+#[test]
+fn who_can_not_be_reached_is_told_why() {
+    let mut world = World::new();
+    world.network.unlisten(server());
+    let client = world.client("a", |config| config.reconnect = false);
+    let Some(Notice::Disconnected { cause, error }) = world.run(client.recv()) else { panic!("a cause") };
+    assert_eq!(cause, Cause::Unreachable);
+    assert!(error.is_some_and(|error| error.contains("refused")));
+    assert!(matches!(world.run(client.recv()), Some(Notice::Ended)));
+    // It may be tried again.
+    world.network.listen(server());
+    client.connect().unwrap();
+    assert!(matches!(world.run(client.recv()), Some(Notice::Connected { .. })));
+}
+
+/// The application publishes from where it receives, and waits for room there.
+#[test]
+fn publishing_from_the_receiver_never_locks() {
+    let mut world = World::new();
+    let client = world.client("a", |config| {
+        config.outbox_messages = 1;
+        config.in_flight = 1;
+    });
+    let _granted = world.run(client.subscribe(&all("#"), None).unwrap()).unwrap();
+    let done = async {
+        drop(client.publish(to("seed", QoS::AtLeastOnce)).await.unwrap());
+        for n in 0..1000 {
+            let _ = message(&client).await;
+            // Two for each, until there are many: notices lie ready while it waits here.
+            drop(client.publish(to("t", QoS::AtLeastOnce)).await.unwrap());
+            if n < 600 {
+                drop(client.publish(to("t", QoS::AtLeastOnce)).await.unwrap());
+            }
+        }
+    };
+    world.run(done);
+}
+
+#[test]
+fn a_client_that_nobody_holds_delivers_what_it_accepted_and_goes() {
+    let mut world = World::new();
+    let listener = world.client("b", |_| {});
+    let _granted = world.run(listener.subscribe(&all("t"), None).unwrap()).unwrap();
+    let client = world.client("a", |_| {});
+    drop(world.run(client.publish(to("t", QoS::ExactlyOnce))));
+    drop(client);
+    assert_eq!(world.run(message(&listener)), "t");
+    world.settle();
+    assert_eq!(world.lines.len(), 1, "only the listener is left");
+}
+
+#[test]
+fn what_was_not_taken_is_not_acknowledged() {
+    let mut world = World::new();
+    let client = world.client("a", |config| config.session_expiry_seconds = 100);
+    let _granted = world.run(client.subscribe(&all("t"), None).unwrap()).unwrap();
+    let sender = world.client("b", |_| {});
+    for _ in 0..1000 {
+        drop(world.run(sender.publish(to("t", QoS::AtLeastOnce))).unwrap());
+    }
+    world.settle();
+    // It lies ready, and in the machine, and in the broker; then the application is gone.
+    world.cut();
+    drop(client);
+    world.settle();
+    let again = world.client("a", |config| {
+        config.session_expiry_seconds = 100;
+        config.clean_start = false;
+    });
+    let mut came = 0;
+    world.run(async {
+        while came < 1000 {
+            assert_eq!(message(&again).await, "t");
+            came += 1;
+        }
+    });
+}
+
+#[test]
+fn ten_thousand_clients_live_in_one_thread() {
+    const CLIENTS: usize = 10_000;
+    let mut world = World::new();
+    let clients: Vec<_> = (0..CLIENTS).map(|n| world.client(&format!("c{n}"), |_| {})).collect();
+    world.settle();
+    assert_eq!(world.lines.len(), CLIENTS);
+    let granted: Vec<Receipt<_>> =
+        (0..).zip(&clients).map(|(n, c)| c.subscribe(&all(&format!("t/{n}")), None).unwrap()).collect();
+    for receipt in granted {
+        assert!(world.run(receipt).is_ok());
+    }
+    for (n, client) in clients.iter().enumerate() {
+        drop(world.run(client.publish(to(&format!("t/{}", (n + 1) % CLIENTS), QoS::AtLeastOnce))).unwrap());
+    }
+    for (n, client) in clients.iter().enumerate() {
+        assert_eq!(world.run(message(client)), format!("t/{n}"));
+    }
+}
+
+#[test]
+fn the_end_of_the_loop_ends_every_wait() {
+    let mut world = World::new();
+    let client = world.client("a", |_| {});
+    world.network.unlisten(server());
+    world.cut();
+    world.settle();
+    let receipt = world.run(client.publish(to("t", QoS::AtLeastOnce))).unwrap();
+    let maker = world.maker.clone();
+    let deadline = world.network.now().after_secs(1);
+    world.clients.mailbox().post(Post::Shutdown(deadline));
+    world.settle();
+    drop(world);
+    assert_eq!(poll(pin!(receipt)), Poll::Ready(Err(Error::Gone)));
+    let last = std::iter::from_fn(|| match poll(pin!(client.recv())) {
+        Poll::Ready(Some(notice)) => Some(notice),
+        Poll::Ready(None) => None,
+        Poll::Pending => panic!("it waits for nothing"),
+    });
+    assert!(last.count() < 10);
+    let late = maker.client(Config::default(), vec![Endpoint::new(SERVER, 1883)], [1; 32]);
+    assert!(matches!(poll(pin!(late.recv())), Poll::Ready(None)));
+}

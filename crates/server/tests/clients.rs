@@ -1,0 +1,103 @@
+//! Our clients and our server over TCP.
+use std::net::TcpListener;
+use std::time::Duration;
+use tidewire_core::client::{Cause, Config, Subscription};
+use tidewire_core::message::Publication;
+use tidewire_core::qos::QoS;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::topic::{TopicFilter, TopicName};
+use tidewire_driver::clients::{Client, Endpoint, Notice};
+use tidewire_server::{Options, Server};
+use tidewire_tokio::Clients;
+
+fn server() -> (Server, Endpoint) {
+    let mut options = Options::default();
+    options.listen = vec!["127.0.0.1:0".into()];
+    options.shards = Some(2);
+    let server = Server::start(&options).expect("a free port on loopback");
+    let address = server.addresses().next().expect("it has one listener");
+    (server, Endpoint::new("localhost", address.port()))
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        tokio::time::timeout(Duration::from_secs(20), test).await.expect("it takes no time at all");
+    });
+}
+
+fn to(topic: &str, qos: QoS, payload: Vec<u8>) -> Publication {
+    Publication::new(TopicName::new(topic).expect("a Topic Name"), payload).qos(qos)
+}
+
+async fn subscribe(client: &Client, filter: &str) {
+    let filter = TopicFilter::new(filter).expect("a Topic Filter");
+    let receipt = client.subscribe(&[Subscription::new(filter, QoS::ExactlyOnce)], None).expect("it goes on");
+    assert_eq!(*receipt.await.expect("it is granted"), [ReasonCode::GrantedQoS2]);
+}
+
+async fn payload(client: &Client) -> Vec<u8> {
+    loop {
+        match client.recv().await.expect("it goes on") {
+            Notice::Message(message) => return message.payload.to_vec(),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn messages_of_any_size_cross_in_all_qualities() {
+    let (server, endpoint) = server();
+    run(async {
+        let clients = Clients::start();
+        let [sender, receiver] = [0, 1].map(|_| clients.client(Config::default(), vec![endpoint.clone()]));
+        subscribe(&receiver, "t/#").await;
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+            for size in [0, 1, 100_000, 3_000_000] {
+                let sent: Vec<u8> = (0..size).map(|n: u32| n.to_le_bytes()[0]).collect();
+                let receipt = sender.publish(to("t/1", qos, sent.clone())).await.expect("it is accepted");
+                assert!(payload(&receiver).await == sent, "{qos:?}, {size} bytes");
+                assert_eq!(receipt.await, Ok(ReasonCode::Success));
+            }
+        }
+        clients.shutdown(Duration::from_secs(5)).await;
+    });
+    server.shutdown(Duration::ZERO);
+    server.join();
+}
+
+#[test]
+fn who_can_not_be_reached_is_told_why() {
+    let free = TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");
+    let dead = Endpoint::new("127.0.0.1", free.port());
+    // A name that nobody may ever have. (RFC 6761)
+    let nobody = Endpoint::new("tidewire.invalid", 1883);
+    run(async {
+        let clients = Clients::start();
+        for (endpoint, word) in [(dead, "refused"), (nobody, "")] {
+            let mut config = Config::default();
+            config.reconnect = false;
+            let client = clients.client(config, vec![endpoint]);
+            let Some(Notice::Disconnected { cause, error }) = client.recv().await else { panic!("a cause") };
+            assert_eq!(cause, Cause::Unreachable);
+            let error = error.expect("the system says why");
+            assert!(error.contains(word), "{error}");
+            assert!(matches!(client.recv().await, Some(Notice::Ended)));
+        }
+    });
+}
+
+#[test]
+fn the_next_server_has_its_turn() {
+    let (server, endpoint) = server();
+    let free = TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");
+    run(async {
+        let clients = Clients::start();
+        let servers = vec![Endpoint::new("127.0.0.1", free.port()), endpoint];
+        let client = clients.client(Config::default(), servers);
+        assert!(matches!(client.recv().await, Some(Notice::Disconnected { .. })));
+        assert!(matches!(client.recv().await, Some(Notice::Connected { .. })));
+    });
+    server.shutdown(Duration::ZERO);
+    server.join();
+}
