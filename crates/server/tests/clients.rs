@@ -38,9 +38,8 @@ async fn subscribe(client: &Client, filter: &str) {
 
 async fn payload(client: &Client) -> Vec<u8> {
     loop {
-        match client.recv().await.expect("it goes on") {
-            Notice::Message(message) => return message.payload.to_vec(),
-            _ => {}
+        if let Notice::Message(message) = client.recv().await.expect("it goes on") {
+            return message.payload.to_vec();
         }
     }
 }

@@ -1,0 +1,88 @@
+//! A million QoS 1 publishes with a window of a thousand: `client tidewire|rumqttc PORT [COUNT]`.
+//!
+//! Prints the CPU seconds of this process, and its memory when half of them are through and at the end.
+use std::time::{Duration, Instant};
+
+const WINDOW: usize = 1000;
+const PAYLOAD: &[u8] = &[7; 64];
+
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("a name in brackets").split_whitespace().collect();
+    let ticks: f64 =
+        fields[11].parse::<f64>().expect("a number") + fields[12].parse::<f64>().expect("a number");
+    ticks / 100.0
+}
+
+fn rss_kb() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it is there");
+    line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
+}
+
+async fn tidewire(port: u16, count: usize) -> usize {
+    use tidewire_core::{client::Config, message::Publication, qos::QoS, topic::TopicName};
+    use tidewire_driver::clients::Endpoint;
+    let clients = tidewire_tokio::Clients::start();
+    let mut config = Config::default();
+    config.in_flight = u16::try_from(WINDOW).expect("it fits");
+    config.outbox_messages = WINDOW;
+    let client = clients.client(config, vec![Endpoint::new("127.0.0.1", port)]);
+    let topic = TopicName::new("bench/a").expect("a Topic Name");
+    let payload = bytes::Bytes::from_static(PAYLOAD);
+    let mut half = 0;
+    let mut open = std::collections::VecDeque::with_capacity(WINDOW);
+    for n in 0..count {
+        if n == count / 2 {
+            half = rss_kb();
+        }
+        let publication = Publication::new(topic.clone(), payload.clone()).qos(QoS::AtLeastOnce);
+        open.push_back(client.publish(publication).await.expect("it is accepted"));
+        if open.len() == WINDOW {
+            open.pop_front().expect("a thousand").await.expect("it is acknowledged");
+        }
+    }
+    for receipt in open {
+        receipt.await.expect("it is acknowledged");
+    }
+    half
+}
+
+async fn rumqttc(port: u16, count: usize) -> usize {
+    use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+    let mut options = MqttOptions::new("bench", "127.0.0.1", port);
+    options.set_inflight(u16::try_from(WINDOW).expect("it fits"));
+    options.set_keep_alive(Duration::from_secs(60));
+    let (client, mut events) = AsyncClient::new(options, WINDOW);
+    let publisher = tokio::spawn(async move {
+        for _ in 0..count {
+            client.publish("bench/a", QoS::AtLeastOnce, false, PAYLOAD).await.expect("it is accepted");
+        }
+    });
+    let (mut acknowledged, mut half) = (0, 0);
+    while acknowledged < count {
+        if let Event::Incoming(Packet::PubAck(_)) = events.poll().await.expect("it goes on") {
+            acknowledged += 1;
+            if acknowledged == count / 2 {
+                half = rss_kb();
+            }
+        }
+    }
+    publisher.await.expect("it is through");
+    half
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [who, port, rest @ ..] = arguments.as_slice() else { panic!("client tidewire|rumqttc PORT [COUNT]") };
+    let port = port.parse().expect("a port");
+    let count = rest.first().map_or(1_000_000, |count| count.parse().expect("a number"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (before, begun) = (cpu(), Instant::now());
+    let half = match who.as_str() {
+        "tidewire" => runtime.block_on(tidewire(port, count)),
+        _ => runtime.block_on(rumqttc(port, count)),
+    };
+    let (used, took) = (cpu() - before, begun.elapsed().as_secs_f64());
+    println!("{who}: {used:.2} s CPU, {took:.2} s, {half} kB at half, {} kB at the end", rss_kb());
+}
