@@ -2,7 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod broker;
+mod client;
 mod decode;
 
 pub use broker::{Event, broker};
+pub use client::{Setup, Step, client};
 pub use decode::decode;

@@ -1,0 +1,255 @@
+use arbitrary::Arbitrary;
+use std::time::Duration;
+use tidewire_core::Input;
+use tidewire_core::client::{
+    Acknowledge, Action, Cause, Client, Config, OutboxFull, SessionLost, Subscription,
+};
+use tidewire_core::id::Token;
+use tidewire_core::message::Publication;
+use tidewire_core::output::Output;
+use tidewire_core::qos::QoS;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::time::Instant;
+use tidewire_core::topic::{TopicFilter, TopicName};
+use tidewire_core::version::Version;
+
+/// How a client is set up.
+#[derive(Arbitrary, Clone, Debug)]
+pub struct Setup {
+    version: u8,
+    keeps: bool,
+    fails: bool,
+    by_token: bool,
+    drops: bool,
+    small: bool,
+}
+
+/// What its application does, or a server that means it no good.
+#[derive(Arbitrary, Clone, Debug)]
+pub enum Step {
+    Publish {
+        qos: u8,
+        retain: bool,
+        expiry: Option<u8>,
+        size: u16,
+    },
+    Subscribe {
+        filter: u8,
+    },
+    Unsubscribe {
+        filter: u8,
+    },
+    Take,
+    Acknowledge {
+        at: u8,
+        refuse: bool,
+    },
+    Disconnect,
+    Connect,
+    Open {
+        fails: bool,
+    },
+    Close,
+    Wait {
+        millis: u16,
+    },
+    /// CONNACK, whose flags and reason are the fuzzer's.
+    Connack {
+        present: bool,
+        reason: u8,
+        properties: Vec<u8>,
+    },
+    Publication {
+        qos: u8,
+        dup: bool,
+        id: u8,
+        size: u32,
+    },
+    Answer {
+        kind: u8,
+        id: u8,
+        reason: Option<u8>,
+    },
+    Bytes(Vec<u8>),
+}
+
+const FILTERS: [&str; 4] = ["a", "a/+", "#", "$share/g/a"];
+
+/// A client and a hostile server: nothing panics, and the books balance after every step.
+pub fn client(setup: Setup, steps: Vec<Step>) {
+    let mut config = Config::default();
+    config.version =
+        [None, Some(Version::V5), Some(Version::V3_1_1), Some(Version::V3_1)][usize::from(setup.version % 4)];
+    config.session_expiry_seconds = if setup.keeps { 100 } else { 0 };
+    config.session_lost = if setup.fails { SessionLost::Fail } else { SessionLost::SendAsNew };
+    config.acknowledge = if setup.by_token { Acknowledge::ByToken } else { Acknowledge::WhenTaken };
+    config.outbox_full = if setup.drops { OutboxFull::DropOldest } else { OutboxFull::Reject };
+    if setup.small {
+        (config.inbox_messages, config.outbox_messages, config.in_flight) = (2, 4, 2);
+        config.receive_maximum = 2;
+    }
+    let mut stage = Stage {
+        client: Client::new(config, &[5; 32]),
+        now: Instant::from_secs(1000),
+        wanted: false,
+        connected: false,
+        tokens: vec![],
+        v5: setup.version % 4 < 2,
+    };
+    stage.client.connect(stage.now);
+    stage.act();
+    for step in steps.into_iter().take(200) {
+        stage.play(step);
+        stage.act();
+    }
+}
+
+struct Stage {
+    client: Client,
+    now: Instant,
+    wanted: bool,
+    connected: bool,
+    tokens: Vec<Token>,
+    v5: bool,
+}
+
+impl Stage {
+    fn play(&mut self, step: Step) {
+        let filter = |n: u8| TopicFilter::new(FILTERS[usize::from(n % 4)]).expect("a Topic Filter");
+        match step {
+            Step::Publish { qos, retain, expiry, size } => {
+                let topic = TopicName::new("a").expect("a Topic Name");
+                let qos = QoS::from_bits(qos % 3).expect("0, 1 or 2");
+                let mut publication =
+                    Publication::new(topic, vec![0; usize::from(size)]).qos(qos).retain(retain);
+                publication.message_expiry_interval = expiry.map(u32::from);
+                let _ = self.client.publish(self.now, publication);
+            }
+            Step::Subscribe { filter: n } => {
+                let identifier = (n & 0x80 != 0).then_some(7);
+                let _ = self.client.subscribe(&[Subscription::new(filter(n), QoS::ExactlyOnce)], identifier);
+            }
+            Step::Unsubscribe { filter: n } => drop(self.client.unsubscribe(&[filter(n)])),
+            Step::Take => {
+                while self.client.poll_event().is_some() {}
+                if let Some(message) = self.client.poll_message(self.now) {
+                    self.tokens.extend(message.token);
+                }
+            }
+            Step::Acknowledge { at, refuse } if !self.tokens.is_empty() => {
+                let token = self.tokens.remove(usize::from(at) % self.tokens.len());
+                let reason = if refuse { ReasonCode::QuotaExceeded } else { ReasonCode::Success };
+                self.client.acknowledge(token, reason);
+            }
+            Step::Acknowledge { .. } => {}
+            Step::Disconnect => {
+                let deadline = self.now.after_secs(3);
+                self.client.disconnect(self.now, deadline, ReasonCode::Success);
+            }
+            Step::Connect => self.client.connect(self.now),
+            Step::Open { fails } if self.wanted => {
+                self.wanted = false;
+                self.connected = !fails;
+                match fails {
+                    true => self.client.handle_close(self.now, Cause::Unreachable),
+                    false => self.client.handle_open(self.now),
+                }
+            }
+            Step::Open { .. } => {}
+            Step::Close => self.close(),
+            Step::Wait { millis } => {
+                self.now = self.now.after(Duration::from_millis(u64::from(millis) * 10));
+                self.client.handle_timeout(self.now);
+            }
+            Step::Connack { present, reason, properties } => {
+                let mut body = vec![u8::from(present), reason];
+                if self.v5 {
+                    body.push(u8::try_from(properties.len().min(100)).expect("at most 100"));
+                    body.extend(properties.iter().take(100));
+                }
+                self.packet(0x20, &body);
+            }
+            Step::Publication { qos, dup, id, size } => {
+                let qos = qos % 3;
+                let mut body = vec![0, 1, b'a'];
+                if qos > 0 {
+                    body.extend([0, 1 + id % 8]);
+                }
+                if self.v5 {
+                    body.push(0);
+                }
+                body.resize(body.len() + (size % 200_000) as usize, 7);
+                self.packet(0x30 | qos << 1 | u8::from(dup && qos > 0) << 3, &body);
+            }
+            Step::Answer { kind, id, reason } => {
+                let mut body = vec![0, 1 + id % 8];
+                let header = [0x40, 0x50, 0x62, 0x70, 0x90, 0xb0][usize::from(kind % 6)];
+                if header >= 0x90 && self.v5 {
+                    body.push(0);
+                }
+                body.extend(reason);
+                self.packet(header, &body);
+            }
+            Step::Bytes(bytes) => self.hear(&bytes),
+        }
+    }
+
+    fn packet(&mut self, header: u8, body: &[u8]) {
+        let mut packet = vec![header];
+        let mut length = body.len();
+        while length >= 0x80 {
+            packet.push((length & 0x7f | 0x80).to_le_bytes()[0]);
+            length >>= 7;
+        }
+        packet.push(length.to_le_bytes()[0]);
+        packet.extend(body);
+        self.hear(&packet);
+    }
+
+    fn hear(&mut self, mut bytes: &[u8]) {
+        while self.connected && !bytes.is_empty() {
+            if let Some(space) = self.client.payload_space() {
+                let n = space.len().min(bytes.len());
+                let (now, later) = bytes.split_at(n);
+                space[..n].copy_from_slice(now);
+                bytes = later;
+                if self.client.handle_payload(self.now, n) != Input::More {
+                    return;
+                }
+                continue;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(1000));
+            bytes = later;
+            if self.client.handle_bytes(self.now, now) == Input::Done {
+                return;
+            }
+            self.client.check();
+        }
+    }
+
+    fn close(&mut self) {
+        if std::mem::take(&mut self.connected) {
+            self.client.handle_close(self.now, Cause::Closed);
+        }
+    }
+
+    fn act(&mut self) {
+        self.client.check();
+        while let Some(action) = self.client.poll_action() {
+            match action {
+                Action::Open(_) => self.wanted = true,
+                Action::Transmit => {
+                    while self.client.poll_transmit(self.now, 1000, &mut Output::default()) {}
+                }
+                Action::Abort => {
+                    if std::mem::take(&mut self.wanted) {
+                        self.client.handle_close(self.now, Cause::Unreachable);
+                    }
+                    self.close();
+                }
+                _ => {}
+            }
+            self.client.check();
+        }
+    }
+}
