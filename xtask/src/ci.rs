@@ -6,7 +6,11 @@ use crate::{Result, fuzz, targets, test, tidy};
 const FUZZ_SECONDS: u32 = 20;
 
 /// Workspaces of their own.
-const ASIDE: [(&str, &str); 2] = [("fuzz", "fuzz/Cargo.toml"), ("benches", "benches/Cargo.toml")];
+const ASIDE: [(&str, &str); 3] = [
+    ("fuzz", "fuzz/Cargo.toml"),
+    ("benches", "benches/Cargo.toml"),
+    ("browser", "crates/core/examples/browser/Cargo.toml"),
+];
 
 pub(crate) fn run() -> Result {
     step("formatting", || {

@@ -8,6 +8,7 @@ mod count;
 mod fuzz;
 mod packages;
 mod shell;
+mod size;
 mod targets;
 mod test;
 mod tidy;
@@ -20,7 +21,8 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 const USAGE: &str = "usage: cargo xtask TASK
   test [NAME…]                  all tests, or those with such a part in their names
   tidy [--write]                checks the shape of the repository; --write renews the tables in docs
-  targets                       builds the core for bare metal and for WebAssembly
+  targets                       builds the core, and its examples, for bare metal and for WebAssembly
+  size                          says what a client takes on bare metal
   fuzz TARGET|all [--seconds N] feeds a fuzz target for so long (60)
   ci                            all that .ci/run does after it has installed what it needs";
 
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(false),
         ["tidy", "--write"] => tidy::run(true),
         ["targets"] => targets::run(),
+        ["size"] => size::run(),
         ["fuzz", target] => fuzz::run(target, 60),
         ["fuzz", target, "--seconds", n] => n.parse().map_err(Into::into).and_then(|n| fuzz::run(target, n)),
         ["ci"] => ci::run(),

@@ -1,19 +1,29 @@
 //! `cargo xtask targets`: the core builds where there is no operating system.
-use crate::Result;
-use crate::shell::{cargo, run as run_command, step};
+use crate::shell::{cargo, root, run as run_command, step, target};
+use crate::{Result, size};
 
 pub(crate) const ALL: [&str; 2] = ["thumbv7em-none-eabi", "wasm32-unknown-unknown"];
 
 pub(crate) fn run() -> Result {
-    for target in ALL {
+    for machine in ALL {
         for features in [&[][..], &["--no-default-features"], &["--no-default-features", "--features=client"]]
         {
-            step(&format!("core for {target} {}", features.join(" ")), || {
-                let mut build = cargo(&["build", "--package", "tidewire-core", "--lib", "--target", target]);
+            step(&format!("core for {machine} {}", features.join(" ")), || {
+                let mut build = cargo(&["build", "--package", "tidewire-core", "--lib", "--target", machine]);
                 build.args(features);
                 run_command(build)
             })?;
         }
     }
-    Ok(())
+    step("a client in a browser", || {
+        let manifest = root().join("crates/core/examples/browser/Cargo.toml");
+        // Built for a page, and played without one.
+        for arguments in [&["build", "--target", "wasm32-unknown-unknown"][..], &["run"]] {
+            let mut cargo = cargo(arguments);
+            cargo.arg("--manifest-path").arg(&manifest).env("CARGO_TARGET_DIR", target().join("browser"));
+            run_command(cargo)?;
+        }
+        Ok(())
+    })?;
+    step("a client on bare metal", || size::build().map(drop))
 }
