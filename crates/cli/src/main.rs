@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod broker;
+mod check;
 mod limits;
 mod say;
 mod usage;
@@ -28,6 +29,8 @@ struct Arguments {
 enum Command {
     /// Run an MQTT broker
     Broker(broker::Arguments),
+    /// Check whether a broker keeps to the specification
+    Check(check::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     };
     let result = match arguments.command {
         Command::Broker(arguments) => broker::run(arguments),
+        Command::Check(arguments) => check::check(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
