@@ -350,6 +350,26 @@ fn each_reason_reaches_its_ticket() {
 }
 
 #[test]
+fn each_filter_has_its_answer() {
+    for (version, reasons, last) in [
+        (V5, [0x87, 1, 0xa2], ReasonCode::WildcardSubscriptionsNotSupported),
+        (Version::V3_1_1, [0x80, 1, 0x80], ReasonCode::UnspecifiedError),
+    ] {
+        let none = PropertiesBuf::new();
+        let mut s = Scripted::up(version, &none, |_| {});
+        let filters =
+            ["a", "b", "c"].map(|f| Subscription::new(TopicFilter::new(f).unwrap(), QoS::ExactlyOnce));
+        let ticket = s.client.subscribe(&filters, None).unwrap();
+        s.sent();
+        let properties = none.as_properties();
+        s.says(version, &Packet::Suback(Suback { packet_id: id(1), properties, reasons: &reasons }));
+        let Some(Event::Subscribed(answered, answers)) = s.event() else { panic!("an answer") };
+        assert_eq!((answered, answers[1], answers[2]), (ticket, ReasonCode::GrantedQoS1, last));
+        assert!(answers[0].is_error());
+    }
+}
+
+#[test]
 fn acknowledgements_leave_in_the_order_of_the_messages() {
     let none = PropertiesBuf::new();
     let mut s = Scripted::up(V5, &none, |config| config.acknowledge = Acknowledge::ByToken);
