@@ -44,6 +44,10 @@ impl Client {
     }
 
     fn say_goodbye(&mut self, reason: ReasonCode) {
+        if reason == ReasonCode::DisconnectWithWill && !self.version.is_v5() {
+            // Before 5.0 every goodbye discards the will; only an end without one publishes it.
+            return;
+        }
         // Some reasons only a server may give.
         let reason = if is_disconnect(reason, Role::Server) { reason } else { ReasonCode::UnspecifiedError };
         let disconnect = Packet::Disconnect(Disconnect { reason, properties: Properties::default() });

@@ -247,13 +247,13 @@ impl Client {
             self.numbered = self.numbered.wrapping_add(1);
             let number = self.numbered;
             if kind == AckKind::Pubrec {
-                self.holding.push(Holding { packet_id, number, answer: None });
+                self.holding.insert(packet_id, Holding { number, answer: None });
             }
             self.link.unanswered.push_back(Unanswered { number, packet_id, kind, answer: None });
             return self.deliver(incoming, Some(Token { packet_id, epoch: number }));
         }
         // It came before. Who has it may not have said so yet; or said so on a connection that is gone.
-        let unanswered = match self.holding.iter().find(|held| held.packet_id == packet_id) {
+        let unanswered = match self.holding.get(&packet_id) {
             Some(held) => Unanswered { number: held.number, packet_id, kind, answer: held.answer },
             None => Unanswered { number: 0, packet_id, kind, answer: Some(ReasonCode::Success) },
         };
@@ -284,7 +284,7 @@ impl Client {
 
     /// [MQTT-4.3.3-11]
     fn on_pubrel(&mut self, packet_id: PacketId) {
-        self.holding.retain(|held| held.packet_id != packet_id);
+        self.holding.remove(&packet_id);
         let reason = match self.receiver.release(packet_id) {
             true => ReasonCode::Success,
             false => ReasonCode::PacketIdentifierNotFound,
@@ -301,7 +301,7 @@ impl Client {
         }
         let reason =
             if AckKind::Puback.has(reason) { reason } else { ReasonCode::ImplementationSpecificError };
-        if let Some(held) = self.holding.iter_mut().find(|held| held.number == token.epoch) {
+        if let Some(held) = self.holding.get_mut(&token.packet_id).filter(|held| held.number == token.epoch) {
             held.answer = Some(reason);
         }
         // An old token names nothing here: it can't acknowledge another message that has the same identifier now.
@@ -313,13 +313,13 @@ impl Client {
 
     /// PUBACK and PUBREC in the order of their PUBLISHes. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
     fn release_answers(&mut self) {
-        while let Some(&Unanswered { number, packet_id, kind, answer: Some(reason) }) =
+        while let Some(&Unanswered { packet_id, kind, answer: Some(reason), .. }) =
             self.link.unanswered.front()
         {
             self.link.unanswered.pop_front();
             encode_ack(kind, packet_id, reason, self.version, &mut self.link.out);
             if kind == AckKind::Pubrec {
-                self.holding.retain(|held| held.number != number);
+                self.holding.remove(&packet_id);
                 if reason.is_error() {
                     self.receiver.release(packet_id);
                 }

@@ -48,7 +48,7 @@ use crate::time::{Deadline, Instant};
 use crate::topic::{TopicFilter, TopicName};
 use crate::version::Version;
 use actions::Actions;
-use alloc::vec::Vec;
+use alloc::collections::BTreeMap;
 use core::fmt;
 use inbox::Inbox;
 use link::Link;
@@ -132,7 +132,6 @@ struct Leaving {
 /// A QoS 2 message between its PUBLISH and our PUBREC, over any number of connections.
 #[derive(Debug)]
 struct Holding {
-    packet_id: PacketId,
     number: u32,
     answer: Option<ReasonCode>,
 }
@@ -186,7 +185,7 @@ pub struct Client {
     inbox: Inbox,
     actions: Actions,
     /// QoS 2 messages that the application has, or that wait for it, without an answer.
-    holding: Vec<Holding>,
+    holding: BTreeMap<PacketId, Holding>,
     /// Messages that were given a number to be acknowledged by.
     numbered: u32,
     last_topic: Option<TopicName>,
@@ -225,7 +224,7 @@ impl Client {
             requests: Requests::default(),
             inbox: Inbox::default(),
             actions: Actions::default(),
-            holding: Vec::new(),
+            holding: BTreeMap::new(),
             numbered: 0,
             last_topic: None,
             tickets: 0,

@@ -108,14 +108,15 @@ impl Machine for Clients {
     fn handle_journal_failed(&mut self, _now: Instant) {}
 
     fn shutdown(&mut self, now: Instant, deadline: Instant) {
-        self.ends = Some(deadline);
+        let left = self.members.iter().flatten().filter(|member| !member.ended).count();
+        self.going = Some(left);
         for index in 0..u32::try_from(self.members.len()).unwrap_or(u32::MAX) {
             if let Some(member) = self.member(index) {
                 member.client.disconnect(now, deadline, ReasonCode::Success);
                 self.act(now, index);
             }
         }
-        if self.members.iter().flatten().next().is_none() {
+        if left == 0 {
             self.tasks.push_back(Task::Attend(Matter::Drained));
         }
     }

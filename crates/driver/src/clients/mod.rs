@@ -111,8 +111,8 @@ pub struct Clients {
     resolver: Resolver,
     poster: Poster,
     notices: Vec<Notice>,
-    /// No new client is made, and those that there are go.
-    ends: Option<Instant>,
+    /// No new client is made, and those that there are go: so many are left.
+    going: Option<usize>,
 }
 
 impl fmt::Debug for Clients {
@@ -137,7 +137,7 @@ impl Clients {
             resolver: Resolver::default(),
             poster: Arc::clone(&poster),
             notices: Vec::new(),
-            ends: None,
+            going: None,
         };
         (clients, Maker::new(poster))
     }
@@ -169,9 +169,12 @@ impl Clients {
             u32::try_from(self.members.len() - 1).expect("there are fewer clients than that")
         });
         member.generation = self.generations[index as usize];
-        match self.ends {
+        match self.going {
             None => member.client.connect(now),
-            Some(_) => member.shared.close(),
+            Some(_) => {
+                member.ended = true;
+                member.shared.close();
+            }
         }
         let id = ClientId { index, generation: member.generation };
         self.members[index as usize] = Some(member);
@@ -239,6 +242,7 @@ impl Clients {
                 _ => {}
             }
         }
+        let had_ended = member.ended;
         member.tell(now, &mut self.notices);
         let due = member.client.poll_timeout().map(|deadline| deadline.at);
         if let Some(at) = due
@@ -249,11 +253,15 @@ impl Clients {
             }
             self.deadlines.insert((at, index));
         }
+        let gone = member.ended && !had_ended;
         if member.ended && member.abandoned {
             self.remove(index);
         }
-        if self.ends.is_some() && self.members.iter().flatten().all(|member| member.ended) {
-            self.tasks.push_back(Task::Attend(Matter::Drained));
+        if let Some(left) = self.going.as_mut().filter(|left| gone && **left > 0) {
+            *left -= 1;
+            if *left == 0 {
+                self.tasks.push_back(Task::Attend(Matter::Drained));
+            }
         }
     }
 
