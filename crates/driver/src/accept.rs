@@ -1,7 +1,14 @@
-//! What to do when `accept` fails: go on, always, and never by spinning.
+//! From listeners to shards. When `accept` fails: go on, always, and never by spinning.
+use crate::serve::ServerMailbox;
 use std::io::{self, ErrorKind};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tidewire_core::broker::policy::Peer;
 use tidewire_core::time::Instant;
+
+/// How long to wait for a shard that has not taken what was accepted before.
+pub const FULL_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long the first pause of an episode is; each further one doubles it.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -11,6 +18,33 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const FLEETING_MAXIMUM: u32 = 64;
 /// An episode of errors is over when none came for so long.
 const EPISODE_SECONDS: u64 = 10;
+
+/// All shards, and whose turn it is among them, for all listeners together.
+#[derive(Debug)]
+pub struct Turns {
+    mailboxes: Vec<ServerMailbox>,
+    next: AtomicUsize,
+}
+
+impl Turns {
+    /// The first of them is next.
+    pub fn new(mailboxes: Vec<ServerMailbox>) -> Self {
+        Self { mailboxes, next: AtomicUsize::new(0) }
+    }
+
+    /// Gives the socket back if every shard has too many of them: then wait for [`FULL_PAUSE`], and accept no
+    /// other meanwhile.
+    pub fn hand_over(&self, mut socket: TcpStream, peer: Peer) -> Result<(), TcpStream> {
+        for _ in 0..self.mailboxes.len() {
+            let next = self.next.fetch_add(1, Ordering::Relaxed) % self.mailboxes.len();
+            match self.mailboxes[next].post_accepted(socket, peer) {
+                Ok(()) => return Ok(()),
+                Err(back) => socket = back,
+            }
+        }
+        Err(socket)
+    }
+}
 
 /// Worth one log line.
 #[derive(Debug)]

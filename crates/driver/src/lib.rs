@@ -20,6 +20,7 @@ pub mod poll;
 mod reactor;
 #[cfg(test)]
 mod script;
+pub mod serve;
 mod shard;
 mod thread;
 

@@ -34,8 +34,8 @@ use std::time::Duration;
 use tidewire_core::broker::Config;
 use tidewire_core::id::ShardId;
 use tidewire_driver::accept::Notice;
+use tidewire_driver::serve::{Running, ServeConfig, Stopper};
 use tidewire_driver::{Clock, ShardSetup};
-use tidewire_tokio::{Running, ServeConfig, Stopper};
 
 /// What a server is to be like.
 #[derive(Clone)]

@@ -2,19 +2,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-use tidewire_core::broker::Broker;
 use tidewire_core::broker::policy::Peer;
-use tidewire_driver::accept::{Advice, Notice, Patience};
-use tidewire_driver::{Clock, Mailbox};
+use tidewire_driver::Clock;
+use tidewire_driver::accept::{Advice, FULL_PAUSE, Notice, Patience, Turns};
+use tidewire_driver::serve::Notices;
 use tokio::net::{TcpListener, TcpStream};
-
-/// How long to wait for a shard that has not taken what was accepted before.
-const FULL_PAUSE: Duration = Duration::from_millis(5);
-
-/// Who wants to hear about listeners.
-pub(crate) type Notices = Arc<dyn Fn(Notice) + Send + Sync>;
 
 /// One listener's loop. It ends only when it is dropped.
 pub(crate) struct Acceptor {
@@ -23,30 +15,6 @@ pub(crate) struct Acceptor {
     pub(crate) clock: Clock,
     pub(crate) notices: Notices,
     pub(crate) shards: Arc<Turns>,
-}
-
-/// All shards, whose turn it is among them, for all listeners together.
-pub(crate) struct Turns {
-    mailboxes: Vec<Mailbox<Broker, std::net::TcpStream>>,
-    next: AtomicUsize,
-}
-
-impl Turns {
-    pub(crate) fn new(mailboxes: Vec<Mailbox<Broker, std::net::TcpStream>>) -> Self {
-        Self { mailboxes, next: AtomicUsize::new(0) }
-    }
-
-    /// Gives the socket back if every shard has too many of them.
-    fn hand_over(&self, mut socket: std::net::TcpStream, peer: Peer) -> Result<(), std::net::TcpStream> {
-        for _ in 0..self.mailboxes.len() {
-            let next = self.next.fetch_add(1, Ordering::Relaxed) % self.mailboxes.len();
-            match self.mailboxes[next].post_accepted(socket, peer) {
-                Ok(()) => return Ok(()),
-                Err(back) => socket = back,
-            }
-        }
-        Err(socket)
-    }
 }
 
 impl Acceptor {

@@ -10,7 +10,7 @@ mod client;
 mod serve;
 
 pub use client::Clients;
-pub use serve::{Running, ServeConfig, Stopper, serve};
+pub use serve::serve;
 
 use std::future::Future;
 use std::io::{self, IoSlice};
