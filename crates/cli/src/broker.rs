@@ -1,9 +1,10 @@
 //! `tidewire broker`.
 use crate::limits;
 use crate::say::{self, Failure};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::sync::Arc;
 use std::time::Duration;
-use tidewire_server::{Bound, IPV6_SKIPPED, Options, Server, Signal, Signals};
+use tidewire_server::{Bound, IPV6_SKIPPED, Options, Runtime, Server, Signal, Signals};
 
 /// What an orderly end may take. Supervisors commonly kill after ten seconds.
 const GRACE: Duration = Duration::from_secs(8);
@@ -19,6 +20,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     shards: Option<u16>,
 
+    /// What the shards run on; clients notice no difference
+    #[arg(long, value_name = "NAME", default_value_t, value_parser = runtimes())]
+    runtime: Runtime,
+
     /// Set a limit, such as packet_bytes=1MiB; may be given several times; `--limit help` lists all of them
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
@@ -26,6 +31,10 @@ pub(crate) struct Arguments {
     /// Let everybody in, from other machines too: user names and passwords are not checked
     #[arg(long)]
     allow_anonymous: bool,
+}
+
+fn runtimes() -> impl TypedValueParser<Value = Runtime> {
+    PossibleValuesParser::new(Runtime::ALL.map(Runtime::name)).try_map(|name| name.parse::<Runtime>())
 }
 
 /// Runs until it is told to end.
@@ -52,6 +61,7 @@ fn options(arguments: Arguments) -> Result<Options, Failure> {
     options.memory_is_set = arguments.limits.iter().any(|limit| limit.starts_with("shard_queued_bytes="));
     options.listen = arguments.listen;
     options.shards = arguments.shards;
+    options.runtime = arguments.runtime;
     options.allow_anonymous = arguments.allow_anonymous;
     options.warn = Arc::new(|warning| say::error_line(format_args!("warning: {warning}")));
     Ok(options)
@@ -59,9 +69,9 @@ fn options(arguments: Arguments) -> Result<Options, Failure> {
 
 /// What it is, where it is, and whom it lets in. Whoever started it may wait for its last line.
 fn print_banner(server: &Server, by_default: bool) {
-    let shards = server.shards();
+    let (shards, runtime) = (server.shards(), server.runtime());
     let plural = if shards == 1 { "" } else { "s" };
-    say::line(format_args!("tidewire {}, {shards} shard{plural}", env!("CARGO_PKG_VERSION")));
+    say::line(format_args!("tidewire {}, {shards} shard{plural} on {runtime}", env!("CARGO_PKG_VERSION")));
     for listener in server.listeners() {
         say::line(describe(listener));
     }

@@ -22,6 +22,8 @@ mod reactor;
 mod script;
 pub mod serve;
 mod shard;
+#[cfg(feature = "_suite")]
+pub mod suite;
 mod thread;
 
 pub use clients::Clients;

@@ -21,10 +21,12 @@ mod error;
 mod listeners;
 mod memory;
 pub mod policy;
+mod runtime;
 mod signals;
 
 pub use error::StartError;
 pub use listeners::{Bound, DEFAULT_LISTEN, IPV6_SKIPPED};
+pub use runtime::{Runtime, UnknownRuntime};
 pub use signals::{Signal, Signals};
 pub use tidewire_core::broker::{LimitError, Limits};
 
@@ -45,6 +47,8 @@ pub struct Options {
     pub listen: Vec<String>,
     /// How many shards. None: one for each core.
     pub shards: Option<u16>,
+    /// What the shards run on.
+    pub runtime: Runtime,
     /// The table of limits.
     pub limits: Limits,
     /// `shard_queued_bytes` was set and is not to be sized to the machine.
@@ -60,6 +64,7 @@ impl Default for Options {
         Self {
             listen: Vec::new(),
             shards: None,
+            runtime: Runtime::default(),
             limits: Limits::default(),
             memory_is_set: false,
             allow_anonymous: false,
@@ -73,6 +78,7 @@ impl std::fmt::Debug for Options {
         f.debug_struct("Options")
             .field("listen", &self.listen)
             .field("shards", &self.shards)
+            .field("runtime", &self.runtime)
             .field("allow_anonymous", &self.allow_anonymous)
             .finish_non_exhaustive()
     }
@@ -125,6 +131,7 @@ pub struct Server {
     running: Running,
     listeners: Vec<Bound>,
     shards: u16,
+    runtime: Runtime,
 }
 
 impl Server {
@@ -139,8 +146,8 @@ impl Server {
         let (listeners, sockets): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
         let notices = notices(&listeners, options);
         let config = ServeConfig { listeners: sockets, shards: setups, clock: Clock::start(), notices };
-        let running = tidewire_tokio::serve(config).map_err(StartError::Runtime)?;
-        Ok(Self { running, listeners, shards })
+        let running = options.runtime.serve(config).map_err(StartError::Runtime)?;
+        Ok(Self { running, listeners, shards, runtime: options.runtime })
     }
 
     /// Where it listens, with the ports that were given to port 0.
@@ -156,6 +163,11 @@ impl Server {
     /// How many shards it has.
     pub fn shards(&self) -> u16 {
         self.shards
+    }
+
+    /// What its shards run on.
+    pub fn runtime(&self) -> Runtime {
+        self.runtime
     }
 
     /// Stops it, from another thread for instance.

@@ -162,6 +162,11 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
         &self.reactor
     }
 
+    /// The same, to wait with.
+    pub fn reactor_mut(&mut self) -> &mut R {
+        &mut self.reactor
+    }
+
     /// Does what can be done without waiting, within a bound.
     pub fn turn(&mut self) -> Turn {
         let now = self.reactor.now();

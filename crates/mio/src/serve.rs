@@ -1,0 +1,42 @@
+//! A whole server: a thread for each shard, and one that accepts.
+use crate::MioReactor;
+use crate::accept::Acceptor;
+use std::io;
+use std::time::Duration;
+use tidewire_driver::serve::{Running, ServeConfig, ServerMailbox};
+use tidewire_driver::{Clock, Machine, Reactor, Shard, ShardSetup, Turn};
+
+/// Starts a server. Each thread's panic ends the process.
+pub fn serve(config: ServeConfig) -> io::Result<Running> {
+    let mailboxes = config.mailboxes();
+    let clock = config.clock;
+    let reactors =
+        config.shards.iter().map(|_| MioReactor::new(clock)).collect::<io::Result<Vec<_>>>()?;
+    let acceptor = Acceptor::new(config.listeners, clock, config.notices, mailboxes.clone())?;
+    let stop = acceptor.stop();
+    let mut running = Running::new(clock, mailboxes, move || stop.ask());
+    for (reactor, setup) in reactors.into_iter().zip(config.shards) {
+        running.spawn_shard(setup, move |setup, mailboxes| serve_shard(setup, clock, reactor, mailboxes))?;
+    }
+    running.spawn("acceptor".into(), move || acceptor.run())?;
+    Ok(running)
+}
+
+fn serve_shard(setup: ShardSetup, clock: Clock, reactor: MioReactor, mailboxes: Vec<ServerMailbox>) {
+    let shard = Shard::start(setup, clock, reactor, mailboxes);
+    run(shard).expect("a poll of our own can be waited for");
+}
+
+/// Turns a shard on this thread until its shutdown is done.
+pub fn run<M: Machine>(mut shard: Shard<MioReactor, M>) -> io::Result<()> {
+    shard.mailbox().wake_with(shard.reactor().waker());
+    loop {
+        let time = match shard.turn() {
+            Turn::Ended => return Ok(()),
+            Turn::Again => Some(Duration::ZERO),
+            Turn::Wait(None) => None,
+            Turn::Wait(Some(at)) => Some(at.saturating_duration_since(shard.reactor().now())),
+        };
+        shard.reactor_mut().wait(time)?;
+    }
+}
