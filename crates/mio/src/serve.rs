@@ -10,8 +10,7 @@ use tidewire_driver::{Clock, Machine, Reactor, Shard, ShardSetup, Turn};
 pub fn serve(config: ServeConfig) -> io::Result<Running> {
     let mailboxes = config.mailboxes();
     let clock = config.clock;
-    let reactors =
-        config.shards.iter().map(|_| MioReactor::new(clock)).collect::<io::Result<Vec<_>>>()?;
+    let reactors = config.shards.iter().map(|_| MioReactor::new(clock)).collect::<io::Result<Vec<_>>>()?;
     let acceptor = Acceptor::new(config.listeners, clock, config.notices, mailboxes.clone())?;
     let stop = acceptor.stop();
     let mut running = Running::new(clock, mailboxes, move || stop.ask());

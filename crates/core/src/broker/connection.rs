@@ -1,6 +1,7 @@
 //! What a network connection knows, and the table of them.
 use super::incoming::Incoming;
 use super::policy::Peer;
+use super::table::Table;
 use crate::codec::{Decoder, Mode};
 use crate::id::ConnectionId;
 use crate::time::Instant;
@@ -224,7 +225,7 @@ const POOLED_BYTES: usize = 256 * 1024;
 /// All connections, by index and generation.
 #[derive(Default)]
 pub(super) struct Connections {
-    table: Vec<Connection>,
+    table: Table<Connection>,
     free: Vec<u32>,
     #[expect(clippy::vec_box, reason = "what is pooled is the box")]
     pool: Vec<Box<Lane>>,
@@ -233,22 +234,18 @@ pub(super) struct Connections {
 impl Connections {
     pub(super) fn open(&mut self, accepted: Instant, peer: &Peer) -> ConnectionId {
         if let Some(index) = self.free.pop() {
-            let generation = self.table[index as usize].generation;
-            self.table[index as usize] = Connection::new(accepted, peer, generation);
+            let generation = self.table[index].generation;
+            self.table[index] = Connection::new(accepted, peer, generation);
             return ConnectionId { index, generation };
         }
-        if self.table.len() == self.table.capacity() {
-            self.table.reserve_exact((self.table.len() / 8).max(64));
-        }
-        self.table.push(Connection::new(accepted, peer, 0));
-        let index = u32::try_from(self.table.len() - 1).expect("there are fewer sockets than that");
+        let index = self.table.push(Connection::new(accepted, peer, 0));
         ConnectionId { index, generation: 0 }
     }
 
     /// Forgets it. A later event about it will find nothing.
     pub(super) fn free(&mut self, id: ConnectionId) {
         self.recycle(id.index);
-        let connection = &mut self.table[id.index as usize];
+        let connection = &mut self.table[id.index];
         connection.decoder = Decoder::default();
         connection.lane = None;
         connection.state = State::Free;
@@ -258,31 +255,29 @@ impl Connections {
 
     /// If it is still the one that the id names.
     pub(super) fn get(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.table
-            .get_mut(id.index as usize)
-            .filter(|c| c.generation == id.generation && c.state != State::Free)
+        self.table.get_mut(id.index).filter(|c| c.generation == id.generation && c.state != State::Free)
     }
 
     pub(super) fn id(&self, index: u32) -> ConnectionId {
-        ConnectionId { index, generation: self.table[index as usize].generation }
+        ConnectionId { index, generation: self.table[index].generation }
     }
 
     /// What a busy connection needs, from the pool if it had none.
     pub(super) fn lane(&mut self, index: u32) -> &mut Lane {
         let pool = &mut self.pool;
-        self.table[index as usize].lane.get_or_insert_with(|| pool.pop().unwrap_or_default())
+        self.table[index].lane.get_or_insert_with(|| pool.pop().unwrap_or_default())
     }
 
     /// An idle connection owns nothing.
     pub(super) fn rest(&mut self, index: u32) {
-        let connection = &self.table[index as usize];
+        let connection = &self.table[index];
         if connection.lane.as_ref().is_some_and(|l| l.is_idle()) {
             self.recycle(index);
         }
     }
 
     fn recycle(&mut self, index: u32) {
-        let Some(mut lane) = self.table[index as usize].lane.take() else { return };
+        let Some(mut lane) = self.table[index].lane.take() else { return };
         if self.pool.len() < POOL {
             lane.answers.clear();
             lane.out.clear();
@@ -307,7 +302,7 @@ impl Connections {
 
     /// Those that exist, by index.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
-        (0..).zip(&self.table).filter(|(_, c)| c.state != State::Free)
+        self.table.iter_from(0).filter(|(_, c)| c.state != State::Free)
     }
 }
 
@@ -315,12 +310,12 @@ impl core::ops::Index<u32> for Connections {
     type Output = Connection;
 
     fn index(&self, index: u32) -> &Connection {
-        &self.table[index as usize]
+        &self.table[index]
     }
 }
 
 impl core::ops::IndexMut<u32> for Connections {
     fn index_mut(&mut self, index: u32) -> &mut Connection {
-        &mut self.table[index as usize]
+        &mut self.table[index]
     }
 }

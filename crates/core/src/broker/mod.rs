@@ -41,6 +41,7 @@ mod session;
 mod settle;
 mod store;
 mod subscribe;
+mod table;
 mod timers;
 mod timing;
 mod trace;

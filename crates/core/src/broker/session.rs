@@ -2,6 +2,7 @@
 use super::connection::NONE;
 use super::ledger::Recipient;
 use super::store::MessageRef;
+use super::table::Table;
 use super::will::Will;
 use crate::delivery::{Receiver, Sender};
 use crate::id::{ConnectionId, LocalId, PacketId};
@@ -196,7 +197,7 @@ const POOLED_ENTRIES: usize = 2048;
 
 /// All sessions, by index and by Client Identifier.
 pub(super) struct Sessions {
-    table: Vec<Session>,
+    table: Table<Session>,
     free: Vec<u32>,
     by_client_id: HashTable<u32>,
     hash: FixedState,
@@ -207,7 +208,7 @@ pub(super) struct Sessions {
 impl Sessions {
     pub(super) fn new(seed: u64) -> Self {
         Self {
-            table: Vec::new(),
+            table: Table::default(),
             free: Vec::new(),
             by_client_id: HashTable::new(),
             hash: FixedState::with_seed(seed),
@@ -217,13 +218,13 @@ impl Sessions {
 
     pub(super) fn find(&self, client_id: &str) -> Option<u32> {
         self.by_client_id
-            .find(hash(&self.hash, client_id), |&i| *self.table[i as usize].client_id == *client_id)
+            .find(hash(&self.hash, client_id), |&i| *self.table[i].client_id == *client_id)
             .copied()
     }
 
     /// What stands for a Client Identifier, whichever sessions come and go under it; never 0.
     pub(super) fn key(&self, index: u32) -> u64 {
-        hash(&self.hash, &self.table[index as usize].client_id).max(1)
+        hash(&self.hash, &self.table[index].client_id).max(1)
     }
 
     /// The session of that key, if there is one now.
@@ -249,28 +250,21 @@ impl Sessions {
         };
         let index = match self.free.pop() {
             Some(index) => {
-                session.generation = self.table[index as usize].generation;
-                self.table[index as usize] = session;
+                session.generation = self.table[index].generation;
+                self.table[index] = session;
                 index
             }
-            None => {
-                if self.table.len() == self.table.capacity() {
-                    self.table.reserve_exact((self.table.len() / 8).max(64));
-                }
-                self.table.push(session);
-                u32::try_from(self.table.len() - 1).expect("there is no memory for so many")
-            }
+            None => self.table.push(session),
         };
         let (table, state) = (&self.table, &self.hash);
-        self.by_client_id
-            .insert_unique(hash(state, client_id), index, |&i| hash(state, &table[i as usize].client_id));
+        self.by_client_id.insert_unique(hash(state, client_id), index, |&i| hash(state, &table[i].client_id));
         index
     }
 
     /// Forgets it; its queues must be empty.
     pub(super) fn remove(&mut self, index: u32) {
         self.rest(index);
-        let session = &mut self.table[index as usize];
+        let session = &mut self.table[index];
         let client_id = core::mem::take(&mut session.client_id);
         session.kind = Kind::Free;
         session.generation = session.generation.wrapping_add(1);
@@ -284,12 +278,12 @@ impl Sessions {
     /// What a busy session needs, from the pool if it had none.
     pub(super) fn flow(&mut self, index: u32) -> &mut Flow {
         let pool = &mut self.pool;
-        self.table[index as usize].flow.get_or_insert_with(|| pool.pop().unwrap_or_default())
+        self.table[index].flow.get_or_insert_with(|| pool.pop().unwrap_or_default())
     }
 
     /// An idle session owns nothing.
     pub(super) fn rest(&mut self, index: u32) {
-        let session = &mut self.table[index as usize];
+        let session = &mut self.table[index];
         if session.flow.as_ref().is_some_and(|f| f.is_idle())
             && let Some(mut flow) = session.flow.take()
             && self.pool.len() < POOL
@@ -306,36 +300,36 @@ impl Sessions {
 
     /// The same, from the pool if it had none.
     pub(super) fn take_flow_or_new(&mut self, index: u32) -> Box<Flow> {
-        self.table[index as usize].flow.take().or_else(|| self.pool.pop()).unwrap_or_default()
+        self.table[index].flow.take().or_else(|| self.pool.pop()).unwrap_or_default()
     }
 
     /// Takes a flow out, so that others can be borrowed meanwhile.
     pub(super) fn take_flow(&mut self, index: u32) -> Option<Box<Flow>> {
-        self.table[index as usize].flow.take()
+        self.table[index].flow.take()
     }
 
     /// If it is still the one of that generation.
     pub(super) fn get(&mut self, index: u32, generation: u32) -> Option<&mut Session> {
-        self.table.get_mut(index as usize).filter(|s| s.generation == generation && s.kind != Kind::Free)
+        self.table.get_mut(index).filter(|s| s.generation == generation && s.kind != Kind::Free)
     }
 
     /// The same, to look at.
     pub(super) fn get_ref(&self, index: u32, generation: u32) -> Option<&Session> {
-        self.table.get(index as usize).filter(|s| s.generation == generation && s.kind != Kind::Free)
+        self.table.get(index).filter(|s| s.generation == generation && s.kind != Kind::Free)
     }
 
     /// How its host knows the session of a local subscriber.
     pub(super) fn local_id(&self, index: u32) -> LocalId {
-        LocalId { index, generation: self.table[index as usize].generation }
+        LocalId { index, generation: self.table[index].generation }
     }
 
     pub(super) fn recipient(&self, index: u32) -> Recipient {
-        Recipient { session: index, generation: self.table[index as usize].generation }
+        Recipient { session: index, generation: self.table[index].generation }
     }
 
     /// Does it still exist?
     pub(super) fn is(&self, who: Recipient) -> bool {
-        let session = self.table.get(who.session as usize);
+        let session = self.table.get(who.session);
         session.is_some_and(|s| s.generation == who.generation && s.kind != Kind::Free)
     }
 
@@ -346,15 +340,12 @@ impl Sessions {
 
     /// The first one at or behind this place.
     pub(super) fn next_from(&self, place: u32) -> Option<u32> {
-        (place..)
-            .zip(self.table.get(place as usize..)?)
-            .find(|(_, s)| s.kind != Kind::Free)
-            .map(|(index, _)| index)
+        self.table.iter_from(place).find(|(_, s)| s.kind != Kind::Free).map(|(index, _)| index)
     }
 
     /// All of them, by index.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Session)> {
-        (0..).zip(&self.table).filter(|(_, s)| s.kind != Kind::Free)
+        self.table.iter_from(0).filter(|(_, s)| s.kind != Kind::Free)
     }
 }
 
@@ -362,13 +353,13 @@ impl core::ops::Index<u32> for Sessions {
     type Output = Session;
 
     fn index(&self, index: u32) -> &Session {
-        &self.table[index as usize]
+        &self.table[index]
     }
 }
 
 impl core::ops::IndexMut<u32> for Sessions {
     fn index_mut(&mut self, index: u32) -> &mut Session {
-        &mut self.table[index as usize]
+        &mut self.table[index]
     }
 }
 

@@ -1,0 +1,104 @@
+//! A table that grows and never moves.
+//!
+//! One that is copied when it grows takes its memory twice meanwhile, holds everybody up, and leaves holes in the
+//! heap that nothing else fits in: a third more for each idle connection.
+use alloc::vec::Vec;
+use core::ops::{Index, IndexMut};
+
+/// Rows in a block: about a page.
+const BLOCK: usize = 64;
+
+/// Rows by their number, from 0 on; they stay as long as the table does.
+pub(super) struct Table<T> {
+    blocks: Vec<Vec<T>>,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { blocks: Vec::new() }
+    }
+}
+
+impl<T> Table<T> {
+    pub(super) fn len(&self) -> usize {
+        let last = self.blocks.last().map_or(0, Vec::len);
+        self.blocks.len().saturating_sub(1) * BLOCK + last
+    }
+
+    /// Adds a row, and says what its number is.
+    pub(super) fn push(&mut self, row: T) -> u32 {
+        let index = u32::try_from(self.len()).expect("there is no memory for so many");
+        if slot(index) == 0 {
+            self.blocks.push(Vec::with_capacity(BLOCK));
+        }
+        self.blocks[block(index)].push(row);
+        index
+    }
+
+    pub(super) fn get(&self, index: u32) -> Option<&T> {
+        self.blocks.get(block(index))?.get(slot(index))
+    }
+
+    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.blocks.get_mut(block(index))?.get_mut(slot(index))
+    }
+
+    /// All rows with their numbers, from this one on.
+    pub(super) fn iter_from(&self, index: u32) -> impl Iterator<Item = (u32, &T)> {
+        let rows = self.blocks.iter().skip(block(index)).flatten().skip(slot(index));
+        (index..).zip(rows)
+    }
+}
+
+impl<T> Index<u32> for Table<T> {
+    type Output = T;
+
+    fn index(&self, index: u32) -> &T {
+        &self.blocks[block(index)][slot(index)]
+    }
+}
+
+impl<T> IndexMut<u32> for Table<T> {
+    fn index_mut(&mut self, index: u32) -> &mut T {
+        &mut self.blocks[block(index)][slot(index)]
+    }
+}
+
+fn block(index: u32) -> usize {
+    index as usize / BLOCK
+}
+
+fn slot(index: u32) -> usize {
+    index as usize % BLOCK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_found_by_their_numbers_across_blocks() {
+        let mut table = Table::default();
+        for i in 0..200 {
+            assert_eq!(table.len(), i as usize);
+            assert_eq!(table.push(i * 2), i);
+        }
+        table[130] += 1;
+        assert_eq!((table[0], table[130], table.get(199), table.get(200)), (0, 261, Some(&398), None));
+        assert_eq!(table.get_mut(1000), None);
+        let tail: Vec<_> = table.iter_from(197).map(|(i, row)| (i, *row)).collect();
+        assert_eq!(tail, [(197, 394), (198, 396), (199, 398)]);
+        assert_eq!(table.iter_from(200).next(), None);
+    }
+
+    #[test]
+    fn rows_stay_where_they_are() {
+        let mut table = Table::default();
+        let first = table.push([0; 4]);
+        let before = core::ptr::from_ref(&table[first]);
+        for i in 0..1000 {
+            table.push([i; 4]);
+        }
+        assert_eq!(before, core::ptr::from_ref(&table[first]));
+    }
+}
