@@ -9,6 +9,7 @@ use core::ops::{Index, IndexMut};
 const BLOCK: usize = 64;
 
 /// Rows by their number, from 0 on; they stay as long as the table does.
+#[derive(Debug)]
 pub(super) struct Table<T> {
     blocks: Vec<Vec<T>>,
 }
@@ -23,6 +24,11 @@ impl<T> Table<T> {
     pub(super) fn len(&self) -> usize {
         let last = self.blocks.last().map_or(0, Vec::len);
         self.blocks.len().saturating_sub(1) * BLOCK + last
+    }
+
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.blocks.iter().map(Vec::capacity).sum()
     }
 
     /// Adds a row, and says what its number is.

@@ -1,5 +1,6 @@
 //! The filters, level by level.
 use super::subscribers::{Subscribers, Subscription};
+use crate::broker::table::Table;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
@@ -13,7 +14,7 @@ const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
 pub(super) struct Trie {
-    nodes: Vec<Node>,
+    nodes: Table<Node>,
     free: Vec<u32>,
     /// All nodes but the root, by their parent and label.
     edges: HashTable<u32>,
@@ -84,8 +85,10 @@ impl Node {
 
 impl Trie {
     pub(super) fn new(seed: u64) -> Self {
+        let mut nodes = Table::default();
+        nodes.push(Node::new(NONE, b""));
         Self {
-            nodes: vec![Node::new(NONE, b"")],
+            nodes,
             free: Vec::new(),
             edges: HashTable::new(),
             // Topics are the attacker's choice.
@@ -111,18 +114,18 @@ impl Trie {
     }
 
     pub(super) fn subscribers(&self, node: u32) -> Option<&Subscribers> {
-        Some(&self.nodes.get(node as usize)?.subscribers)
+        Some(&self.nodes.get(node)?.subscribers)
     }
 
     pub(super) fn subscribers_mut(&mut self, node: u32) -> &mut Subscribers {
-        &mut self.nodes[node as usize].subscribers
+        &mut self.nodes[node].subscribers
     }
 
     /// The text of the filter that ends here.
     pub(super) fn filter(&self, mut node: u32) -> String {
         let mut labels = Vec::new();
         while node != ROOT {
-            let Node { label, parent, .. } = &self.nodes[node as usize];
+            let Node { label, parent, .. } = &self.nodes[node];
             labels.push(label.as_bytes());
             node = *parent;
         }
@@ -133,7 +136,7 @@ impl Trie {
     /// Gives back this node, and those above it, as far as nothing needs them.
     pub(super) fn prune(&mut self, mut at: u32) {
         while at != ROOT {
-            let node = &self.nodes[at as usize];
+            let node = &self.nodes[at];
             if node.children > 0 || !node.subscribers.is_empty() {
                 return;
             }
@@ -143,9 +146,9 @@ impl Trie {
                 .find_entry(hash, |&other| other == at)
                 .expect("each node but the root is in the table of edges")
                 .remove();
-            self.nodes[at as usize] = Node::new(NONE, b"");
+            self.nodes[at] = Node::new(NONE, b"");
             self.free.push(at);
-            let above = &mut self.nodes[parent as usize];
+            let above = &mut self.nodes[parent];
             above.children -= 1;
             for child in [&mut above.plus, &mut above.sharp] {
                 if *child == at {
@@ -163,12 +166,12 @@ impl Trie {
         stack.push((ROOT, 0));
         while let Some((mut at, mut from)) = stack.pop() {
             loop {
-                let node = &self.nodes[at as usize];
+                let node = &self.nodes[at];
                 // Wildcards do not match a leading $. [MQTT-4.7.2-1]
                 let wild = at != ROOT || topic.first() != Some(&b'$');
                 // `#` includes the level above it. [MQTT-4.7.1-2]
                 if wild && node.sharp != NONE {
-                    self.nodes[node.sharp as usize].subscribers.append_to(found);
+                    self.nodes[node.sharp].subscribers.append_to(found);
                 }
                 let Some(rest) = topic.get(from..) else {
                     node.subscribers.append_to(found);
@@ -195,7 +198,7 @@ impl Trie {
     fn child(&self, parent: u32, label: &[u8]) -> Option<u32> {
         self.edges
             .find(edge_hash(&self.hash, parent, label), |&at| {
-                let node = &self.nodes[at as usize];
+                let node = &self.nodes[at];
                 node.parent == parent && node.label.as_bytes() == label
             })
             .copied()
@@ -203,7 +206,7 @@ impl Trie {
 
     fn grow(&mut self, parent: u32, label: &[u8]) -> u32 {
         let at = self.place(Node::new(parent, label));
-        let above = &mut self.nodes[parent as usize];
+        let above = &mut self.nodes[parent];
         above.children += 1;
         match label {
             b"+" => above.plus = at,
@@ -212,7 +215,7 @@ impl Trie {
         }
         let (nodes, hash) = (&self.nodes, &self.hash);
         self.edges.insert_unique(edge_hash(hash, parent, label), at, |&at| {
-            let node = &nodes[at as usize];
+            let node = &nodes[at];
             edge_hash(hash, node.parent, node.label.as_bytes())
         });
         at
@@ -220,15 +223,10 @@ impl Trie {
 
     fn place(&mut self, node: Node) -> u32 {
         if let Some(at) = self.free.pop() {
-            self.nodes[at as usize] = node;
+            self.nodes[at] = node;
             return at;
         }
-        // Doubling would leave up to half of the largest table unused.
-        if self.nodes.len() == self.nodes.capacity() {
-            self.nodes.reserve_exact(self.nodes.len() / 4 + 4);
-        }
-        self.nodes.push(node);
-        u32::try_from(self.nodes.len() - 1).expect("2^32 nodes are more than fit in memory")
+        self.nodes.push(node)
     }
 
     #[cfg(test)]
@@ -238,7 +236,7 @@ impl Trie {
             label + node.subscribers.bytes_estimate()
         };
         self.nodes.capacity() * size_of::<Node>()
-            + self.nodes.iter().map(beside).sum::<usize>()
+            + self.nodes.iter_from(ROOT).map(|(_, node)| beside(node)).sum::<usize>()
             + self.free.capacity() * size_of::<u32>()
             + self.edges.allocation_size()
     }
@@ -249,20 +247,20 @@ impl Trie {
         let mut children = vec![0; self.nodes.len()];
         let mut subscriptions = Vec::new();
         let mut detached = 0;
-        for (at, node) in self.nodes.iter().enumerate() {
+        for (at, node) in self.nodes.iter_from(ROOT) {
             node.subscribers.append_to(&mut subscriptions);
             if node.parent == NONE {
                 assert!(node.subscribers.is_empty(), "nobody subscribes at {at}");
-                assert!(at == ROOT as usize || node.children == 0, "nothing hangs on the free node {at}");
+                assert!(at == ROOT || node.children == 0, "nothing hangs on the free node {at}");
                 detached += 1;
                 continue;
             }
             assert!(node.children > 0 || !node.subscribers.is_empty(), "{at} is needed");
-            assert_eq!(self.child(node.parent, node.label.as_bytes()).map(|c| c as usize), Some(at));
+            assert_eq!(self.child(node.parent, node.label.as_bytes()), Some(at));
             children[node.parent as usize] += 1;
         }
         assert_eq!(detached, self.free.len() + 1, "only the root and free nodes have no parent");
-        for (at, node) in (0..).zip(&self.nodes) {
+        for (at, node) in self.nodes.iter_from(ROOT) {
             assert_eq!(children[at as usize], node.children, "children of {at}");
             for (child, label) in [(node.plus, b"+"), (node.sharp, b"#")] {
                 assert_eq!(self.child(at, label), (child != NONE).then_some(child), "wildcards of {at}");
