@@ -5,8 +5,9 @@ use crate::Result;
 use crate::count::Count;
 use crate::packages::{MOSQUITTO, NODE, Need, PYTHON};
 use crate::shell::{Running, cargo, command, root, run as run_command, step, target, watch};
+use crate::suite::{RUNTIMES, Table};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
@@ -25,8 +26,9 @@ const SUITES: [Suite; 4] = [
     Suite { name: "mqtt.js", run: node, needs: Some(NODE) },
 ];
 
-/// Each against a broker of its own. What is not installed is skipped, or fails where nothing may be skipped.
-pub(crate) fn all(names: &[&str]) -> Result<Count> {
+/// Each against a broker of its own on each runtime. What is not installed is skipped, or fails where nothing may be
+/// skipped.
+pub(crate) fn all(names: &[&str], table: &mut Table) -> Result<Count> {
     let mut count = Count::default();
     let wanted = |suite: &str| names.is_empty() || names.iter().any(|name| suite.contains(name));
     let mut suites = SUITES.iter().filter(|suite| wanted(suite.name)).peekable();
@@ -34,18 +36,31 @@ pub(crate) fn all(names: &[&str]) -> Result<Count> {
         return Ok(count);
     }
     let program = build_broker()?;
-    for Suite { name, run, needs } in suites {
-        if let Some(need) = needs.as_ref().filter(|need| !need.is_met()) {
-            println!("{name}: skipped; to run it, install {}", need.packages.join(" and "));
-            count += if nothing_may_be_skipped() { Count::FAILED } else { Count::SKIPPED };
-            continue;
+    for suite in suites {
+        let is_met = suite.needs.as_ref().is_none_or(Need::is_met);
+        for runtime in RUNTIMES {
+            let done = if is_met { suite.run_on(runtime, &program) } else { suite.skip() };
+            table.note(suite.name, runtime, done);
+            count += done;
         }
-        count += step(name, || run(Broker::start(&program)?.address)).unwrap_or_else(|error| {
-            println!("{name}: {error}");
-            Count::FAILED
-        });
     }
     Ok(count)
+}
+
+impl Suite {
+    fn run_on(&self, runtime: &str, program: &Path) -> Count {
+        let name = format!("{} on {runtime}", self.name);
+        step(&name, || (self.run)(Broker::start(program, runtime)?.address)).unwrap_or_else(|error| {
+            println!("{name}: {error}");
+            Count::FAILED
+        })
+    }
+
+    fn skip(&self) -> Count {
+        let packages = self.needs.as_ref().map_or_else(String::new, |need| need.packages.join(" and "));
+        println!("{}: skipped; to run it, install {packages}", self.name);
+        if nothing_may_be_skipped() { Count::FAILED } else { Count::SKIPPED }
+    }
 }
 
 fn nothing_may_be_skipped() -> bool {
@@ -64,9 +79,9 @@ struct Broker {
 }
 
 impl Broker {
-    fn start(program: &PathBuf) -> Result<Self> {
+    fn start(program: &Path, runtime: &str) -> Result<Self> {
         let mut broker = command(program);
-        broker.args(["broker", "--listen", "127.0.0.1:0"]);
+        broker.args(["broker", "--listen", "127.0.0.1:0", "--runtime", runtime]);
         let running = Running::start(broker)?;
         let mut said = String::new();
         let address = running.wait_for(STARTS_WITHIN, |line| {

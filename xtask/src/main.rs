@@ -9,6 +9,7 @@ mod fuzz;
 mod packages;
 mod shell;
 mod size;
+mod suite;
 mod targets;
 mod test;
 mod tidy;
@@ -20,6 +21,7 @@ type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str = "usage: cargo xtask TASK
   test [NAME…]                  all tests, or those with such a part in their names
+  suite                         those that run on each runtime, as a table
   tidy [--write]                checks the shape of the repository; --write renews the tables in docs
   targets                       builds the core, and its examples, for bare metal and for WebAssembly
   size                          says what a client takes on bare metal
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let done = match arguments.as_slice() {
         ["test", names @ ..] => test::run(names),
+        ["suite"] => suite::run(),
         ["tidy"] => tidy::run(false),
         ["tidy", "--write"] => tidy::run(true),
         ["targets"] => targets::run(),

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: all tests, with all that they need.
 use crate::count::Count;
 use crate::shell::{cargo, command, exists, output, run as run_command, step, watch};
+use crate::suite::Table;
 use crate::{Result, clients, targets};
 
 pub(crate) fn run(names: &[&str]) -> Result {
@@ -12,12 +13,15 @@ pub(crate) fn run(names: &[&str]) -> Result {
 /// Runs them all before it judges.
 pub(crate) fn all(names: &[&str]) -> Result<Count> {
     step("rustup targets", add_targets)?;
-    let mut count = step("cargo test", || tests(&["--workspace"], names))?;
+    let mut table = Table::default();
+    let mut count = step("cargo test", || tests(&["--workspace"], names, &mut table))?;
     // Each rule between shards, left out in turn: only the tests that are about that.
     count += step("rules left out", || {
-        tests(&["-p", "tidewire-core", "--features", "_rules"], &["without_a_rule", "is_missed"])
+        let of = ["-p", "tidewire-core", "--features", "_rules"];
+        tests(&of, &["without_a_rule", "is_missed"], &mut Table::default())
     })?;
-    count += step("clients", || clients::all(names))?;
+    count += step("clients", || clients::all(names, &mut table))?;
+    count += table.print();
     Ok(count)
 }
 
@@ -39,11 +43,13 @@ fn add_targets() -> Result {
     Ok(())
 }
 
-fn tests(of: &[&str], names: &[&str]) -> Result<Count> {
+/// What ran on a runtime is noted down in the table, too.
+pub(crate) fn tests(of: &[&str], names: &[&str], table: &mut Table) -> Result<Count> {
     let mut cargo = cargo(&["test", "--no-fail-fast"]);
     cargo.args(of).arg("--").args(names);
     let mut count = Count::default();
     let status = watch(cargo, |line| {
+        table.note_line(line);
         if line.starts_with("test result: ") {
             count += Count::parse(line).unwrap_or_default();
         }

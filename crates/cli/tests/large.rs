@@ -23,9 +23,10 @@ impl Drop for Broker {
 }
 
 impl Broker {
-    fn start(shards: usize) -> Self {
+    fn start(runtime: &str, shards: usize) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidewire"))
             .args(["broker", "--listen", "127.0.0.1:0", "--shards", &shards.to_string()])
+            .args(["--runtime", runtime])
             .args(["--limit", "packet_bytes=80MiB", "--limit", "queued_bytes=unlimited"])
             .args(["--limit", "incomplete_bytes=unlimited"])
             .stdout(Stdio::piped())
@@ -83,10 +84,11 @@ fn head(payload: usize) -> Vec<u8> {
     bytes
 }
 
-#[test]
-fn to_two_slow_subscribers_it_costs_itself_and_a_mebibyte() {
+tidewire_driver::on_each! { [tokio, mio] { to_two_slow_subscribers_it_costs_itself_and_a_mebibyte } }
+
+fn to_two_slow_subscribers_it_costs_itself_and_a_mebibyte(runtime: &str) {
     for shards in [1, 4] {
-        let broker = Broker::start(shards);
+        let broker = Broker::start(runtime, shards);
         let mut slow: Vec<_> = ["slow-1", "slow-2"].iter().map(|name| broker.subscriber(name)).collect();
         let mut publisher = broker.connect("publisher");
         let chunk = vec![0x5a; MIB];

@@ -36,6 +36,8 @@ fn an_unknown_limit_is_named_with_the_way_to_the_table() {
 fn a_value_that_makes_no_sense_is_named_with_one_that_does() {
     refused(&["broker", "--shards", "0"], 2, &["--shards", "0"]);
     refused(&["broker", "--shards", "many"], 2, &["--shards", "many"]);
+    refused(&["broker", "--runtime", "smol"], 2, &["--runtime", "smol", "tokio, mio"]);
+    refused(&["broker", "--runtime"], 2, &["--runtime", "tokio, mio"]);
     refused(&["broker", "--limit", "packet_bytes=big"], 2, &["packet_bytes", "big", "64KiB"]);
     refused(&["broker", "--limit", "packet_bytes=0"], 2, &["packet_bytes"]);
     refused(&["broker", "--listen", "1883"], 2, &["1883", "127.0.0.1:1883"]);
@@ -67,7 +69,7 @@ fn help_goes_to_whom_it_was_asked_by() {
     let help = tidewire(&["broker", "--help"]);
     let text = String::from_utf8_lossy(&help.stdout);
     assert!(help.status.success() && help.stderr.is_empty());
-    for option in ["--listen", "--shards", "--limit", "--limit help", "--allow-anonymous"] {
+    for option in ["--listen", "--shards", "--runtime", "--limit", "--limit help", "--allow-anonymous"] {
         assert!(text.contains(option), "no {option} in {text}");
     }
     let limits = tidewire(&["broker", "--limit", "help"]);

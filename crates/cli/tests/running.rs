@@ -1,11 +1,18 @@
-//! The broker as a process: its limits, its signals, its end.
+//! The broker as a process, on each runtime: its limits, its signals, its end.
 #![cfg(unix)]
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use tidewire_driver::suite::PATIENCE;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+tidewire_driver::on_each! {
+    [tokio, mio] {
+        #[cfg(target_os = "linux")]
+        out_of_descriptors_it_serves_who_is_there_idles_and_recovers
+        a_signal_ends_it_in_order
+        a_second_signal_ends_it_at_once
+    }
+}
 
 /// A broker that is up. Killed if a test fails.
 struct Broker {
@@ -17,10 +24,11 @@ struct Broker {
 
 impl Broker {
     /// Under `ulimit -n`.
-    fn start(descriptors: u32) -> Self {
+    fn start(runtime: &str, descriptors: u32) -> Self {
         let binary = env!("CARGO_BIN_EXE_tidewire");
-        let command =
-            format!("ulimit -n {descriptors} && exec {binary} broker --listen 127.0.0.1:0 --shards 2");
+        let command = format!(
+            "ulimit -n {descriptors} && exec {binary} broker --listen 127.0.0.1:0 --shards 2 --runtime {runtime}"
+        );
         let mut sh = Command::new("sh");
         let mut child =
             sh.args(["-c", &command]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("sh");
@@ -89,9 +97,8 @@ fn is_answered(stream: &mut TcpStream) -> bool {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
-fn out_of_descriptors_it_serves_who_is_there_idles_and_recovers() {
-    let mut broker = Broker::start(64);
+fn out_of_descriptors_it_serves_who_is_there_idles_and_recovers(runtime: &str) {
+    let mut broker = Broker::start(runtime, 64);
     let warned = broker.errors.next().expect("a line").expect("text");
     assert!(warned.contains("64 files"), "{warned}");
     let mut early = broker.connected("early");
@@ -107,10 +114,9 @@ fn out_of_descriptors_it_serves_who_is_there_idles_and_recovers() {
     assert!(broker.cpu_seconds() - before < 0.5, "it spins");
 }
 
-#[test]
-fn a_signal_ends_it_in_order() {
+fn a_signal_ends_it_in_order(runtime: &str) {
     for signal in ["-TERM", "-INT"] {
-        let mut broker = Broker::start(1000);
+        let mut broker = Broker::start(runtime, 1000);
         let mut client = broker.connected("c");
         broker.kill(signal);
         let mut rest = Vec::new();
@@ -122,9 +128,8 @@ fn a_signal_ends_it_in_order() {
     }
 }
 
-#[test]
-fn a_second_signal_ends_it_at_once() {
-    let mut broker = Broker::start(1000);
+fn a_second_signal_ends_it_at_once(runtime: &str) {
+    let mut broker = Broker::start(runtime, 1000);
     let client = broker.connected("never goes");
     broker.kill("-TERM");
     assert!(broker.output.next().expect("a line").expect("text").contains("stopping"));

@@ -4,28 +4,32 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidewire_conversation::{Open, World, run, scripts};
 
-// verb: new, handle_open, handle_bytes, handle_close, handle_timeout, poll_action, poll_timeout, poll_transmit, check
-// action: Transmit, Close
-#[test]
-fn one_shard_keeps_to_the_specification() {
-    converse(1, usize::MAX);
-}
+mod memory {
+    use super::converse;
 
-// verb: handle_mail, poll_mail, take_passage, handle_passage
-// action: Mail, Move
-#[test]
-fn two_shards_look_like_one() {
-    converse(2, usize::MAX);
-}
+    // verb: new, handle_open, handle_bytes, handle_close, handle_timeout, poll_action, poll_timeout, poll_transmit, check
+    // action: Transmit, Close
+    #[test]
+    fn one_shard_keeps_to_the_specification() {
+        converse(1, usize::MAX);
+    }
 
-#[test]
-fn four_shards_look_like_one() {
-    converse(4, usize::MAX);
-}
+    // verb: handle_mail, poll_mail, take_passage, handle_passage
+    // action: Mail, Move
+    #[test]
+    fn two_shards_look_like_one() {
+        converse(2, usize::MAX);
+    }
 
-#[test]
-fn packets_may_come_byte_by_byte() {
-    converse(2, 1);
+    #[test]
+    fn four_shards_look_like_one() {
+        converse(4, usize::MAX);
+    }
+
+    #[test]
+    fn packets_may_come_byte_by_byte() {
+        converse(2, 1);
+    }
 }
 
 /// Runs them all before it complains. `CONVERSATION` names those to run, by a part of their names.

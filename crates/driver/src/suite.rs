@@ -96,9 +96,10 @@ macro_rules! on_each {
     ([$($runtime:ident),*] $tests:tt) => {
         $($crate::on_each!(@ $runtime $tests);)*
     };
-    (@ $runtime:ident { $($test:ident)* }) => {
+    (@ $runtime:ident { $($(#[$attribute:meta])* $test:ident)* }) => {
         mod $runtime {
             $(
+                $(#[$attribute])*
                 #[test]
                 fn $test() {
                     super::$test(stringify!($runtime));

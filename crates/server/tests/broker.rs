@@ -1,16 +1,32 @@
-//! Conversations with a whole server over TCP, byte by byte.
+//! Conversations with a whole server over TCP, byte by byte, on each runtime.
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
+use tidewire_driver::suite::PATIENCE;
 use tidewire_server::{Options, Server};
 
-/// Longer than anything takes; whoever waits so long has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+tidewire_driver::on_each! {
+    [tokio, mio] {
+        version_3_is_let_in
+        credentials_are_not_checked_on_an_open_listener
+        a_message_crosses_between_shards
+        a_publishers_order_is_kept
+        a_large_payload_comes_whole
+        the_servers_topics_are_not_for_publishing
+        connect_publish_and_the_end_in_one_segment_are_a_message
+        whoever_errs_reads_why_although_it_goes_on_sending
+        a_slow_reader_gets_everything_and_holds_nobody_up
+        many_are_served_at_once
+        a_shutdown_tells_everybody_why
+        a_peer_that_never_reads_its_goodbye_does_not_hold_up_the_end
+    }
+}
 
-fn server(shards: u16) -> Server {
+fn server(runtime: &str, shards: u16) -> Server {
     let mut options = Options::default();
     options.listen = vec!["127.0.0.1:0".into()];
     options.shards = Some(shards);
+    options.runtime = runtime.parse().expect("a runtime");
     Server::start(&options).expect("a free port on loopback")
 }
 
@@ -136,9 +152,8 @@ fn publish5(topic: &str, qos: u8, packet_id: u16, payload: &[u8]) -> Vec<u8> {
     packet(0x30 | qos << 1, &[&text(topic)[..], id, &[0], payload].concat())
 }
 
-#[test]
-fn version_3_is_let_in() {
-    let server = server(1);
+fn version_3_is_let_in(runtime: &str) {
+    let server = server(runtime, 1);
     let mut client = Client::dial(&server);
     client.send(&packet(0x10, &[&text("MQTT")[..], &[4, 2, 0, 0], &text("three")].concat()));
     assert_eq!(client.packet(), (0x20, vec![0, 0]));
@@ -148,9 +163,8 @@ fn version_3_is_let_in() {
     stop(server);
 }
 
-#[test]
-fn credentials_are_not_checked_on_an_open_listener() {
-    let server = server(1);
+fn credentials_are_not_checked_on_an_open_listener(runtime: &str) {
+    let server = server(runtime, 1);
     let mut client = Client::dial(&server);
     let who = [text("c"), text("alice"), text("wrong")].concat();
     client.send(&packet(0x10, &[&text("MQTT")[..], &[4, 0xc2, 0, 0], &who].concat()));
@@ -158,10 +172,9 @@ fn credentials_are_not_checked_on_an_open_listener() {
     stop(server);
 }
 
-#[test]
-fn a_message_crosses_between_shards() {
+fn a_message_crosses_between_shards(runtime: &str) {
     for shards in 1..=3 {
-        let server = server(shards);
+        let server = server(runtime, shards);
         let names: Vec<String> = (0..12).map(|i| format!("subscriber-{i}")).collect();
         let mut subscribers: Vec<_> =
             names.iter().map(|name| Client::subscribed(&server, name, "#", 1)).collect();
@@ -181,9 +194,8 @@ fn a_message_crosses_between_shards() {
     }
 }
 
-#[test]
-fn a_publishers_order_is_kept() {
-    let server = server(2);
+fn a_publishers_order_is_kept(runtime: &str) {
+    let server = server(runtime, 2);
     let mut subscribers: Vec<_> =
         (0..4).map(|i| Client::subscribed(&server, &format!("s{i}"), "t", 0)).collect();
     let mut publisher = Client::connected(&server, "publisher");
@@ -198,9 +210,8 @@ fn a_publishers_order_is_kept() {
     stop(server);
 }
 
-#[test]
-fn a_large_payload_comes_whole() {
-    let server = server(2);
+fn a_large_payload_comes_whole(runtime: &str) {
+    let server = server(runtime, 2);
     let payload: Vec<u8> = (0..4_000_000u32).map(|i| i.to_le_bytes()[usize::from(i % 7 == 0)]).collect();
     let mut subscriber = Client::subscribed(&server, "subscriber", "t", 1);
     let mut publisher = Client::connected(&server, "publisher");
@@ -210,9 +221,8 @@ fn a_large_payload_comes_whole() {
     stop(server);
 }
 
-#[test]
-fn the_servers_topics_are_not_for_publishing() {
-    let server = server(1);
+fn the_servers_topics_are_not_for_publishing(runtime: &str) {
+    let server = server(runtime, 1);
     let mut client = Client::connected(&server, "c");
     client.send(&publish5("$SYS/broker/version", 1, 7, b"mine"));
     let (kind, body) = client.packet();
@@ -220,10 +230,9 @@ fn the_servers_topics_are_not_for_publishing() {
     stop(server);
 }
 
-#[test]
-fn connect_publish_and_the_end_in_one_segment_are_a_message() {
+fn connect_publish_and_the_end_in_one_segment_are_a_message(runtime: &str) {
     for shards in 1..=2 {
-        let server = server(shards);
+        let server = server(runtime, shards);
         let mut subscriber = Client::subscribed(&server, "subscriber", "t", 1);
         for i in 0..8u8 {
             let mut hasty = Client::dial(&server);
@@ -236,9 +245,8 @@ fn connect_publish_and_the_end_in_one_segment_are_a_message() {
     }
 }
 
-#[test]
-fn whoever_errs_reads_why_although_it_goes_on_sending() {
-    let server = server(1);
+fn whoever_errs_reads_why_although_it_goes_on_sending(runtime: &str) {
+    let server = server(runtime, 1);
     let mut client = Client::connected(&server, "c");
     // A second CONNECT, and much that nobody will look at. [MQTT-3.1.0-2]
     let noise = vec![0xff; 300_000];
@@ -249,9 +257,8 @@ fn whoever_errs_reads_why_although_it_goes_on_sending() {
     stop(server);
 }
 
-#[test]
-fn a_slow_reader_gets_everything_and_holds_nobody_up() {
-    let server = server(2);
+fn a_slow_reader_gets_everything_and_holds_nobody_up(runtime: &str) {
+    let server = server(runtime, 2);
     let mut slow = Client::subscribed(&server, "slow", "t", 1);
     let mut fast = Client::subscribed(&server, "fast", "t", 1);
     let mut publisher = Client::connected(&server, "publisher");
@@ -267,9 +274,8 @@ fn a_slow_reader_gets_everything_and_holds_nobody_up() {
     stop(server);
 }
 
-#[test]
-fn many_are_served_at_once() {
-    let server = server(2);
+fn many_are_served_at_once(runtime: &str) {
+    let server = server(runtime, 2);
     let mut clients: Vec<_> = (0..300).map(|i| Client::connected(&server, &format!("c{i}"))).collect();
     for client in &mut clients {
         client.send(&[0xc0, 0]);
@@ -280,9 +286,8 @@ fn many_are_served_at_once() {
     stop(server);
 }
 
-#[test]
-fn a_shutdown_tells_everybody_why() {
-    let server = server(2);
+fn a_shutdown_tells_everybody_why(runtime: &str) {
+    let server = server(runtime, 2);
     let mut clients: Vec<_> = (0..8).map(|i| Client::connected(&server, &format!("c{i}"))).collect();
     let address = address(&server);
     server.shutdown(PATIENCE);
@@ -296,9 +301,8 @@ fn a_shutdown_tells_everybody_why() {
     assert_eq!(refused.err(), Some(ErrorKind::ConnectionRefused));
 }
 
-#[test]
-fn a_peer_that_never_reads_its_goodbye_does_not_hold_up_the_end() {
-    let server = server(1);
+fn a_peer_that_never_reads_its_goodbye_does_not_hold_up_the_end(runtime: &str) {
+    let server = server(runtime, 1);
     let mut deaf = Client::subscribed(&server, "deaf", "t", 0);
     let mut publisher = Client::connected(&server, "publisher");
     // Until the way to it is full.
