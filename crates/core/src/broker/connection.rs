@@ -1,7 +1,7 @@
 //! What a network connection knows, and the table of them.
 use super::incoming::Incoming;
 use super::policy::Peer;
-use super::table::Table;
+use super::table::{Row, Table};
 use crate::codec::{Decoder, Mode};
 use crate::id::ConnectionId;
 use crate::time::Instant;
@@ -172,6 +172,13 @@ impl Connection {
     /// Its output is done for, but for what the lane still holds.
     pub(super) fn is_ending(&self) -> bool {
         matches!(self.state, State::Closing | State::Aborted | State::Free)
+    }
+}
+
+impl Row for Connection {
+    fn vacant() -> Self {
+        let nobody = Peer { address: SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0), listener: 0 };
+        Self { state: State::Free, ..Self::new(Instant::default(), &nobody, 0) }
     }
 }
 

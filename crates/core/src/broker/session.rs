@@ -2,7 +2,7 @@
 use super::connection::NONE;
 use super::ledger::Recipient;
 use super::store::MessageRef;
-use super::table::Table;
+use super::table::{Row, Table};
 use super::will::Will;
 use crate::delivery::{Receiver, Sender};
 use crate::id::{ConnectionId, LocalId, PacketId};
@@ -53,6 +53,25 @@ pub(super) struct Session {
     pub(super) kind: Kind,
 }
 const _: () = assert!(size_of::<Session>() <= 64); // one for each client that ever came and is not forgotten
+
+impl Row for Session {
+    fn vacant() -> Self {
+        Self {
+            client_id: Box::default(),
+            flow: None,
+            more: None,
+            subscriptions: None,
+            connection: NONE,
+            grant: NONE,
+            expiry: 0,
+            maximum_packet_size: u32::MAX,
+            generation: 0,
+            receive_maximum: u16::MAX,
+            version: Version::V3_1_1,
+            kind: Kind::Free,
+        }
+    }
+}
 
 /// What few sessions have.
 #[derive(Default)]
@@ -234,20 +253,7 @@ impl Sessions {
     }
 
     pub(super) fn insert(&mut self, client_id: &str, kind: Kind) -> u32 {
-        let mut session = Session {
-            client_id: client_id.into(),
-            flow: None,
-            more: None,
-            subscriptions: None,
-            connection: NONE,
-            grant: NONE,
-            expiry: 0,
-            maximum_packet_size: u32::MAX,
-            generation: 0,
-            receive_maximum: u16::MAX,
-            version: Version::V3_1_1,
-            kind,
-        };
+        let mut session = Session { client_id: client_id.into(), kind, ..Session::vacant() };
         let index = match self.free.pop() {
             Some(index) => {
                 session.generation = self.table[index].generation;

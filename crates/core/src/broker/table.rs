@@ -2,57 +2,66 @@
 //!
 //! One that is copied when it grows takes its memory twice meanwhile, holds everybody up, and leaves holes in the
 //! heap that nothing else fits in: a third more for each idle connection.
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
 
 /// Rows in a block: about a page.
 const BLOCK: usize = 64;
 
+/// What fills the places of a block that no row has come to.
+pub(super) trait Row {
+    fn vacant() -> Self;
+}
+
 /// Rows by their number, from 0 on; they stay as long as the table does.
 #[derive(Debug)]
 pub(super) struct Table<T> {
-    blocks: Vec<Vec<T>>,
+    /// Each full length, so that a row is found with one comparison.
+    blocks: Vec<Box<[T; BLOCK]>>,
+    len: u32,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { blocks: Vec::new() }
+        Self { blocks: Vec::new(), len: 0 }
+    }
+}
+
+impl<T: Row> Table<T> {
+    /// Adds a row, and says what its number is.
+    pub(super) fn push(&mut self, row: T) -> u32 {
+        let index = self.len;
+        if slot(index) == 0 {
+            self.blocks.push(Box::new(core::array::from_fn(|_| T::vacant())));
+        }
+        self[index] = row;
+        self.len = index.checked_add(1).expect("there is no memory for so many");
+        index
     }
 }
 
 impl<T> Table<T> {
     pub(super) fn len(&self) -> usize {
-        let last = self.blocks.last().map_or(0, Vec::len);
-        self.blocks.len().saturating_sub(1) * BLOCK + last
+        self.len as usize
     }
 
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
-        self.blocks.iter().map(Vec::capacity).sum()
-    }
-
-    /// Adds a row, and says what its number is.
-    pub(super) fn push(&mut self, row: T) -> u32 {
-        let index = u32::try_from(self.len()).expect("there is no memory for so many");
-        if slot(index) == 0 {
-            self.blocks.push(Vec::with_capacity(BLOCK));
-        }
-        self.blocks[block(index)].push(row);
-        index
+        self.blocks.len() * BLOCK
     }
 
     pub(super) fn get(&self, index: u32) -> Option<&T> {
-        self.blocks.get(block(index))?.get(slot(index))
+        (index < self.len).then(|| &self[index])
     }
 
     pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.blocks.get_mut(block(index))?.get_mut(slot(index))
+        (index < self.len).then(|| &mut self[index])
     }
 
     /// All rows with their numbers, from this one on.
     pub(super) fn iter_from(&self, index: u32) -> impl Iterator<Item = (u32, &T)> {
-        let rows = self.blocks.iter().skip(block(index)).flatten().skip(slot(index));
-        (index..).zip(rows)
+        (index..self.len).map(|index| (index, &self[index]))
     }
 }
 
@@ -82,6 +91,12 @@ fn slot(index: u32) -> usize {
 mod tests {
     use super::*;
 
+    impl Row for u32 {
+        fn vacant() -> Self {
+            0
+        }
+    }
+
     #[test]
     fn rows_are_found_by_their_numbers_across_blocks() {
         let mut table = Table::default();
@@ -100,10 +115,10 @@ mod tests {
     #[test]
     fn rows_stay_where_they_are() {
         let mut table = Table::default();
-        let first = table.push([0; 4]);
+        let first = table.push(0);
         let before = core::ptr::from_ref(&table[first]);
         for i in 0..1000 {
-            table.push([i; 4]);
+            table.push(i);
         }
         assert_eq!(before, core::ptr::from_ref(&table[first]));
     }

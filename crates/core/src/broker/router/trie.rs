@@ -1,6 +1,6 @@
 //! The filters, level by level.
 use super::subscribers::{Subscribers, Subscription};
-use crate::broker::table::Table;
+use crate::broker::table::{Row, Table};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
@@ -83,10 +83,16 @@ impl Node {
     }
 }
 
+impl Row for Node {
+    fn vacant() -> Self {
+        Self::new(NONE, b"")
+    }
+}
+
 impl Trie {
     pub(super) fn new(seed: u64) -> Self {
         let mut nodes = Table::default();
-        nodes.push(Node::new(NONE, b""));
+        nodes.push(Node::vacant());
         Self {
             nodes,
             free: Vec::new(),
@@ -146,7 +152,7 @@ impl Trie {
                 .find_entry(hash, |&other| other == at)
                 .expect("each node but the root is in the table of edges")
                 .remove();
-            self.nodes[at] = Node::new(NONE, b"");
+            self.nodes[at] = Node::vacant();
             self.free.push(at);
             let above = &mut self.nodes[parent];
             above.children -= 1;
