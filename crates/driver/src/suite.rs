@@ -3,8 +3,8 @@
 //! An adapter brings a [`Bench`] and calls [`reactor_contract!`](crate::reactor_contract); each test then stands in a
 //! module named after the runtime.
 use crate::{Place, Reactor, Ready};
-use std::io::{ErrorKind, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 /// Longer than anything takes; whoever waits so long has failed.
@@ -25,6 +25,8 @@ pub trait Bench: Sized {
     }
     /// A connection: the peer's end, and a socket that doesn't block.
     fn pair(&mut self) -> (Self::Peer, <Self::Reactor as Reactor>::Socket);
+    /// Takes connections there, until it is called: then it is the peer's end of the first of them.
+    fn listen(&mut self) -> (SocketAddr, Box<dyn FnOnce() -> Self::Peer>);
     /// Attaches it, where the runtime wants that to be done.
     fn attach(&mut self, place: Place, socket: <Self::Reactor as Reactor>::Socket) -> StreamOf<Self>;
     /// What is tested.
@@ -50,12 +52,22 @@ impl Peer for TcpStream {
 
 /// A connection over loopback: the peer's end, and a socket that doesn't block.
 pub fn tcp_pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-    let peer = TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
-    peer.set_read_timeout(Some(PATIENCE)).expect("not zero");
-    let (socket, _) = listener.accept().expect("it was connected to");
+    let (address, accept) = tcp_listen();
+    let socket = TcpStream::connect(address).expect("it listens");
     socket.set_nonblocking(true).expect("a socket");
-    (peer, socket)
+    (accept(), socket)
+}
+
+/// Takes connections over loopback.
+pub fn tcp_listen() -> (SocketAddr, Box<dyn FnOnce() -> TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    let accept = move || {
+        let (peer, _) = listener.accept().expect("it was connected to");
+        peer.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        peer
+    };
+    (address, Box::new(accept))
 }
 
 /// The contract of a reactor as tests, in a module with the runtime's name.
@@ -73,6 +85,8 @@ macro_rules! reactor_contract {
             a_socket_crosses_to_another_reactor_with_what_lies_in_it
             a_place_that_was_given_away_again_has_its_own_news
             each_of_many_has_its_news
+            a_connection_that_was_begun_is_there_or_is_news
+            where_nobody_listens_there_is_an_error
         );
     };
     (@ $runtime:ident, $bench:ty, $($test:ident)*) => {
@@ -156,6 +170,16 @@ fn read<B: Bench>(bench: &mut B, stream: &mut StreamOf<B>) -> Result<Vec<u8>, Er
     let n = bench.reactor().read(stream, &mut buffer).map_err(|error| error.kind())?;
     buffer.truncate(n);
     Ok(buffer)
+}
+
+/// A connection that the reactor makes.
+fn dial<B: Bench>(bench: &mut B, to: SocketAddr) -> io::Result<StreamOf<B>> {
+    let socket = bench.reactor().connect(to)?;
+    let mut stream = bench.attach(PLACE, socket);
+    while !bench.reactor().connected(&mut stream)? {
+        assert_eq!(bench.news().place, PLACE);
+    }
+    Ok(stream)
 }
 
 #[doc(hidden)]
@@ -306,4 +330,23 @@ pub fn each_of_many_has_its_news<B: Bench>() {
             Err(error) => assert_eq!(error, ErrorKind::WouldBlock),
         }
     }
+}
+
+#[doc(hidden)]
+pub fn a_connection_that_was_begun_is_there_or_is_news<B: Bench>() {
+    let mut bench = B::new();
+    let (address, accept) = bench.listen();
+    let stream = dial(&mut bench, address).expect("somebody listens");
+    let mut line = Line { bench, stream, peer: accept() };
+    line.send(b"welcome");
+    assert_eq!(line.hear(), b"welcome");
+}
+
+#[doc(hidden)]
+pub fn where_nobody_listens_there_is_an_error<B: Bench>() {
+    let mut bench = B::new();
+    let (address, accept) = bench.listen();
+    drop(accept);
+    let refused = dial(&mut bench, address).err().map(|error| error.kind());
+    assert_eq!(refused, Some(ErrorKind::ConnectionRefused));
 }

@@ -1,5 +1,6 @@
 //! The reactor of tests and simulations keeps what a reactor promises.
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use tidewire_driver::memory::{MemoryReactor, Network, Socket, Wire};
 use tidewire_driver::suite::{Bench, Peer};
 use tidewire_driver::{Place, Reactor, Ready};
@@ -33,6 +34,13 @@ impl Bench for MemoryBench {
         (MemoryPeer(wire), socket)
     }
 
+    fn listen(&mut self) -> (SocketAddr, Box<dyn FnOnce() -> MemoryPeer>) {
+        let (address, network) = (([127, 0, 0, 1], 1883).into(), self.network.clone());
+        network.listen(address);
+        let listening = Listening { address, network };
+        (address, Box::new(move || MemoryPeer(listening.network.accept().expect("it was connected to").1)))
+    }
+
     fn attach(&mut self, place: Place, socket: Socket) -> Socket {
         self.reactor.attach(place, socket).expect("it never fails")
     }
@@ -43,6 +51,18 @@ impl Bench for MemoryBench {
 
     fn news(&mut self) -> Ready {
         self.reactor.next_ready().expect("news, as nothing has to be waited for")
+    }
+}
+
+/// Ends when it is dropped.
+struct Listening {
+    address: SocketAddr,
+    network: Network,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.network.unlisten(self.address);
     }
 }
 

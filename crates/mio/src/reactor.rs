@@ -4,12 +4,12 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 use tidewire_core::time::Instant;
-use tidewire_driver::{Clock, Place, Reactor, Ready};
+use tidewire_driver::{Clock, Place, Reactor, Ready, dial};
 
 /// Taken from the system at a time; what is more comes with the next.
 const EVENTS: usize = 1024;
@@ -125,6 +125,22 @@ impl Reactor for MioReactor {
     fn detach(&mut self, mut stream: TcpStream) -> io::Result<std::net::TcpStream> {
         self.poll.registry().deregister(&mut stream)?;
         Ok(stream.into())
+    }
+
+    fn connect(&mut self, to: SocketAddr) -> io::Result<std::net::TcpStream> {
+        dial::begin(to)
+    }
+
+    fn connected(&mut self, stream: &mut TcpStream) -> io::Result<bool> {
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+        // Who has a peer is connected. The edge that tells is the socket's first room to write.
+        match stream.peer_addr() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn read(&mut self, stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {

@@ -1,29 +1,84 @@
-//! Our clients and our server over TCP.
-use std::net::TcpListener;
+//! Our clients and our server over TCP, on each runtime.
+use std::net::{TcpListener, TcpStream};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tidewire_core::client::{Cause, Config, Subscription};
+use tidewire_core::id::ShardId;
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::{TopicFilter, TopicName};
-use tidewire_driver::clients::{Client, Endpoint, Notice};
+use tidewire_driver::clients::{self, Client, Endpoint, Maker, Notice};
+use tidewire_driver::{Clock, Mailbox, Post, Shard};
+use tidewire_mio::MioReactor;
 use tidewire_server::{Options, Server};
-use tidewire_tokio::Clients;
 
-fn server() -> (Server, Endpoint) {
+tidewire_driver::on_each! {
+    [tokio, mio] {
+        messages_of_any_size_cross_in_all_qualities
+        who_can_not_be_reached_is_told_why
+        the_next_server_has_its_turn
+    }
+}
+
+fn server(runtime: &str) -> (Server, Endpoint) {
     let mut options = Options::default();
     options.listen = vec!["127.0.0.1:0".into()];
     options.shards = Some(2);
+    options.runtime = runtime.parse().expect("a runtime");
     let server = Server::start(&options).expect("a free port on loopback");
     let address = server.addresses().next().expect("it has one listener");
     (server, Endpoint::new("localhost", address.port()))
 }
 
 fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime = ::tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(20), test).await.expect("it takes no time at all");
+        ::tokio::time::timeout(Duration::from_secs(20), test).await.expect("it takes no time at all");
     });
+}
+
+/// A loop for clients.
+enum Clients {
+    Tokio(tidewire_tokio::Clients),
+    /// A thread of its own, as a program without async would have it.
+    Mio {
+        maker: Maker,
+        mailbox: Mailbox<clients::Clients, TcpStream>,
+        clock: Clock,
+        thread: JoinHandle<()>,
+    },
+}
+
+impl Clients {
+    fn start(runtime: &str) -> Self {
+        if runtime == "tokio" {
+            return Self::Tokio(tidewire_tokio::Clients::start());
+        }
+        let (clock, mailbox) = (Clock::start(), Mailbox::default());
+        let (machine, maker) = clients::Clients::new(&mailbox);
+        let reactor = MioReactor::new(clock).expect("a poll");
+        let shard = Shard::new(ShardId(0), machine, reactor, Box::new(()), None, vec![mailbox.clone()]);
+        let thread = std::thread::spawn(move || tidewire_mio::run(shard).expect("a poll"));
+        Self::Mio { maker, mailbox, clock, thread }
+    }
+
+    fn client(&self, config: Config, servers: Vec<Endpoint>) -> Client {
+        match self {
+            Self::Tokio(clients) => clients.client(config, servers),
+            Self::Mio { maker, .. } => maker.client(config, servers, clients::seed()),
+        }
+    }
+
+    async fn shutdown(self, grace: Duration) {
+        match self {
+            Self::Tokio(clients) => clients.shutdown(grace).await,
+            Self::Mio { mailbox, clock, thread, .. } => {
+                mailbox.post(Post::Shutdown(clock.now().after(grace)));
+                thread.join().expect("it ends");
+            }
+        }
+    }
 }
 
 fn to(topic: &str, qos: QoS, payload: Vec<u8>) -> Publication {
@@ -44,11 +99,10 @@ async fn payload(client: &Client) -> Vec<u8> {
     }
 }
 
-#[test]
-fn messages_of_any_size_cross_in_all_qualities() {
-    let (server, endpoint) = server();
+fn messages_of_any_size_cross_in_all_qualities(runtime: &str) {
+    let (server, endpoint) = server(runtime);
     run(async {
-        let clients = Clients::start();
+        let clients = Clients::start(runtime);
         let [sender, receiver] = [0, 1].map(|_| clients.client(Config::default(), vec![endpoint.clone()]));
         subscribe(&receiver, "t/#").await;
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
@@ -65,14 +119,13 @@ fn messages_of_any_size_cross_in_all_qualities() {
     server.join();
 }
 
-#[test]
-fn who_can_not_be_reached_is_told_why() {
+fn who_can_not_be_reached_is_told_why(runtime: &str) {
     let free = TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");
     let dead = Endpoint::new("127.0.0.1", free.port());
     // A name that nobody may ever have. (RFC 6761)
     let nobody = Endpoint::new("tidewire.invalid", 1883);
     run(async {
-        let clients = Clients::start();
+        let clients = Clients::start(runtime);
         for (endpoint, word) in [(dead, "refused"), (nobody, "")] {
             let mut config = Config::default();
             config.reconnect = false;
@@ -86,12 +139,11 @@ fn who_can_not_be_reached_is_told_why() {
     });
 }
 
-#[test]
-fn the_next_server_has_its_turn() {
-    let (server, endpoint) = server();
+fn the_next_server_has_its_turn(runtime: &str) {
+    let (server, endpoint) = server(runtime);
     let free = TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");
     run(async {
-        let clients = Clients::start();
+        let clients = Clients::start(runtime);
         let servers = vec![Endpoint::new("127.0.0.1", free.port()), endpoint];
         let client = clients.client(Config::default(), servers);
         assert!(matches!(client.recv().await, Some(Notice::Disconnected { .. })));

@@ -1,7 +1,7 @@
 //! Tokio's sockets keep what the driver's reactor promises.
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use tidewire_driver::poll::{PollReactor, Watched};
-use tidewire_driver::suite::{Bench, PATIENCE, tcp_pair};
+use tidewire_driver::suite::{Bench, PATIENCE, tcp_listen, tcp_pair};
 use tidewire_driver::{Clock, Place, Reactor, Ready};
 use tidewire_tokio::Tokio;
 
@@ -23,6 +23,10 @@ impl Bench for TokioBench {
 
     fn pair(&mut self) -> (TcpStream, TcpStream) {
         tcp_pair()
+    }
+
+    fn listen(&mut self) -> (SocketAddr, Box<dyn FnOnce() -> TcpStream>) {
+        tcp_listen()
     }
 
     fn attach(&mut self, place: Place, socket: TcpStream) -> Watched<::tokio::net::TcpStream> {
