@@ -172,3 +172,57 @@ impl Listener {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+
+    fn listening() -> (Poll, Listener, SocketAddr) {
+        let poll = Poll::new().expect("a poll");
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let address = socket.local_addr().expect("bound");
+        let listener = Listener::new(&poll, 0, socket).expect("a listener");
+        (poll, listener, address)
+    }
+
+    fn silent() -> Notices {
+        Arc::new(|notice| panic!("{notice:?}"))
+    }
+
+    #[test]
+    fn as_long_as_no_shard_takes_it_no_other_is_accepted() {
+        let (_poll, mut listener, address) = listening();
+        let clients = [(); 2].map(|()| TcpStream::connect(address).expect("it listens"));
+        let now = Instant::from_secs(1);
+        let nobody = Turns::new(Vec::new());
+        for _ in 0..2 {
+            listener.turn(now, &nobody, &silent());
+            let waiting = listener.waiting.as_ref().map(|(_, peer)| peer.address);
+            assert_eq!(waiting, clients[0].local_addr().ok());
+            assert_eq!(listener.rest(now), Some(FULL_PAUSE));
+        }
+        let now = now.after(FULL_PAUSE);
+        listener.turn(now, &Turns::new(vec![ServerMailbox::default()]), &silent());
+        assert!(listener.waiting.is_none());
+        assert_eq!(listener.state, State::Idle);
+    }
+
+    #[test]
+    fn a_pause_ends_by_looking_whatever_came_meanwhile() {
+        let (_poll, mut listener, address) = listening();
+        let shards = Turns::new(vec![ServerMailbox::default()]);
+        let now = Instant::from_secs(1);
+        let notices: Notices =
+            Arc::new(|notice| assert!(matches!(notice, Notice::Paused { listener: 0, .. })));
+        listener.wait_out(now, io::Error::other("too many open files"), &notices);
+        let pause = listener.rest(now).expect("it pauses");
+        let client = TcpStream::connect(address).expect("it listens");
+        listener.notice();
+        listener.turn(now, &shards, &silent());
+        assert_eq!(listener.rest(now), Some(pause));
+        listener.turn(now.after(pause), &shards, &silent());
+        assert_eq!(listener.state, State::Idle);
+        drop(client);
+    }
+}

@@ -1,7 +1,8 @@
 //! A table that grows and never moves.
 //!
 //! One that is copied when it grows takes its memory twice meanwhile, holds everybody up, and leaves holes in the
-//! heap that nothing else fits in: a third more for each idle connection.
+//! heap that nothing else fits in: nearly as much again for each idle connection. To find a row costs a look at the
+//! list of blocks.
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::{Index, IndexMut};
@@ -17,7 +18,7 @@ pub(super) trait Row {
 /// Rows by their number, from 0 on; they stay as long as the table does.
 #[derive(Debug)]
 pub(super) struct Table<T> {
-    /// Each full length, so that a row is found with one comparison.
+    /// Of full length, so that a row is found with one comparison.
     blocks: Vec<Box<[T; BLOCK]>>,
     len: u32,
 }

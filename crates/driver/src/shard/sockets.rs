@@ -43,7 +43,8 @@ pub(super) struct Socket<I, S> {
     pub(super) unwritten: bool,
 }
 
-// One for each idle connection; a stream of tokio's and its waker take 48 of them.
+// One for each idle connection: a stream of mio's is a descriptor; one of tokio's with its waker takes 48.
+const _: () = assert!(size_of::<Option<Socket<ConnectionId, u32>>>() <= 32);
 const _: () = assert!(size_of::<Option<Socket<ConnectionId, [usize; 6]>>>() <= 72);
 
 impl<I, S> Socket<I, S> {
