@@ -15,10 +15,12 @@ fn check(arguments: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-#[test]
-fn our_own_broker_passes() {
+tidewire_driver::on_each! { [tokio, mio] { our_own_broker_passes } }
+
+fn our_own_broker_passes(runtime: &str) {
     let mut options = Options::default();
     options.listen = vec!["127.0.0.1:0".into()];
+    options.runtime = runtime.parse().expect("a runtime");
     let server = Server::start(&options).expect("a free port on loopback");
     let address = server.addresses().next().expect("it has one listener").to_string();
     let (code, said, errors) = check(&["--all", &address]);
