@@ -9,7 +9,7 @@ use tidewire_driver::serve::{Running, ServeConfig};
 pub enum Runtime {
     /// Tokio, a runtime for each shard.
     Tokio,
-    /// mio's poll on plain threads: the least CPU time and memory.
+    /// mio's poll on plain threads: the least memory for each connection.
     #[default]
     Mio,
 }
