@@ -1,7 +1,8 @@
-//! A Tidewire broker on mio: the operating system's own readiness, plain threads, and no async.
+//! Tidewire on mio: the operating system's own readiness, plain threads, and no async.
 //!
-//! [`serve`] runs a whole server, a thread for each shard and one that accepts. Whoever wants a thread of their own
-//! makes a [`Shard`](tidewire_driver::Shard) of a [`MioReactor`] and calls [`run`] there.
+//! [`serve`] runs a whole server, a thread for each shard and one that accepts. Whoever has a thread already, or a loop
+//! of [`Clients`](tidewire_driver::Clients) to turn, makes a [`Shard`](tidewire_driver::Shard) with a [`MioReactor`] and
+//! calls [`run`] there.
 #![forbid(unsafe_code)]
 
 mod accept;
