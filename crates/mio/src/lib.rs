@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod client;
 mod reactor;
 mod serve;
 
+pub use client::{Client, Clients, Receipt, TimedOut};
 pub use reactor::MioReactor;
 pub use serve::{run, serve};
