@@ -467,3 +467,6 @@ fn an_authentication_takes_its_steps() {
     s.says(V5, &Packet::Auth(Auth { reason: ReasonCode::Success, properties: other.as_properties() }));
     assert!(s.closed, "[MQTT-4.12.0-5]");
 }
+
+#[path = "review.rs"]
+mod review;

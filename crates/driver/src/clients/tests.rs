@@ -341,3 +341,6 @@ fn the_end_of_the_loop_ends_every_wait() {
     let late = maker.client(Config::default(), vec![Endpoint::new(SERVER, 1883)], [1; 32]);
     assert!(matches!(poll(pin!(late.recv())), Poll::Ready(None)));
 }
+
+#[path = "review.rs"]
+mod review;

@@ -1,0 +1,109 @@
+//! What a review found. Each of these fails, and should not.
+use super::*;
+
+/// Both are said before the loop turns: the end of the one is taken for the end of the other.
+#[test]
+fn whoever_goes_and_comes_back_at_once_is_not_gone() {
+    let mut world = World::new();
+    world.network.unlisten(server());
+    let client = world.client("a", |_| {});
+    world.settle();
+    client.disconnect(Duration::ZERO, ReasonCode::Success).unwrap();
+    client.connect().unwrap();
+    world.network.listen(server());
+    world.settle();
+    assert_eq!(world.lines.len(), 1, "it is connected");
+    let receipt = world.run(client.publish(to("t", QoS::AtLeastOnce))).unwrap();
+    drop(client);
+    // Its place must not be given away while its socket stands there.
+    let _other = world.client("b", |_| {});
+    world.settle();
+    let mut receipt = pin!(receipt);
+    assert!(poll(receipt.as_mut()).is_ready(), "its receipt ends");
+}
+
+/// As `publishing_from_the_receiver_never_locks`, where more comes than the inbox has room for.
+#[test]
+fn publishing_from_the_receiver_never_locks_with_a_full_inbox() {
+    let mut world = World::new();
+    let client = world.client("a", |config| {
+        config.outbox_messages = 1;
+        config.in_flight = 1;
+        config.inbox_messages = 4;
+    });
+    let _granted = world.run(client.subscribe(&all("#"), None).unwrap()).unwrap();
+    let done = async {
+        drop(client.publish(to("seed", QoS::AtLeastOnce)).await.unwrap());
+        for n in 0..1000 {
+            let _ = message(&client).await;
+            drop(client.publish(to("t", QoS::AtLeastOnce)).await.unwrap());
+            if n < 600 {
+                drop(client.publish(to("t", QoS::AtLeastOnce)).await.unwrap());
+            }
+        }
+    };
+    world.run(done);
+}
+
+/// One answer that never comes, and QoS 0 that goes on.
+#[test]
+fn what_has_ended_is_forgotten_though_an_older_one_has_not() {
+    let mut world = World::new();
+    let client = world.client("a", |config| config.keep_alive_seconds = 0);
+    world.settle();
+    let (wire, _peer) = world.lines.pop().unwrap();
+    let _receipt = world.run(client.publish(to("t", QoS::AtLeastOnce))).unwrap();
+    for _ in 0..10_000 {
+        let sent = world.run(client.publish(to("t", QoS::AtMostOnce))).unwrap();
+        assert!(world.run(sent).is_ok());
+        let _ = wire.received();
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    world.clients.mailbox().post(Post::Call(Box::new(move |clients: &mut Clients, _| {
+        tell.send(clients.members[0].as_ref().unwrap().tickets.len()).unwrap();
+    })));
+    world.settle();
+    let places = told.recv().unwrap();
+    assert!(places < 1000, "{places} places are kept for one");
+}
+
+/// Attempts to publish that were given up, each in a task of its own.
+#[test]
+fn whoever_no_longer_waits_for_room_is_forgotten() {
+    struct Task;
+    impl std::task::Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+    let mut world = World::new();
+    world.network.unlisten(server());
+    let client = world.client("a", |config| config.outbox_messages = 1);
+    world.settle();
+    let _receipt = world.run(client.publish(to("t", QoS::AtLeastOnce))).unwrap();
+    let task = Arc::new(Task);
+    let waker = Waker::from(Arc::clone(&task));
+    {
+        let mut future = pin!(client.publish(to("t", QoS::AtLeastOnce)));
+        assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    drop(waker);
+    assert_eq!(Arc::strong_count(&task), 1, "its waker is kept, for ever while nothing ends");
+}
+
+/// A client that comes back during a shutdown is not one of those that it waits for.
+#[test]
+fn nobody_comes_back_during_a_shutdown() {
+    let mut world = World::new();
+    let client = world.client("a", |_| {});
+    let busy = world.client("b", |config| config.session_expiry_seconds = 100);
+    world.settle();
+    world.network.unlisten(server());
+    world.cut();
+    let _open = world.run(busy.publish(to("t", QoS::AtLeastOnce))).unwrap();
+    let deadline = world.network.now().after_secs(60);
+    world.clients.mailbox().post(Post::Shutdown(deadline));
+    world.settle();
+    world.network.listen(server());
+    client.connect().unwrap_or_default();
+    world.settle();
+    assert_eq!(world.lines.len(), 0, "no new connection is made in the end");
+}
