@@ -35,11 +35,13 @@ pub struct Config {
     pub acknowledge: Acknowledge,
     /// So many messages may come unacknowledged: [`Receive Maximum`](https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html#_Toc3901049).
     pub receive_maximum: u16,
-    /// The largest packet that may come, in bytes.
+    /// The largest packet that may come, in bytes. Before 5.0 the server can't be told, and a larger one ends the
+    /// connection.
     pub maximum_packet_size: u32,
-    /// Messages that came and were not taken yet; beyond this nothing is read.
+    /// Messages of QoS 0 that came and were not taken yet; beyond this nothing is read. Those of QoS 1 and 2 are bounded by
+    /// the Receive Maximum, and count only beyond it: what comes behind them may be what the application waits for.
     pub inbox_messages: usize,
-    /// The same in bytes. One message may go beyond it.
+    /// All messages that were not taken yet, in bytes. One message may go beyond it.
     pub inbox_bytes: usize,
 
     /// Messages that are sent and not acknowledged, at most; the server may want fewer.

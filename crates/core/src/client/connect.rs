@@ -2,7 +2,7 @@
 use super::event::{Cause, Event};
 use super::link::Link;
 use super::server::Server;
-use super::{Action, Client, Next, Phase};
+use super::{Action, AuthTurn, Client, Next, Phase};
 use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property, Will};
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -28,6 +28,8 @@ impl Client {
         self.phase = Phase::Greeting(deadline);
         (self.cause, self.next) = (None, Next::Reconnect);
         self.link = Link::new(now, self.version);
+        self.link.leftover = self.receiver.len();
+        self.auth = AuthTurn::Server;
         let config = &self.config;
         let (mut properties, mut will_properties) = (PropertiesBuf::new(), PropertiesBuf::new());
         let keeps = config.session_expiry_seconds > 0;
@@ -60,13 +62,18 @@ impl Client {
             }
         });
         // Before 5.0 one flag says both: forget what there is, and forget this when the connection ends.
-        let clean_start = if self.version.is_v5() { !self.resuming } else { !keeps };
+        // A client without a name of its own can't keep anything. [MQTT-3.1.3-7 of 3.1.1]
+        let client_id = self.assigned.as_deref().unwrap_or(&config.client_id);
+        let clean_start = match self.version.is_v5() {
+            true => !self.resuming,
+            false => !keeps || client_id.is_empty(),
+        };
         let connect = Packet::Connect(Connect {
             version: self.version,
             clean_start,
             keep_alive: config.keep_alive_seconds,
             properties: properties.as_properties(),
-            client_id: &config.client_id,
+            client_id,
             will,
             username: config.username.as_deref(),
             // Without a User Name only 5.0 has room for it. [MQTT-3.1.2-22 of 3.1.1]
@@ -85,19 +92,37 @@ impl Client {
         if connack.reason != ReasonCode::Success {
             return self.on_refusal(now, connack.reason);
         }
+        let method = connack.properties.authentication_method();
+        if let Some(ours) = &self.config.authentication
+            && self.version.is_v5()
+            && method != Some(&*ours.method)
+        {
+            // [MQTT-4.12.0-5]
+            return self.violated(now, ReasonCode::BadAuthenticationMethod);
+        }
+        self.auth = AuthTurn::Nobody;
         self.link.server = Server::of(self.version, connack);
+        if let Some(assigned) = &self.link.server.assigned_client_id {
+            self.assigned = Some(assigned.clone());
+        }
         self.link.since = Some(now);
         self.phase = Phase::Up;
-        self.version_known = true;
+        // Who was only silent to 5.0 may speak it another time.
+        self.version_known |= self.version.is_v5() || self.refused_5;
         let present = connack.session_present;
         if present && !self.resuming && self.version.is_v5() {
             // We asked for a new one. [MQTT-3.2.2-4]
             return self.violated(now, ReasonCode::ProtocolError);
         }
-        self.resuming = true;
+        // A session that is there before we have done anything is somebody's before us, under our name.
+        self.strange |= present && !self.knows_session;
+        (self.resuming, self.knows_session) = (true, true);
         self.inbox.push(Event::Connected { session_present: present });
         self.actions.event();
+        // What was asked on an earlier connection will not be answered.
+        self.strays.clear();
         if !present {
+            self.strange = false;
             self.on_session_lost();
         }
         // In order, and before anything new. [MQTT-4.4.0-1] [MQTT-4.6.0-1]
@@ -109,6 +134,7 @@ impl Client {
     fn on_refusal(&mut self, now: Instant, reason: ReasonCode) {
         let next = match reason {
             ReasonCode::UnsupportedProtocolVersion if !self.version_known && self.version.is_v5() => {
+                self.refused_5 = true;
                 Next::OtherVersion
             }
             // Asking again would be answered the same.
@@ -144,10 +170,18 @@ impl Client {
         let Some(ours) = &self.config.authentication else {
             return self.violated(now, ReasonCode::ProtocolError);
         };
-        if auth.properties.authentication_method().is_some_and(|method| *method != *ours.method) {
+        if auth.properties.authentication_method() != Some(&*ours.method) {
             // [MQTT-4.12.0-5]
             return self.violated(now, ReasonCode::BadAuthenticationMethod);
         }
+        if self.auth != AuthTurn::Server {
+            // Nobody has asked it, or it was asked and has not waited for the answer.
+            return self.violated(now, ReasonCode::ProtocolError);
+        }
+        self.auth = match auth.reason {
+            ReasonCode::ContinueAuthentication => AuthTurn::Application,
+            _ => AuthTurn::Nobody,
+        };
         let data = auth.properties.authentication_data().unwrap_or_default().into();
         self.inbox.push(Event::Auth { reason: auth.reason, data });
         self.actions.event();
@@ -157,8 +191,8 @@ impl Client {
         let Some(ours) = &self.config.authentication else { return };
         // Only while connected can another one begin. [MQTT-4.12.1-1]
         let now_is = match reason {
-            ReasonCode::ContinueAuthentication => matches!(self.phase, Phase::Greeting(_) | Phase::Up),
-            ReasonCode::ReAuthenticate => self.phase == Phase::Up,
+            ReasonCode::ContinueAuthentication => self.auth == AuthTurn::Application,
+            ReasonCode::ReAuthenticate => self.phase == Phase::Up && self.auth == AuthTurn::Nobody,
             _ => false,
         };
         if !now_is || !self.version.is_v5() {
@@ -170,6 +204,7 @@ impl Client {
         properties.push(Property::AuthenticationData(data));
         let auth = Packet::Auth(Auth { reason, properties: properties.as_properties() });
         if auth.encode(self.version, self.link.server.maximum_packet_size, &mut self.link.out).is_ok() {
+            self.auth = AuthTurn::Server;
             self.actions.transmit();
         }
     }

@@ -2,6 +2,7 @@
 use super::event::{Cause, Event, Stage};
 use super::{Action, Client, Leaving, Next, Phase};
 use crate::codec::{Disconnect, Packet, Properties, is_disconnect};
+use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::time::{Duration, Instant};
 use crate::version::Role;
@@ -17,7 +18,7 @@ impl Client {
 
     /// Says why, where there are words for it, and closes.
     pub(super) fn fail(&mut self, now: Instant, cause: Cause, reason: ReasonCode, next: Next) {
-        // Before CONNACK a client has no right to more than CONNECT and AUTH.
+        // Before CONNACK it has not said yet what it takes.
         if self.phase == Phase::Up && self.version.is_v5() {
             self.say_goodbye(reason);
         }
@@ -86,7 +87,9 @@ impl Client {
     /// What was only true of the connection is forgotten.
     fn forget_link(&mut self) {
         self.actions.forget_link();
-        self.requests.unsent_again();
+        for ticket in self.requests.unsent_again() {
+            self.inbox.push(Event::Progress(ticket, Stage::Failed(Cause::Closed)));
+        }
         self.sender.resume();
         self.link.unanswered.clear();
         self.link.out.clear();
@@ -138,7 +141,8 @@ impl Client {
     }
 
     fn fail_all(&mut self) {
-        self.sender.clear();
+        // What the server may hold of them is held against nothing that comes later.
+        self.strange |= self.sender.drain().any(|(_, qos, _)| qos == QoS::ExactlyOnce);
         for outgoing in self.outbox.clear() {
             self.stats.failed += 1;
             self.inbox.push(Event::Progress(outgoing.ticket, Stage::Failed(Cause::Ended)));
@@ -149,7 +153,9 @@ impl Client {
     }
 
     pub(super) fn leave(&mut self, now: Instant, deadline: Instant, reason: ReasonCode) {
-        if self.leaving.is_some() {
+        if let Some(leaving) = &mut self.leaving {
+            // An earlier end comes first.
+            leaving.deadline = leaving.deadline.min(deadline);
             return;
         }
         self.leaving = Some(Leaving { deadline, reason });
@@ -157,9 +163,7 @@ impl Client {
             // Nobody is there to wait for; what is open can't end otherwise.
             Phase::Idle => self.stop(),
             Phase::Waiting(_) if self.has_ended_all() => self.stop(),
-            Phase::Opening(_) | Phase::Greeting(_) if self.has_ended_all() => {
-                self.close(now, Cause::Ended, Next::Stop);
-            }
+            Phase::Opening(_) | Phase::Greeting(_) if self.has_ended_all() => self.leave_now(now),
             _ => self.leave_if_done(now),
         }
     }
@@ -182,11 +186,12 @@ impl Client {
     pub(super) fn leave_now(&mut self, now: Instant) {
         let Some(leaving) = self.leaving else { return };
         match self.phase {
-            Phase::Up => {
+            // A client need not wait for CONNACK (section 3.1.4); without a goodbye its will would be published.
+            Phase::Up | Phase::Greeting(_) => {
                 self.say_goodbye(leaving.reason);
                 self.close(now, Cause::Ended, Next::Stop);
             }
-            Phase::Opening(_) | Phase::Greeting(_) => self.close(now, Cause::Ended, Next::Stop),
+            Phase::Opening(_) => self.close(now, Cause::Ended, Next::Stop),
             Phase::Idle | Phase::Waiting(_) => self.stop(),
             Phase::Closing(_) | Phase::Aborted => self.next = Next::Stop,
         }

@@ -162,6 +162,10 @@ pub enum Misuse {
     RetainNotSupported,
     /// Not a property of a message, or not with this value.
     Properties(DecodeError),
+    /// No Local on a Shared Subscription. [MQTT-3.8.3-4]
+    SharedNoLocal,
+    /// It is 0 or beyond 268,435,455, or the server knows none.
+    SubscriptionIdentifier,
     /// At least one Topic Filter.
     NoFilters,
     /// More packets are under way than there are Packet Identifiers.
@@ -178,6 +182,8 @@ impl fmt::Display for Misuse {
             Self::QoSNotSupported => f.write_str("the server does not support this QoS"),
             Self::RetainNotSupported => f.write_str("the server keeps no retained messages"),
             Self::Properties(error) => write!(f, "its properties are wrong: {error}"),
+            Self::SharedNoLocal => f.write_str("a shared subscription gets what its own client publishes"),
+            Self::SubscriptionIdentifier => f.write_str("the server knows no such subscription identifier"),
             Self::NoFilters => f.write_str("there is no topic filter"),
             Self::TooManyRequests => f.write_str("too many requests wait for an answer"),
             Self::Ended => f.write_str("the client has ended"),

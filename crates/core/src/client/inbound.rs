@@ -1,6 +1,6 @@
 //! What the server sends.
 use super::event::{Cause, Event, Message, Stage};
-use super::link::{Incoming, Unanswered};
+use super::link::{Incoming, Ping, Unanswered};
 use super::{Acknowledge, Action, Client, Holding, Next, Phase};
 use crate::Input;
 use crate::codec::{
@@ -13,6 +13,9 @@ use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::topic::TopicName;
 use alloc::boxed::Box;
+
+/// Answers that the server does not read, in bytes; beyond this it is not listened to.
+const UNREAD: usize = 64 * 1024;
 
 /// The server broke a rule that the decoder does not know of.
 struct Violation(ReasonCode);
@@ -37,7 +40,7 @@ impl Client {
             return Input::Hold;
         }
         self.link.heard = now;
-        self.link.ping = None;
+        self.link.ping = Ping::None;
         let mut decoder = core::mem::take(&mut self.link.decoder);
         let mut rest = bytes;
         let input = self.decode(now, &mut decoder, &mut rest);
@@ -51,7 +54,14 @@ impl Client {
     }
 
     fn decode(&mut self, now: Instant, decoder: &mut Decoder, rest: &mut &[u8]) -> Input {
-        let limits = Limits { maximum_packet_size: self.config.maximum_packet_size, ..Limits::default() };
+        // Nothing is a fault of the server that we have not announced.
+        let limits = Limits {
+            maximum_packet_size: self.config.maximum_packet_size,
+            property_bytes_max: u32::MAX,
+            user_properties_max: u16::MAX,
+            topic_levels_max: u16::MAX,
+            ..Limits::default()
+        };
         loop {
             let item = match decoder.next(&limits, rest) {
                 Ok(Some(item)) => item,
@@ -68,15 +78,26 @@ impl Client {
             if !matches!(self.phase, Phase::Greeting(_) | Phase::Up) {
                 return Input::Done;
             }
-            if self.inbox.is_full(self.config.inbox_messages, self.config.inbox_bytes) {
+            if self.is_full() {
                 return Input::Hold;
             }
         }
     }
 
+    /// Is there so much for the application, or for the server, that no more is to come?
+    ///
+    /// Messages of QoS 1 and 2 within the Receive Maximum are no reason: what comes behind them may be what the
+    /// application waits for before it takes them.
+    fn is_full(&self) -> bool {
+        let config = &self.config;
+        let window = usize::from(config.receive_maximum.max(1));
+        self.inbox.is_full(window, config.inbox_messages, config.inbox_bytes) || self.link.out.len() >= UNREAD
+    }
+
     fn malformed(&mut self, now: Instant, error: DecodeError) {
         if self.speaks_only_older() {
             let cause = Cause::Refused(ReasonCode::UnsupportedProtocolVersion);
+            self.refused_5 = true;
             return self.close(now, cause, Next::OtherVersion);
         }
         self.fail(now, Cause::Malformed(error), error.reason(), Next::Reconnect);
@@ -88,7 +109,10 @@ impl Client {
             Item::Head(publish) => return self.on_publish(publish),
             Item::Body(bytes) => {
                 if let Some(incoming) = &mut self.link.incoming {
-                    incoming.payload.append(bytes);
+                    match incoming.unwanted {
+                        true => incoming.payload.skip(bytes.len()),
+                        false => incoming.payload.append(bytes),
+                    }
                 }
                 self.complete_if_all();
                 return Ok(());
@@ -165,6 +189,9 @@ impl Client {
     }
 
     fn on_pubcomp(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
+        if self.strays.remove(&ack.packet_id) {
+            return Ok(());
+        }
         match self.sender.on_pubcomp(ack.packet_id) {
             Acknowledged::Done(place) => self.ended(place, Stage::Released(ack.reason)),
             Acknowledged::Unknown => {}
@@ -184,18 +211,18 @@ impl Client {
             // We said that there are none. [MQTT-3.3.2-9]
             return Err(Violation(ReasonCode::TopicAliasInvalid));
         }
-        if publish.delivery.qos() > QoS::AtMostOnce {
-            // Messages that are neither acknowledged nor, with QoS 2, released. [MQTT-3.3.4-9]
-            self.link.open += 1;
-            if self.version.is_v5() && self.link.open > u32::from(self.config.receive_maximum.max(1)) {
+        let again = publish.delivery.qos() == QoS::ExactlyOnce
+            && publish.delivery.packet_id().is_some_and(|id| self.receiver.contains(id));
+        if publish.delivery.qos() > QoS::AtMostOnce && !again && self.version.is_v5() {
+            // Messages that are neither acknowledged nor, with QoS 2, released. What was open before this connection
+            // comes on top: the server may not count it. [MQTT-3.3.4-9]
+            let open = self.link.pubacks + self.receiver.len();
+            if open >= usize::from(self.config.receive_maximum.max(1)) + self.link.leftover {
                 return Err(Violation(ReasonCode::ReceiveMaximumExceeded));
             }
         }
         let mut incoming = Incoming::new(publish);
-        incoming.unwanted = publish
-            .delivery
-            .packet_id()
-            .is_some_and(|id| publish.delivery.qos() == QoS::ExactlyOnce && self.receiver.contains(id));
+        incoming.unwanted = again;
         if incoming.payload.left() == 0 {
             self.arrived(incoming);
         } else {
@@ -217,12 +244,12 @@ impl Client {
         if self.phase != Phase::Up {
             return Input::Done;
         }
-        (self.link.heard, self.link.ping) = (now, None);
+        (self.link.heard, self.link.ping) = (now, Ping::None);
         let Some(incoming) = self.link.incoming.as_deref_mut() else { return Input::More };
         let n = incoming.payload.filled(n);
         self.link.decoder.skip_body(u32::try_from(n).unwrap_or(u32::MAX));
         self.complete_if_all();
-        if self.inbox.is_full(self.config.inbox_messages, self.config.inbox_bytes) {
+        if self.is_full() {
             self.link.held = true;
             return Input::Hold;
         }
@@ -250,9 +277,14 @@ impl Client {
                 self.holding.insert(packet_id, Holding { number, answer: None });
             }
             self.link.unanswered.push_back(Unanswered { number, packet_id, kind, answer: None });
+            self.link.pubacks += usize::from(kind == AckKind::Puback);
             return self.deliver(incoming, Some(Token { packet_id, epoch: number }));
         }
-        // It came before. Who has it may not have said so yet; or said so on a connection that is gone.
+        // It came before, perhaps on this very connection: one answer is enough.
+        if self.link.unanswered.iter().any(|u| u.kind == AckKind::Pubrec && u.packet_id == packet_id) {
+            return;
+        }
+        // Who has it may not have said so yet; or said so on a connection that is gone.
         let unanswered = match self.holding.get(&packet_id) {
             Some(held) => Unanswered { number: held.number, packet_id, kind, answer: held.answer },
             None => Unanswered { number: 0, packet_id, kind, answer: Some(ReasonCode::Success) },
@@ -289,7 +321,7 @@ impl Client {
             true => ReasonCode::Success,
             false => ReasonCode::PacketIdentifierNotFound,
         };
-        self.link.open = self.link.open.saturating_sub(1);
+        self.link.leftover = self.link.leftover.min(self.receiver.len());
         encode_ack(AckKind::Pubcomp, packet_id, reason, self.version, &mut self.link.out);
         self.actions.transmit();
     }
@@ -297,7 +329,7 @@ impl Client {
     /// The application has a message, or refuses it.
     pub(super) fn answer(&mut self, token: &Token, reason: ReasonCode) {
         if reason.is_error() && !self.version.is_v5() {
-            return;
+            return self.pass_over(token);
         }
         let reason =
             if AckKind::Puback.has(reason) { reason } else { ReasonCode::ImplementationSpecificError };
@@ -309,6 +341,20 @@ impl Client {
             unanswered.answer = Some(reason);
             self.release_answers();
         }
+    }
+
+    /// Before 5.0 a refusal has no words: the message is not acknowledged, and comes again on the next connection.
+    fn pass_over(&mut self, token: &Token) {
+        let Some(at) = self.link.unanswered.iter().position(|u| u.number == token.epoch) else { return };
+        if let Some(Unanswered { packet_id, kind, .. }) = self.link.unanswered.remove(at) {
+            if kind == AckKind::Puback {
+                self.link.pubacks -= 1;
+            } else {
+                self.receiver.release(packet_id);
+                self.holding.remove(&packet_id);
+            }
+        }
+        self.release_answers();
     }
 
     /// PUBACK and PUBREC in the order of their PUBLISHes. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
@@ -324,9 +370,7 @@ impl Client {
                     self.receiver.release(packet_id);
                 }
             }
-            if kind == AckKind::Puback || reason.is_error() {
-                self.link.open = self.link.open.saturating_sub(1);
-            }
+            self.link.pubacks -= usize::from(kind == AckKind::Puback);
             self.actions.transmit();
         }
     }
@@ -345,13 +389,15 @@ impl Client {
     }
 
     /// The application has made room: what was kept is handled, and then the socket is read again.
-    fn read_on(&mut self, now: Instant) {
+    pub(super) fn read_on(&mut self, now: Instant) {
         let (messages, bytes) = (self.config.inbox_messages / 2, self.config.inbox_bytes / 2);
-        if !self.link.held || self.inbox.is_full(messages.max(1), bytes.max(1)) {
+        let window = usize::from(self.config.receive_maximum.max(1));
+        let full = self.inbox.is_full(window, messages.max(1), bytes.max(1));
+        if !self.link.held || full || self.link.out.len() >= UNREAD {
             return;
         }
         // What the server said meanwhile may lie in the socket.
-        (self.link.held, self.link.ping) = (false, None);
+        (self.link.held, self.link.ping) = (false, Ping::None);
         let kept = core::mem::take(&mut self.link.kept);
         if kept.is_empty() || self.feed(now, &kept) == Input::More {
             self.link.heard = now;

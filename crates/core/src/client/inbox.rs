@@ -1,5 +1,6 @@
 //! What waits for the application: messages, and what else there is to know, which never waits behind them.
 use super::event::{Event, Message};
+use crate::qos::QoS;
 use alloc::collections::VecDeque;
 
 #[derive(Debug, Default)]
@@ -7,6 +8,8 @@ pub(super) struct Inbox {
     pub(super) events: VecDeque<Event>,
     messages: VecDeque<Message>,
     bytes: usize,
+    /// Messages of QoS 0.
+    zeros: usize,
 }
 
 impl Inbox {
@@ -16,12 +19,14 @@ impl Inbox {
 
     pub(super) fn put(&mut self, message: Message) {
         self.bytes += message.size();
+        self.zeros += usize::from(message.qos == QoS::AtMostOnce);
         self.messages.push_back(message);
     }
 
     pub(super) fn take(&mut self) -> Option<Message> {
         let message = self.messages.pop_front()?;
         self.bytes -= message.size();
+        self.zeros -= usize::from(message.qos == QoS::AtMostOnce);
         Some(message)
     }
 
@@ -31,8 +36,11 @@ impl Inbox {
     }
 
     /// Does so much wait that no more is to come?
-    pub(super) fn is_full(&self, messages: usize, bytes: usize) -> bool {
-        self.messages.len() >= messages || self.bytes >= bytes
+    ///
+    /// Of QoS 1 and 2 only those beyond the window count as messages.
+    pub(super) fn is_full(&self, window: usize, messages: usize, bytes: usize) -> bool {
+        let beyond = (self.messages.len() - self.zeros).saturating_sub(window);
+        self.zeros + beyond >= messages || self.bytes >= bytes
     }
 
     pub(super) fn check(&self) {

@@ -20,8 +20,7 @@ pub(super) struct Link {
     pub(super) heard: Instant,
     /// When the last packet was handed to the transport.
     pub(super) sent: Instant,
-    /// When a PINGREQ left that nothing was heard after.
-    pub(super) ping: Option<Instant>,
+    pub(super) ping: Ping,
     /// When CONNACK came.
     pub(super) since: Option<Instant>,
     /// The first bytes that came, and how many these are.
@@ -33,9 +32,22 @@ pub(super) struct Link {
     /// What came and was not decoded, because the application has enough to do.
     pub(super) kept: Vec<u8>,
     pub(super) held: bool,
-    /// QoS 1 and 2 messages that came on this connection and are not through.
-    pub(super) open: u32,
+    /// How many of `unanswered` are PUBACKs.
+    pub(super) pubacks: usize,
+    /// QoS 2 messages of earlier connections that the server may not count.
+    pub(super) leftover: usize,
     pub(super) server: Server,
+}
+
+/// How far a PINGREQ has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ping {
+    /// None is needed.
+    None,
+    /// It waits for the transport, which is busy.
+    Queued,
+    /// It left then, and nothing was heard since.
+    Sent(Instant),
 }
 
 /// A PUBLISH whose payload comes in pieces.
@@ -80,14 +92,15 @@ impl Link {
             out: Vec::new(),
             heard: now,
             sent: now,
-            ping: None,
+            ping: Ping::None,
             since: None,
             first: ([0; 4], 0),
             incoming: None,
             unanswered: VecDeque::new(),
             kept: Vec::new(),
             held: false,
-            open: 0,
+            pubacks: 0,
+            leftover: 0,
             server: Server::new(version),
         }
     }

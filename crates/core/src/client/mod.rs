@@ -48,7 +48,8 @@ use crate::time::{Deadline, Instant};
 use crate::topic::{TopicFilter, TopicName};
 use crate::version::Version;
 use actions::Actions;
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::fmt;
 use inbox::Inbox;
 use link::Link;
@@ -122,6 +123,15 @@ enum Next {
     Stop,
 }
 
+/// Whose turn it is in an authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AuthTurn {
+    /// None is under way.
+    Nobody,
+    Server,
+    Application,
+}
+
 /// A goodbye under way.
 #[derive(Clone, Copy, Debug)]
 struct Leaving {
@@ -172,6 +182,10 @@ pub struct Client {
     version: Version,
     /// A server has let us in with it.
     version_known: bool,
+    /// A server has refused 5.0, in so many words.
+    refused_5: bool,
+    /// A server has let us in before: the session that it has is ours.
+    knows_session: bool,
     /// It asks for a session that may be there.
     resuming: bool,
     /// Which server.
@@ -184,6 +198,13 @@ pub struct Client {
     requests: Requests,
     inbox: Inbox,
     actions: Actions,
+    /// The server may hold QoS 2 identifiers of a session that we know nothing of.
+    strange: bool,
+    /// PUBRELs that only freed an identifier: their PUBCOMPs are to come.
+    strays: BTreeSet<PacketId>,
+    /// What the server has called us.
+    assigned: Option<Box<str>>,
+    auth: AuthTurn,
     /// QoS 2 messages that the application has, or that wait for it, without an answer.
     holding: BTreeMap<PacketId, Holding>,
     /// Messages that were given a number to be acknowledged by.
@@ -215,6 +236,8 @@ impl Client {
             leaving: None,
             version,
             version_known: config.version.is_some(),
+            refused_5: false,
+            knows_session: false,
             resuming: !config.clean_start,
             server: 0,
             attempts: 0,
@@ -224,6 +247,10 @@ impl Client {
             requests: Requests::default(),
             inbox: Inbox::default(),
             actions: Actions::default(),
+            strange: false,
+            strays: BTreeSet::new(),
+            assigned: None,
+            auth: AuthTurn::Nobody,
             holding: BTreeMap::new(),
             numbered: 0,
             last_topic: None,
@@ -345,6 +372,11 @@ impl Client {
     /// What the server said when it let us in; `None` while it has not.
     pub fn server(&self) -> Option<&Server> {
         (self.phase == Phase::Up).then_some(&self.link.server)
+    }
+
+    /// Is no connection wanted? So it is at first, and after [`Event::Ended`].
+    pub fn is_ended(&self) -> bool {
+        self.phase == Phase::Idle
     }
 
     /// Counts.

@@ -1,5 +1,6 @@
 //! What goes to the server: pulled, late, as much as the socket takes.
 use super::event::{Cause, Stage};
+use super::link::Ping;
 use super::outbox::Outgoing;
 use super::publish::head;
 use super::{Client, Phase};
@@ -38,10 +39,16 @@ impl Client {
         if out.unsent() > before {
             self.link.sent = now;
         }
+        if self.link.ping == Ping::Queued {
+            self.link.ping = Ping::Sent(now);
+        }
         if !more {
             self.leave_if_done(now);
         }
         out.take(&mut self.link.out);
+        if self.link.held {
+            self.read_on(now);
+        }
         more
     }
 
@@ -83,6 +90,7 @@ impl Client {
             QoS::AtMostOnce => Delivery::AtMostOnce,
             _ => delivery(qos, self.sender.bind(place, qos), false),
         };
+        self.free(delivery, out);
         let sent = self.put(now, place, delivery, out);
         match qos {
             QoS::AtMostOnce => {
@@ -97,6 +105,16 @@ impl Client {
         true
     }
 
+    /// A server that goes on with a session which we know nothing of may hold any QoS 2 identifier, and would take
+    /// what is new under it for a repetition. PUBREL frees it first, whatever it was. [MQTT-4.3.3-4]
+    fn free(&mut self, delivery: Delivery, out: &mut Output) {
+        if let (true, Delivery::ExactlyOnce { packet_id, .. }) = (self.strange, delivery) {
+            let version = self.version;
+            out.append(|out| encode_ack(AckKind::Pubrel, packet_id, ReasonCode::Success, version, out));
+            self.strays.insert(packet_id);
+        }
+    }
+
     /// It left on an earlier connection. The server may support less than that one's. [MQTT-3.3.1-1]
     fn send_again(&mut self, now: Instant, place: u32, delivery: Delivery, out: &mut Output) {
         let refused = self.unsupported(place);
@@ -104,6 +122,8 @@ impl Client {
             return self.sender.sent();
         }
         self.sender.give_up();
+        // It may have arrived all the same.
+        self.strange |= delivery.qos() == QoS::ExactlyOnce;
         self.ended(place, Stage::Failed(refused.unwrap_or(Cause::TooLarge)));
     }
 

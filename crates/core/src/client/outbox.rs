@@ -16,9 +16,13 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     fn size(&self) -> usize {
-        let publication = &self.publication;
-        publication.topic.as_str().len() + publication.properties.len() + publication.payload.len()
+        charge(&self.publication)
     }
+}
+
+/// Bytes that a message is charged with.
+pub(super) fn charge(publication: &Publication) -> usize {
+    publication.topic.as_str().len() + publication.properties.len() + publication.payload.len()
 }
 
 /// Messages in a table; those that have no Packet Identifier stand in a queue as well.
@@ -39,6 +43,16 @@ impl Outbox {
     /// Is there room for one of so many bytes? Alone, each has room.
     pub(super) fn has_room(&self, size: usize, messages: usize, bytes: usize) -> bool {
         self.len() < messages && (self.bytes == 0 || self.bytes.saturating_add(size) <= bytes)
+    }
+
+    /// Would there be room if all that wait went?
+    pub(super) fn may_have_room(&self, size: usize, messages: usize, bytes: usize) -> bool {
+        if self.has_room(size, messages, bytes) {
+            return true;
+        }
+        let waiting: usize = self.queue.iter().filter_map(|place| self.get(*place)).map(Outgoing::size).sum();
+        let (left, left_bytes) = (self.len() - self.queue.len(), self.bytes - waiting);
+        left < messages && (left_bytes == 0 || left_bytes.saturating_add(size) <= bytes)
     }
 
     pub(super) fn push(&mut self, outgoing: Outgoing) -> Result<(), Misuse> {

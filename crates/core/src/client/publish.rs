@@ -1,7 +1,7 @@
 //! Messages of the application: accepted, and ended.
 use super::config::OutboxFull;
 use super::event::{Cause, Event, Misuse, Stage};
-use super::outbox::Outgoing;
+use super::outbox::{Outgoing, charge};
 use super::{Client, Phase, SessionLost};
 use crate::codec::{Delivery, Properties, PublishHead};
 use crate::delivery::Progress;
@@ -40,7 +40,7 @@ impl Client {
                 return Err(Misuse::TooLarge);
             }
         }
-        self.make_room(length as usize)?;
+        self.make_room(charge(&publication))?;
         let ticket = self.ticket();
         self.outbox.push(Outgoing { publication, ticket, expires_at })?;
         self.stats.published += 1;
@@ -63,6 +63,12 @@ impl Client {
 
     fn make_room(&mut self, size: usize) -> Result<(), Misuse> {
         let (messages, bytes) = (self.config.outbox_messages, self.config.outbox_bytes);
+        // Only what was never sent may go; and nothing does if that is not enough.
+        if self.config.outbox_full == OutboxFull::DropOldest
+            && !self.outbox.may_have_room(size, messages, bytes)
+        {
+            return Err(Misuse::OutboxFull);
+        }
         while !self.outbox.has_room(size, messages, bytes) {
             let oldest = match self.config.outbox_full {
                 OutboxFull::Reject => None,
@@ -107,6 +113,8 @@ impl Client {
         self.outbox.requeue(&again);
         if self.config.resubscribe {
             self.requests.resubscribe();
+        } else {
+            self.requests.forget();
         }
     }
 }

@@ -16,6 +16,10 @@ use alloc::vec::Vec;
 
 /// Requests that may wait for an answer.
 const MOST: usize = 4096;
+/// Connections that a request may break, or outlive, before it is given up.
+const TRIES: u32 = 10;
+/// The number of the first request.
+const MIDDLE: u32 = 1 << 31;
 /// Filters in one SUBSCRIBE that nobody asked for.
 const TOGETHER: usize = 64;
 
@@ -30,12 +34,16 @@ struct Request {
     /// `None`: it subscribes again, after the server has lost the session.
     ticket: Option<Ticket>,
     asked: Asked,
+    /// On how many connections it was asked.
+    sent: u32,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     open: BTreeMap<u32, Request>,
-    numbers: u32,
+    /// Requests are numbered upwards from the middle, and what is subscribed to again downwards: it goes first.
+    up: u32,
+    down: u32,
     /// Those that are to be sent.
     queue: VecDeque<u32>,
     /// What the server has granted.
@@ -47,33 +55,52 @@ impl Requests {
         self.open.values().all(|request| request.ticket.is_none())
     }
 
-    fn push(&mut self, ticket: Option<Ticket>, asked: Asked) {
-        self.numbers = self.numbers.wrapping_add(1);
-        self.open.insert(self.numbers, Request { ticket, asked });
-        self.queue.push_back(self.numbers);
+    fn push(&mut self, ticket: Ticket, asked: Asked) {
+        let number = MIDDLE.wrapping_add(self.up);
+        self.up = self.up.wrapping_add(1);
+        self.open.insert(number, Request { ticket: Some(ticket), asked, sent: 0 });
+        self.queue.push_back(number);
     }
 
-    /// The connection is gone: whatever was not answered is asked again, in order.
-    pub(super) fn unsent_again(&mut self) {
+    fn push_again(&mut self, asked: Asked) {
+        self.down = self.down.wrapping_add(1);
+        let number = MIDDLE.wrapping_sub(self.down);
+        self.open.insert(number, Request { ticket: None, asked, sent: 0 });
+        self.queue.push_front(number);
+    }
+
+    /// The connection is gone: whatever was not answered is asked again, in order. What so many connections have not
+    /// survived is given up; its ticket, if it has one, is returned.
+    pub(super) fn unsent_again(&mut self) -> Vec<Ticket> {
+        let hopeless: Vec<u32> = self
+            .open
+            .iter()
+            .filter(|(_, request)| request.sent >= TRIES)
+            .map(|(number, _)| *number)
+            .collect();
+        let given_up = hopeless.iter().filter_map(|number| self.open.remove(number)?.ticket).collect();
         self.queue = self.open.keys().copied().collect();
+        given_up
+    }
+
+    /// Nothing is subscribed to any more.
+    pub(super) fn forget(&mut self) {
+        self.subscribed.clear();
     }
 
     /// The server has forgotten what it granted.
     pub(super) fn resubscribe(&mut self) {
         self.open.retain(|_, request| request.ticket.is_some());
         self.queue.retain(|number| self.open.contains_key(number));
-        let later = core::mem::take(&mut self.queue);
         let mut by_identifier: BTreeMap<Option<u32>, Vec<Subscription>> = BTreeMap::new();
         for (subscription, identifier) in self.subscribed.values() {
             by_identifier.entry(*identifier).or_default().push(subscription.clone());
         }
         for (identifier, subscriptions) in by_identifier {
             for together in subscriptions.chunks(TOGETHER) {
-                self.push(None, Asked::Subscribe(together.into(), identifier));
+                self.push_again(Asked::Subscribe(together.into(), identifier));
             }
         }
-        // What the application has asked for since comes after.
-        self.queue.extend(later);
     }
 
     /// None is wanted any more.
@@ -96,6 +123,19 @@ impl Client {
         subscriptions: &[Subscription],
         identifier: Option<u32>,
     ) -> Result<Ticket, Misuse> {
+        let on_shared = |s: &Subscription| s.options.no_local && s.filter.share().is_some();
+        if subscriptions.iter().any(on_shared) {
+            // [MQTT-3.8.3-4]
+            return Err(Misuse::SharedNoLocal);
+        }
+        if identifier.is_some_and(|n| n == 0 || n > 268_435_455) {
+            // (Section 3.8.2.1.2)
+            return Err(Misuse::SubscriptionIdentifier);
+        }
+        let (up, v5) = (self.phase == Phase::Up, self.version.is_v5());
+        if identifier.is_some() && up && v5 && !self.link.server.subscription_identifiers {
+            return Err(Misuse::SubscriptionIdentifier);
+        }
         self.ask(subscriptions.is_empty(), Asked::Subscribe(subscriptions.into(), identifier))
     }
 
@@ -115,7 +155,7 @@ impl Client {
             return Err(Misuse::TooManyRequests);
         }
         let ticket = self.ticket();
-        self.requests.push(Some(ticket), asked);
+        self.requests.push(ticket, asked);
         if self.phase == Phase::Up {
             self.actions.transmit();
         }
@@ -125,7 +165,8 @@ impl Client {
     /// Sends the next one; false if there is none.
     pub(super) fn send_request(&mut self, out: &mut Output) -> bool {
         let Some(number) = self.requests.queue.pop_front() else { return false };
-        let Some(request) = self.requests.open.get(&number) else { return true };
+        let Some(request) = self.requests.open.get_mut(&number) else { return true };
+        request.sent += 1;
         let packet_id = self.sender.reserve(number);
         let (version, limit) = (self.version, self.link.server.maximum_packet_size);
         let sent = out.append(|out| match &request.asked {
@@ -151,12 +192,29 @@ impl Client {
         });
         if sent.is_err() {
             let _ = self.sender.on_answer(packet_id);
-            if let Some(ticket) = self.requests.open.remove(&number).and_then(|r| r.ticket) {
-                self.inbox.push(Event::Progress(ticket, Stage::Failed(Cause::TooLarge)));
-                self.actions.event();
+            if let Some(request) = self.requests.open.remove(&number) {
+                self.too_large(request);
             }
         }
         true
+    }
+
+    /// The server takes no packet of that size. What nobody asked for is asked in smaller ones.
+    fn too_large(&mut self, request: Request) {
+        self.actions.event();
+        if let Some(ticket) = request.ticket {
+            return self.inbox.push(Event::Progress(ticket, Stage::Failed(Cause::TooLarge)));
+        }
+        let Asked::Subscribe(subscriptions, identifier) = request.asked else { return };
+        if let [one] = &*subscriptions {
+            self.requests.subscribed.remove(one.filter.as_str());
+            let reason = ReasonCode::PacketTooLarge;
+            return self.inbox.push(Event::SubscriptionLost(one.filter.clone(), reason));
+        }
+        let (first, second) = subscriptions.split_at(subscriptions.len() / 2);
+        for half in [second, first] {
+            self.requests.push_again(Asked::Subscribe(half.into(), identifier));
+        }
     }
 
     /// SUBACK or UNSUBACK; false if it is none that the server may send.
@@ -167,7 +225,9 @@ impl Client {
             Acknowledged::Unknown => return true,
             Acknowledged::Misplaced => return false,
         };
-        let Some(Request { ticket, asked }) = self.requests.open.remove(&number) else { return true };
+        // It may be an identifier that somebody waits for.
+        self.actions.transmit();
+        let Some(Request { ticket, asked, .. }) = self.requests.open.remove(&number) else { return true };
         let reason = |byte: &u8| ReasonCode::from_byte(*byte).unwrap_or(ReasonCode::UnspecifiedError);
         let reasons: Box<[ReasonCode]> = match &asked {
             // Before 5.0 UNSUBACK says nothing.
@@ -181,8 +241,11 @@ impl Client {
             Asked::Unsubscribe(filters) => (!subscribes, filters.len()),
         };
         if !right || reasons.len() != expected {
-            // Its ticket ends with the connection that it breaks.
-            self.requests.open.insert(number, Request { ticket, asked });
+            if let Some(ticket) = ticket {
+                let cause = Cause::Violation(ReasonCode::ProtocolError);
+                self.inbox.push(Event::Progress(ticket, Stage::Failed(cause)));
+                self.actions.event();
+            }
             return false;
         }
         match asked {

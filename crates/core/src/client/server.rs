@@ -24,6 +24,8 @@ pub struct Server {
     pub keep_alive_seconds: Option<u16>,
     /// The Session Expiry Interval that it uses instead of ours.
     pub session_expiry_seconds: Option<u32>,
+    /// Whether it knows Subscription Identifiers. (Section 3.2.2.3.12)
+    pub subscription_identifiers: bool,
     properties: PropertiesBuf,
 }
 
@@ -39,6 +41,7 @@ impl Server {
             assigned_client_id: None,
             keep_alive_seconds: None,
             session_expiry_seconds: None,
+            subscription_identifiers: true,
             properties: PropertiesBuf::new(),
         }
     }
@@ -54,6 +57,7 @@ impl Server {
             assigned_client_id: said.assigned_client_identifier().map(Into::into),
             keep_alive_seconds: said.server_keep_alive(),
             session_expiry_seconds: said.session_expiry_interval(),
+            subscription_identifiers: said.subscription_identifier_available().unwrap_or(true),
             properties: said.into(),
         }
     }

@@ -1,5 +1,6 @@
 //! Deadlines.
 use super::event::Cause;
+use super::link::Ping;
 use super::{Action, Client, Next, Phase, Timer};
 use crate::reason::ReasonCode;
 use crate::time::{Deadline, Duration, Instant};
@@ -38,13 +39,15 @@ impl Client {
         Some(match self.link.ping {
             // What the server says may lie unread, because the application is slow. It is not held against the
             // server; but it goes on to hear from us.
-            Some(_) if self.link.held => {
+            Ping::Sent(_) if self.link.held => {
                 Deadline { at: self.link.sent.after(keep_alive), timer: Timer::KeepAlive }
             }
-            Some(since) => {
+            // The transport is busy with what we sent before: no answer can be expected.
+            Ping::Queued => return None,
+            Ping::Sent(since) => {
                 Deadline { at: since.after((keep_alive / 2).max(PATIENCE)), timer: Timer::PingResponse }
             }
-            None => {
+            Ping::None => {
                 let quiet = self.link.sent.min(self.link.heard);
                 Deadline { at: quiet.after(keep_alive), timer: Timer::KeepAlive }
             }
@@ -58,8 +61,7 @@ impl Client {
             // [MQTT-3.1.2-20]
             Timer::KeepAlive => {
                 self.link.out.extend_from_slice(&[0xc0, 0]);
-                self.link.ping = Some(now);
-                self.link.sent = now;
+                self.link.ping = Ping::Queued;
                 self.actions.transmit();
             }
             Timer::PingResponse => {

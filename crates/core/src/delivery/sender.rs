@@ -227,7 +227,7 @@ impl<M: Copy> Sender<M> {
     /// come.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (M, QoS, Progress)> {
         let ring = core::mem::take(&mut self.ring);
-        *self = Self::default();
+        *self = Self { next: self.next, ..Self::default() };
         ring.into_iter().filter_map(|entry| {
             let sent = if entry.dup { Progress::Sent } else { Progress::Bound };
             match entry.awaits {

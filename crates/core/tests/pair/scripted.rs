@@ -459,7 +459,7 @@ fn an_authentication_takes_its_steps() {
         s.client.authenticate(ReasonCode::ContinueAuthentication, b"six");
         assert!(s.sent().ends_with(b"six"));
     }
-    s.says(V5, &connack(ReasonCode::Success, &PropertiesBuf::new()));
+    s.says(V5, &connack(ReasonCode::Success, &with(&[Property::AuthenticationMethod("m")])));
     s.event();
     s.client.authenticate(ReasonCode::ReAuthenticate, b"again");
     assert!(s.sent().ends_with(b"again"));
@@ -468,5 +468,5 @@ fn an_authentication_takes_its_steps() {
     assert!(s.closed, "[MQTT-4.12.0-5]");
 }
 
-#[path = "review.rs"]
-mod review;
+#[path = "faults.rs"]
+mod faults;

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tidewire_core::client::{Acknowledge, Config, Subscription};
+use tidewire_core::client::{Acknowledge, Config, OutboxFull, Subscription};
 use tidewire_core::id::Token;
 use tidewire_core::message::Publication;
 use tidewire_core::reason::ReasonCode;
@@ -70,14 +70,23 @@ impl Maker {
     ///
     /// Messages are acknowledged when [`recv`](Client::recv) gives them out, unless the configuration wants that to
     /// be done by token. `seed` is where its delays are drawn from.
+    ///
+    /// # Panics
+    /// Without a server.
     pub fn client(&self, mut config: Config, servers: Vec<Endpoint>, seed: [u8; 32]) -> Client {
         assert!(!servers.is_empty(), "a client has at least one server");
         let shared = Shared::new();
-        let limits = (config.outbox_messages, config.outbox_bytes);
+        // Nobody waits for room where the oldest make it.
+        let limits = match config.outbox_full {
+            OutboxFull::DropOldest => (usize::MAX, usize::MAX),
+            _ => (config.outbox_messages, config.outbox_bytes),
+        };
         let acknowledge = std::mem::replace(&mut config.acknowledge, Acknowledge::ByToken);
         config.servers = u16::try_from(servers.len()).unwrap_or(u16::MAX);
-        // What handles are let in with is bounded here.
-        (config.outbox_messages, config.outbox_bytes) = (usize::MAX, usize::MAX);
+        if limits.0 < usize::MAX {
+            // What handles are let in with is bounded here.
+            (config.outbox_messages, config.outbox_bytes) = (usize::MAX, usize::MAX);
+        }
         let id = Arc::new(std::sync::OnceLock::new());
         let (unmade, place) = (Unmade(Some(Arc::clone(&shared))), Arc::clone(&id));
         (self.poster)(Box::new(move |clients: &mut Clients, now| {
@@ -123,6 +132,20 @@ impl fmt::Debug for Client {
     }
 }
 
+/// A place among those that wait for room, until it is given up.
+struct Queue<'a> {
+    shared: &'a Shared,
+    place: Option<u64>,
+}
+
+impl Drop for Queue<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.shared.leave(place);
+        }
+    }
+}
+
 /// How long a client that nobody holds any more goes on with what it has accepted.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -160,10 +183,11 @@ impl Inner {
         &self,
         cx: &mut Context<'_>,
         publication: &mut Option<Publication>,
+        place: &mut Option<u64>,
     ) -> Poll<Result<Receipt<ReasonCode>, Error>> {
         let mut state = self.shared.state();
         let bytes = publication.as_ref().map_or(0, charge);
-        ready!(Shared::poll_room(&mut state, bytes, self.limits, cx));
+        ready!(Shared::poll_room(&mut state, bytes, self.limits, place, cx));
         let Some(publication) = publication.take() else { return Poll::Pending };
         let slot = Slot::new();
         let knock = Shared::command(&mut state, Command::Publish(publication, Some(Arc::clone(&slot))))?;
@@ -181,11 +205,12 @@ impl Client {
     /// Hands a message over, as soon as there is room for it. Then it is accepted: it goes its way whether or not
     /// anybody waits for the receipt.
     ///
-    /// The receipt is what the server said: `Success` or `NoMatchingSubscribers`. With QoS 0 it comes when the
-    /// message was sent.
+    /// The receipt is what the server said: `Success`, or with QoS 1 `NoMatchingSubscribers`. With QoS 0 it comes when
+    /// the message was sent.
     pub async fn publish(&self, publication: Publication) -> Result<Receipt<ReasonCode>, Error> {
         let mut publication = Some(publication);
-        poll_fn(|cx| self.inner.poll_publish(cx, &mut publication)).await
+        let mut queue = Queue { shared: &self.inner.shared, place: None };
+        poll_fn(|cx| self.inner.poll_publish(cx, &mut publication, &mut queue.place)).await
     }
 
     /// Subscribes. The receipt has an answer for each Topic Filter: the QoS that was granted, or why not.
@@ -210,7 +235,7 @@ impl Client {
 
     /// The next thing to know: a message, most of the time. `None` once there will be nothing more.
     ///
-    /// Dropping the future loses nothing. Only one of several that wait at a time is woken.
+    /// Dropping the future loses nothing.
     pub async fn recv(&self) -> Option<Notice> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }

@@ -42,7 +42,7 @@ impl Machine for Clients {
 
     fn handle_connected(&mut self, now: Instant, id: ClientId) {
         self.happens(now, id, (), |member| {
-            member.attempt = Attempt::Connected;
+            (member.attempt, member.turn, member.error) = (Attempt::Connected, 0, None);
             member.client.handle_open(now);
         });
     }
@@ -108,7 +108,11 @@ impl Machine for Clients {
     fn handle_journal_failed(&mut self, _now: Instant) {}
 
     fn shutdown(&mut self, now: Instant, deadline: Instant) {
-        let left = self.members.iter().flatten().filter(|member| !member.ended).count();
+        let mut left = 0;
+        for member in self.members.iter_mut().flatten().filter(|member| !member.client.is_ended()) {
+            member.awaited = true;
+            left += 1;
+        }
         self.going = Some(left);
         for index in 0..u32::try_from(self.members.len()).unwrap_or(u32::MAX) {
             if let Some(member) = self.member(index) {

@@ -18,7 +18,7 @@ use crate::mailbox::Call as CallOf;
 use crate::{Mailbox, Place, Post, Task};
 use handle::Poster;
 use shared::{Command, NOTICES, Shared, Slot};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -69,14 +69,16 @@ struct Member {
     attempt: Attempt,
     /// The last error of the system about its connection.
     error: Option<Arc<str>>,
-    /// Who waits for its tickets, from the first one that has not ended.
-    tickets: VecDeque<Option<Waits>>,
-    first_ticket: u64,
+    /// Who waits for its tickets.
+    tickets: BTreeMap<u64, Waits>,
     /// When it is to be looked at, as the table of deadlines knows.
     armed: Option<Instant>,
+    /// The first of a name's addresses that is tried: another one each time that none answers.
+    turn: usize,
     /// No handle is left.
     abandoned: bool,
-    ended: bool,
+    /// A shutdown waits for its end.
+    awaited: bool,
 }
 
 /// Where a client's delays are drawn from, different each time.
@@ -157,11 +159,11 @@ impl Clients {
             generation: 0,
             attempt: Attempt::None,
             error: None,
-            tickets: VecDeque::new(),
-            first_ticket: 1,
+            tickets: BTreeMap::new(),
             armed: None,
+            turn: 0,
             abandoned: false,
-            ended: false,
+            awaited: false,
         };
         let index = self.free.pop().unwrap_or_else(|| {
             self.members.push(None);
@@ -171,10 +173,7 @@ impl Clients {
         member.generation = self.generations[index as usize];
         match self.going {
             None => member.client.connect(now),
-            Some(_) => {
-                member.ended = true;
-                member.shared.close();
-            }
+            Some(_) => member.shared.close(),
         }
         let id = ClientId { index, generation: member.generation };
         self.members[index as usize] = Some(member);
@@ -193,13 +192,19 @@ impl Clients {
 
     /// A handle says that there is something to do.
     fn knocked(&mut self, now: Instant, id: ClientId) {
+        let going = self.going;
         let Some(member) = self.member(id.index) else { return };
         let mut state = member.shared.state();
         state.knocked = false;
         let commands = std::mem::take(&mut state.commands);
         drop(state);
+        let stays = going.is_none();
         for command in commands {
-            member.obey(now, command);
+            match command {
+                // Nobody comes back during a shutdown.
+                Command::Connect if !stays => {}
+                command => member.obey(now, command),
+            }
         }
         self.act(now, id.index);
     }
@@ -242,7 +247,6 @@ impl Clients {
                 _ => {}
             }
         }
-        let had_ended = member.ended;
         member.tell(now, &mut self.notices);
         let due = member.client.poll_timeout().map(|deadline| deadline.at);
         if let Some(at) = due
@@ -253,8 +257,9 @@ impl Clients {
             }
             self.deadlines.insert((at, index));
         }
-        let gone = member.ended && !had_ended;
-        if member.ended && member.abandoned {
+        let ended = member.client.is_ended();
+        let gone = ended && std::mem::take(&mut member.awaited);
+        if ended && member.abandoned {
             self.remove(index);
         }
         if let Some(left) = self.going.as_mut().filter(|left| gone && **left > 0) {
@@ -266,7 +271,8 @@ impl Clients {
     }
 
     fn remove(&mut self, index: u32) {
-        if let Some(member) = self.members[index as usize].take() {
+        if let Some(mut member) = self.members[index as usize].take() {
+            member.end_all();
             member.shared.close();
             if let Some(armed) = member.armed {
                 self.deadlines.remove(&(armed, index));
@@ -282,7 +288,11 @@ impl Clients {
             return;
         };
         match found {
-            Ok(addresses) => {
+            Ok(mut addresses) => {
+                // One that swallows every attempt is not always the first.
+                let turn = member.turn % addresses.len().max(1);
+                addresses.rotate_left(turn);
+                member.turn += 1;
                 member.attempt = Attempt::Connecting(addresses.into());
                 self.try_next(now, id);
             }
@@ -315,8 +325,14 @@ impl Drop for Clients {
         for member in self.members.iter().flatten() {
             member.shared.close();
         }
-        // Receipts that somebody still waits for.
-        for waits in self.members.iter_mut().flatten().flat_map(|member| member.tickets.drain(..)).flatten() {
+        self.members.iter_mut().flatten().for_each(Member::end_all);
+    }
+}
+
+impl Member {
+    /// Receipts that somebody still waits for.
+    fn end_all(&mut self) {
+        for waits in std::mem::take(&mut self.tickets).into_values() {
             match waits {
                 Waits::Published(Some(slot), ..) => slot.put(Err(Error::Gone)),
                 Waits::Published(None, ..) => {}
@@ -324,9 +340,7 @@ impl Drop for Clients {
             }
         }
     }
-}
 
-impl Member {
     /// Begins an attempt.
     fn dial(
         &mut self,
@@ -379,32 +393,20 @@ impl Member {
             Command::Disconnect(patience, reason) => {
                 self.client.disconnect(now, now.after(patience), reason);
             }
-            Command::Connect => {
-                self.ended = false;
-                self.client.connect(now);
-            }
+            Command::Connect => self.client.connect(now),
         }
     }
 
-    /// Tickets are given in order, and nobody but us asks for any.
     fn wait_for(&mut self, ticket: Ticket, waits: Waits) {
-        debug_assert_eq!(ticket.0, self.first_ticket + self.tickets.len() as u64);
-        self.tickets.push_back(Some(waits));
+        self.tickets.insert(ticket.0, waits);
     }
 
     fn waiting(&mut self, ticket: Ticket) -> Option<&mut Waits> {
-        let at = usize::try_from(ticket.0.checked_sub(self.first_ticket)?).ok()?;
-        self.tickets.get_mut(at)?.as_mut()
+        self.tickets.get_mut(&ticket.0)
     }
 
     fn end_of(&mut self, ticket: Ticket) -> Option<Waits> {
-        let at = usize::try_from(ticket.0.checked_sub(self.first_ticket)?).ok()?;
-        let waits = self.tickets.get_mut(at)?.take();
-        while self.tickets.front().is_some_and(Option::is_none) {
-            self.tickets.pop_front();
-            self.first_ticket += 1;
-        }
-        waits
+        self.tickets.remove(&ticket.0)
     }
 
     /// Takes events out of the machine: ends go to those who wait for them, the rest lies ready for the application
@@ -422,10 +424,7 @@ impl Member {
                 Event::Disconnected(cause) => {
                     notices.push(Notice::Disconnected { cause, error: self.error.take() });
                 }
-                Event::Ended => {
-                    self.ended = true;
-                    notices.push(Notice::Ended);
-                }
+                Event::Ended => notices.push(Notice::Ended),
                 Event::Progress(ticket, stage) => self.progress(ticket, stage),
                 Event::Subscribed(ticket, reasons) | Event::Unsubscribed(ticket, reasons) => {
                     if let Some(Waits::Answered(slot)) = self.end_of(ticket) {

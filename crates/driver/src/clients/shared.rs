@@ -1,6 +1,6 @@
 //! What a client's handles and its loop share: commands in, notices out, and places for what has ended.
 use super::error::Error;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -119,12 +119,13 @@ pub(super) struct State {
     /// Messages that were accepted from the application and have not ended; and their bytes.
     pub(super) open: usize,
     pub(super) bytes: usize,
-    /// Those that wait for room.
-    waiting: Vec<Waker>,
+    /// Those that wait for room, by when they began to.
+    waiting: BTreeMap<u64, Waker>,
+    waited: u64,
     pub(super) notices: VecDeque<Notice>,
     /// The loop has more of them than it may put here.
     pub(super) more: bool,
-    reader: Option<Waker>,
+    readers: Vec<Waker>,
     /// There is no loop any more.
     pub(super) gone: bool,
 }
@@ -157,7 +158,7 @@ impl Shared {
         state.bytes -= bytes;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_values().for_each(Waker::wake);
     }
 
     /// Lies ready for the application from now on.
@@ -170,11 +171,9 @@ impl Shared {
         let deaf = state.notices.len() >= 2 * NOTICES;
         let stale = |n: &Notice| matches!(n, Notice::Connected { .. } | Notice::Disconnected { .. });
         state.notices.extend(notices.drain(..).filter(|notice| !deaf || !stale(notice)));
-        let reader = state.reader.take();
+        let readers = std::mem::take(&mut state.readers);
         drop(state);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        readers.into_iter().for_each(Waker::wake);
     }
 
     /// The loop is gone, or this client in it.
@@ -182,10 +181,10 @@ impl Shared {
         let mut state = self.state();
         state.gone = true;
         let left = std::mem::take(&mut state.commands);
-        let wakers: Vec<_> = state.waiting.drain(..).collect();
-        let reader = state.reader.take();
+        let waiting = std::mem::take(&mut state.waiting);
+        let readers = std::mem::take(&mut state.readers);
         drop(state);
-        wakers.into_iter().chain(reader).for_each(Waker::wake);
+        waiting.into_values().chain(readers).for_each(Waker::wake);
         for command in left {
             command.end(&Error::Gone);
         }
@@ -196,16 +195,24 @@ impl Shared {
         state: &mut State,
         bytes: usize,
         limits: (usize, usize),
+        place: &mut Option<u64>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         let room = state.open < limits.0 && (state.bytes == 0 || state.bytes + bytes <= limits.1);
         if room || state.gone {
             return Poll::Ready(());
         }
-        if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.waiting.push(cx.waker().clone());
-        }
+        let place = *place.get_or_insert_with(|| {
+            state.waited += 1;
+            state.waited
+        });
+        state.waiting.insert(place, cx.waker().clone());
         Poll::Pending
+    }
+
+    /// Whoever has that place waits no more.
+    pub(super) fn leave(&self, place: u64) {
+        self.state().waiting.remove(&place);
     }
 
     /// The next notice; true if the loop has to be told that there is room for more.
@@ -219,7 +226,9 @@ impl Shared {
             }
             None if state.gone => Poll::Ready((None, false)),
             None => {
-                state.reader = Some(cx.waker().clone());
+                if !state.readers.iter().any(|reader| reader.will_wake(cx.waker())) {
+                    state.readers.push(cx.waker().clone());
+                }
                 Poll::Pending
             }
         }

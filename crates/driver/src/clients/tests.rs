@@ -342,5 +342,5 @@ fn the_end_of_the_loop_ends_every_wait() {
     assert!(matches!(poll(pin!(late.recv())), Poll::Ready(None)));
 }
 
-#[path = "review.rs"]
-mod review;
+#[path = "faults.rs"]
+mod faults;

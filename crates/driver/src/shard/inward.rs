@@ -42,11 +42,11 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
     pub(super) fn notice_ready(&mut self, now: Instant) {
         while let Some(ready) = self.reactor.next_ready() {
             let Some(socket) = self.sockets.get_mut(ready.place) else { continue };
+            socket.hung_up |= ready.closed;
             if socket.reading == Reading::Connecting {
                 self.see_connected(now, ready.place);
                 continue;
             }
-            socket.hung_up |= ready.closed;
             if ready.writable {
                 self.retry_write(ready.place);
             }

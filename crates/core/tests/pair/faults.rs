@@ -1,4 +1,4 @@
-//! What a review found. Each of these fails, and should not.
+//! Faults that were found, each with the conversation that shows it.
 use super::*;
 use crate::cuts::config;
 use crate::pair::{Cut, Pair};

@@ -1,4 +1,4 @@
-//! What a review found. Each of these fails, and should not.
+//! Faults that were found, each with what shows it.
 use super::*;
 
 /// Both are said before the loop turns: the end of the one is taken for the end of the other.
