@@ -127,6 +127,13 @@ pub struct Token {
     pub(crate) epoch: u32,
 }
 
+impl Token {
+    /// The Packet Identifier that the message came with.
+    pub fn packet_id(&self) -> PacketId {
+        self.packet_id
+    }
+}
+
 /// A position in the journal; later bytes have greater positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub u64);
