@@ -3,8 +3,11 @@
 
 mod broker;
 mod check;
+mod client;
 mod limits;
+mod publish;
 mod say;
+mod subscribe;
 mod usage;
 
 use clap::{Parser, Subcommand};
@@ -31,16 +34,22 @@ enum Command {
     Broker(broker::Arguments),
     /// Check whether a broker keeps to the specification
     Check(check::Arguments),
+    /// Publish messages
+    Pub(publish::Arguments),
+    /// Subscribe, and print what comes
+    Sub(subscribe::Arguments),
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::try_parse_from(client::join(std::env::args_os())) {
         Ok(arguments) => arguments,
         Err(error) => return usage::answer(&error),
     };
     let result = match arguments.command {
         Command::Broker(arguments) => broker::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Pub(arguments) => publish::run(&arguments),
+        Command::Sub(arguments) => subscribe::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

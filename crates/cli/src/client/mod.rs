@@ -1,0 +1,28 @@
+//! What `tidewire pub` and `tidewire sub` have in common: whom to connect to and as whom, and what ends it.
+mod options;
+mod properties;
+mod reasons;
+mod url;
+mod watched;
+
+pub(crate) use options::{Options, Plan, qos};
+pub(crate) use properties::join;
+pub(crate) use reasons::{not_published, not_subscribed};
+pub(crate) use watched::{Event, Watched};
+
+use crate::say::Failure;
+use std::future::Future;
+use tokio::runtime::Builder;
+
+/// Runs a tool to its end. Its client has a thread of its own, so that waiting for a pipe does not silence it.
+pub(crate) fn run<T>(quiet: bool, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Machine(format!("can't start: {error}; raise ulimit -u or -n")))?;
+    let done = runtime.block_on(work);
+    // Names may be looked up for longer than anybody wants to wait.
+    runtime.shutdown_background();
+    done.map_err(|failure| if quiet { failure.quiet() } else { failure })
+}
