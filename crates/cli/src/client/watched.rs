@@ -142,8 +142,9 @@ impl Watched {
         .await
     }
 
-    /// Says goodbye, once what was accepted has ended.
+    /// Says goodbye, once what was accepted has ended. Only with 5.0 it may have its Will published.
     pub(crate) async fn goodbye(self, reason: ReasonCode) {
+        let reason = if self.version.is_v5() { reason } else { ReasonCode::Success };
         if self.client.disconnect(FAREWELL, reason).is_err() {
             return;
         }

@@ -1,0 +1,121 @@
+//! What is said to somebody who asks for something that can't be had: one line, and an exit code.
+use super::support::{Broker, said};
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+
+/// It fails with this code and says one line with all of these words.
+fn refused(arguments: &[&str], code: i32, words: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidewire"));
+    let output = command.args(arguments).stdin(Stdio::null()).output().expect("the binary runs");
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+    assert!(said.starts_with("tidewire: "), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{arguments:?}: no `{word}` in {said}");
+    }
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+}
+
+#[test]
+fn a_topic_or_filter_that_can_t_be_is_named_with_one_that_can() {
+    refused(&["pub", "-t", "a/#", "-m", "x"], 2, &["a/#", "wildcard", "one topic"]);
+    refused(&["pub", "-t", "a/+/b", "-m", "x"], 2, &["a/+/b", "one topic"]);
+    refused(&["pub", "-t", "", "-m", "x"], 2, &["empty", "lights/kitchen"]);
+    refused(&["sub", "-t", "a/#/b"], 2, &["a/#/b", "lights/#"]);
+    refused(&["sub", "-t", "a+"], 2, &["a+", "lights/+"]);
+    refused(&["sub", "-t", ""], 2, &["empty", "lights/kitchen"]);
+    refused(&["sub", "-t", "a", "-T", "#/a"], 2, &["-T", "#/a"]);
+    refused(&["sub", "-U", "#/a"], 2, &["-U", "#/a"]);
+    refused(&["pub", "-t", "a", "-m", "x", "--will-topic", "#"], 2, &["--will-topic", "lights/kitchen"]);
+}
+
+#[test]
+fn what_is_missing_is_asked_for() {
+    refused(&["pub", "-m", "x"], 2, &["-t"]);
+    refused(&["pub", "-t", "a"], 2, &["-m", "-f", "-l", "-s", "-n"]);
+    refused(&["sub"], 2, &["-t"]);
+    refused(&["pub", "-t", "a", "-n", "-c"], 2, &["-c", "-i"]);
+    refused(&["sub", "-t", "a", "-x", "-1"], 2, &["-x", "-i"]);
+    refused(&["pub", "-t", "a", "-n", "-V", "311", "-P", "x"], 2, &["-P", "-u"]);
+    refused(&["sub", "-t", "a", "-D", "will", "content-type", "x"], 2, &["--will-topic"]);
+    refused(&["sub", "-t", "a", "--will-payload", "x"], 2, &["--will-topic"]);
+    refused(&["pub", "-t", "a", "-s"], 1, &["-s", "-n"]);
+}
+
+#[test]
+fn what_can_t_be_together_is_named() {
+    refused(&["pub", "-t", "a", "-m", "x", "-n"], 2, &["--message", "--null-message"]);
+    refused(&["pub", "-t", "a", "-n", "-i", "x", "-I", "y"], 2, &["--id", "--id-prefix"]);
+    refused(&["sub", "-t", "a", "-R", "--retained-only"], 2, &["-R", "--retained-only"]);
+    refused(&["sub", "-t", "a", "-V", "311", "-D", "connect", "receive-maximum", "5"], 2, &["-D", "-V 5"]);
+    let twice = ["-D", "publish", "content-type", "x", "-D", "publish", "content-type", "y"];
+    refused(&[&["pub", "-t", "a", "-n"][..], &twice].concat(), 2, &["content-type y", "twice"]);
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_named_with_one_that_does() {
+    refused(&["pub", "-t", "a", "-n", "-q", "3"], 2, &["3", "0, 1 or 2"]);
+    refused(&["pub", "-t", "a", "-n", "-V", "7"], 2, &["7", "5, 311 or 31"]);
+    refused(&["pub", "-t", "a", "-n", "-x", "soon"], 2, &["soon", "-1 for ever"]);
+    refused(&["pub", "-t", "a", "-n", "--repeat-delay=-1"], 2, &["0.5"]);
+    refused(&["pub", "-L", "http://a/b", "-n"], 2, &["http://a/b", "mqtt://"]);
+    refused(&["sub", "-L", "mqtts://a/b"], 2, &["TLS"]);
+    refused(&["sub", "-t", "a", "-F", "%Q"], 2, &["%Q", "%t topic"]);
+    refused(&["sub", "-t", "a", "-C", "0"], 2, &["0"]);
+    refused(&["pub", "-t", "a", "-n", "-D", "publish", "colour", "red"], 2, &["colour", "content-type"]);
+    refused(&["pub", "-t", "a", "-f", "/does/not/exist"], 1, &["-f /does/not/exist", "No such file"]);
+}
+
+#[test]
+fn an_unknown_option_is_named_and_one_that_is_not_there_yet_explained() {
+    refused(&["pub", "-t", "a", "-n", "--nope"], 2, &["--nope", "--help"]);
+    refused(&["sub", "-t", "a", "--retained"], 2, &["--retained", "--retained-only"]);
+    refused(&["pub", "-t", "a", "-n", "--cafile", "x"], 2, &["--cafile", "TLS"]);
+    refused(&["sub", "-t", "a", "--unix", "x"], 2, &["--unix", "TCP"]);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named_with_what_to_do() {
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");
+    let port = nobody.port().to_string();
+    for words in [&["pub", "-n"][..], &["sub"]] {
+        let place = [words, &["-t", "a", "-h", "127.0.0.1", "-p", &port]].concat();
+        refused(&place, 1, &[&nobody.to_string(), "refused", "-h and -p"]);
+        let place = [words, &["-t", "a", "-h", "no.such.host.invalid"]].concat();
+        refused(&place, 1, &["no.such.host.invalid:1883", "-h and -p"]);
+    }
+}
+
+#[test]
+fn what_the_server_refuses_is_explained() {
+    let broker = Broker::start();
+    for (words, code, expected) in [
+        (&["pub", "-t", "$SYS/x", "-q", "1", "-m", "x"][..], 0x87, &["$SYS/x", "0x87", "server's own"][..]),
+        (&["pub", "-t", "$SYS/x", "-q", "2", "-m", "x"], 0x87, &["$SYS/x", "0x87", "server's own"]),
+        (&["sub", "-t", "$share/g/t"], 0x9e, &["$share/g/t", "0x9e", "leave out $share"]),
+    ] {
+        let output = broker.tool(words).output().expect("it was built");
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+        assert!(said.lines().count() == 1 && expected.iter().all(|word| said.contains(word)), "{said}");
+    }
+    // Before 5.0 a server has no words for it.
+    broker.publish(&["-V", "311", "-t", "$SYS/x", "-q", "1", "-m", "x"]);
+}
+
+#[test]
+fn a_payload_that_is_too_large_is_told_with_what_is_not() {
+    let broker = Broker::start();
+    let large = vec![0; 70_000];
+    for qos in ["0", "1", "2"] {
+        let output = broker.pipe(&["-t", "t", "-q", qos, "-s"], &large);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.lines().count() == 1 && said.contains("70000") && said.contains("65536"), "{said}");
+    }
+    // Before 5.0 a server can only close.
+    let output = broker.pipe(&["-V", "311", "-t", "t", "-q", "1", "-s"], &large);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("too large"), "{}", said(&output));
+}
