@@ -1,9 +1,10 @@
 //! Other people's clients against the broker: Paho in Python, MQTT.js, mosquitto's programs, and the conversations.
+mod examples;
 mod mosquitto;
 
 use crate::Result;
 use crate::count::Count;
-use crate::packages::{MOSQUITTO, NODE, Need, PYTHON};
+use crate::packages::{MOSQUITTO, MOSQUITTO_AND_CLIENTS, NODE, Need, PYTHON};
 use crate::shell::{Running, cargo, command, root, run as run_command, step, target, watch};
 use crate::suite::{RUNTIMES, Table};
 use std::net::SocketAddr;
@@ -19,9 +20,10 @@ struct Suite {
     needs: Option<Need>,
 }
 
-const SUITES: [Suite; 4] = [
+const SUITES: [Suite; 5] = [
     Suite { name: "conversations", run: conversations, needs: None },
     Suite { name: "mosquitto", run: mosquitto::all, needs: Some(MOSQUITTO) },
+    Suite { name: "mosquitto's examples", run: examples::all, needs: Some(MOSQUITTO_AND_CLIENTS) },
     Suite { name: "paho-mqtt", run: python, needs: Some(PYTHON) },
     Suite { name: "mqtt.js", run: node, needs: Some(NODE) },
 ];

@@ -1,5 +1,6 @@
 //! Programs that Debian packages: installed where that may be done, otherwise named.
 use crate::shell::{command, exists, run as run_command};
+use std::path::Path;
 
 /// Something that has to be there, and the packages that have it.
 pub(crate) struct Need {
@@ -10,6 +11,12 @@ pub(crate) struct Need {
 pub(crate) const CXX: Need = Need { is_there: || exists("c++"), packages: &["g++"] };
 pub(crate) const MOSQUITTO: Need =
     Need { is_there: || exists("mosquitto_sub"), packages: &["mosquitto-clients"] };
+pub(crate) const MOSQUITTO_AND_CLIENTS: Need = Need {
+    is_there: || {
+        exists("mosquitto_sub") && (exists("mosquitto") || Path::new("/usr/sbin/mosquitto").is_file())
+    },
+    packages: &["mosquitto", "mosquitto-clients"],
+};
 pub(crate) const NODE: Need =
     Need { is_there: || exists("node") && exists("npm"), packages: &["nodejs", "npm"] };
 /// With what makes environments; Debian packages that apart.
