@@ -1,4 +1,4 @@
-//! Other people's clients against the broker: Paho in Python, MQTT.js, mosquitto's programs, and the conversations.
+//! Other people's clients against the broker: Paho in Python, MQTT.js, and mosquitto's programs.
 mod examples;
 mod mosquitto;
 
@@ -17,15 +17,14 @@ const STARTS_WITHIN: Duration = Duration::from_secs(30);
 struct Suite {
     name: &'static str,
     run: fn(SocketAddr) -> Result<Count>,
-    needs: Option<Need>,
+    needs: Need,
 }
 
-const SUITES: [Suite; 5] = [
-    Suite { name: "conversations", run: conversations, needs: None },
-    Suite { name: "mosquitto", run: mosquitto::all, needs: Some(MOSQUITTO) },
-    Suite { name: "mosquitto's examples", run: examples::all, needs: Some(MOSQUITTO_AND_CLIENTS) },
-    Suite { name: "paho-mqtt", run: python, needs: Some(PYTHON) },
-    Suite { name: "mqtt.js", run: node, needs: Some(NODE) },
+const SUITES: [Suite; 4] = [
+    Suite { name: "mosquitto", run: mosquitto::all, needs: MOSQUITTO },
+    Suite { name: "mosquitto's examples", run: examples::all, needs: MOSQUITTO_AND_CLIENTS },
+    Suite { name: "paho-mqtt", run: python, needs: PYTHON },
+    Suite { name: "mqtt.js", run: node, needs: NODE },
 ];
 
 /// Each against a broker of its own on each runtime. What is not installed is skipped, or fails where nothing may be
@@ -39,7 +38,7 @@ pub(crate) fn all(names: &[&str], table: &mut Table) -> Result<Count> {
     }
     let program = build_broker()?;
     for suite in suites {
-        let is_met = suite.needs.as_ref().is_none_or(Need::is_met);
+        let is_met = suite.needs.is_met();
         for runtime in RUNTIMES {
             let done = if is_met { suite.run_on(runtime, &program) } else { suite.skip() };
             table.note(suite.name, runtime, done);
@@ -59,7 +58,7 @@ impl Suite {
     }
 
     fn skip(&self) -> Count {
-        let packages = self.needs.as_ref().map_or_else(String::new, |need| need.packages.join(" and "));
+        let packages = self.needs.packages.join(" and ");
         println!("{}: skipped; to run it, install {packages}", self.name);
         if nothing_may_be_skipped() { Count::FAILED } else { Count::SKIPPED }
     }
@@ -107,14 +106,6 @@ fn counted(program: std::process::Command) -> Result<Count> {
         Some(count) if status.success() || count.failed > 0 => Ok(count),
         _ => Err(format!("it ended with {status} and did not say how many tests passed").into()),
     }
-}
-
-/// What needs virtual time is not run here, and not counted as skipped: the tests in memory have done it.
-fn conversations(broker: SocketAddr) -> Result<Count> {
-    let mut cargo =
-        cargo(&["run", "--quiet", "--package", "tidewire-conversation", "--example", "converse", "--"]);
-    cargo.arg(broker.to_string());
-    Ok(Count { skipped: 0, ..counted(cargo)? })
 }
 
 /// With what `requirements.txt` names, in an environment under target/.
