@@ -115,14 +115,15 @@ impl Client {
             return self.violated(now, ReasonCode::ProtocolError);
         }
         // A session that is there before we have done anything is somebody's before us, under our name.
-        self.strange |= present && !self.knows_session;
+        if present && !self.knows_session {
+            self.estrange();
+        }
         (self.resuming, self.knows_session) = (true, true);
         self.inbox.push(Event::Connected { session_present: present });
         self.actions.event();
-        // What was asked on an earlier connection will not be answered.
-        self.strays.clear();
+        self.forget_asked();
         if !present {
-            self.strange = false;
+            self.strange = None;
             self.on_session_lost();
         }
         // In order, and before anything new. [MQTT-4.4.0-1] [MQTT-4.6.0-1]

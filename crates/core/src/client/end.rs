@@ -142,7 +142,9 @@ impl Client {
 
     fn fail_all(&mut self) {
         // What the server may hold of them is held against nothing that comes later.
-        self.strange |= self.sender.drain().any(|(_, qos, _)| qos == QoS::ExactlyOnce);
+        if self.sender.drain().any(|(_, qos, _)| qos == QoS::ExactlyOnce) {
+            self.estrange();
+        }
         for outgoing in self.outbox.clear() {
             self.stats.failed += 1;
             self.inbox.push(Event::Progress(outgoing.ticket, Stage::Failed(Cause::Ended)));

@@ -189,7 +189,7 @@ impl Client {
     }
 
     fn on_pubcomp(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
-        if self.strays.remove(&ack.packet_id) {
+        if self.on_freed(ack.packet_id) {
             return Ok(());
         }
         match self.sender.on_pubcomp(ack.packet_id) {

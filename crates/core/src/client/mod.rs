@@ -31,6 +31,7 @@ mod outbox;
 mod publish;
 mod requests;
 mod server;
+mod strange;
 mod timing;
 
 pub use config::{Acknowledge, Authentication, Backoff, Config, OutboxFull, SessionLost, Subscription, Will};
@@ -49,12 +50,13 @@ use crate::topic::{TopicFilter, TopicName};
 use crate::version::Version;
 use actions::Actions;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use core::fmt;
 use inbox::Inbox;
 use link::Link;
 use outbox::Outbox;
 use requests::Requests;
+use strange::Strange;
 
 /// Announces what the client wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,9 +201,7 @@ pub struct Client {
     inbox: Inbox,
     actions: Actions,
     /// The server may hold QoS 2 identifiers of a session that we know nothing of.
-    strange: bool,
-    /// PUBRELs that only freed an identifier: their PUBCOMPs are to come.
-    strays: BTreeSet<PacketId>,
+    strange: Option<Strange>,
     /// What the server has called us.
     assigned: Option<Box<str>>,
     auth: AuthTurn,
@@ -247,8 +247,7 @@ impl Client {
             requests: Requests::default(),
             inbox: Inbox::default(),
             actions: Actions::default(),
-            strange: false,
-            strays: BTreeSet::new(),
+            strange: None,
             assigned: None,
             auth: AuthTurn::Nobody,
             holding: BTreeMap::new(),

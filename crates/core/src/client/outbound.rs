@@ -81,6 +81,9 @@ impl Client {
         if qos > QoS::AtMostOnce && (self.sender.unacknowledged() >= quota || self.sender.span() >= SPAN) {
             return false;
         }
+        if qos == QoS::ExactlyOnce && !self.is_next_free(out) {
+            return false;
+        }
         self.outbox.dequeue();
         if let Some(cause) = self.unfit(now, place) {
             self.ended(place, Stage::Failed(cause));
@@ -88,9 +91,11 @@ impl Client {
         }
         let delivery = match qos {
             QoS::AtMostOnce => Delivery::AtMostOnce,
-            _ => delivery(qos, self.sender.bind(place, qos), false),
+            _ => {
+                self.used();
+                delivery(qos, self.sender.bind(place, qos), false)
+            }
         };
-        self.free(delivery, out);
         let sent = self.put(now, place, delivery, out);
         match qos {
             QoS::AtMostOnce => {
@@ -105,16 +110,6 @@ impl Client {
         true
     }
 
-    /// A server that goes on with a session which we know nothing of may hold any QoS 2 identifier, and would take
-    /// what is new under it for a repetition. PUBREL frees it first, whatever it was. [MQTT-4.3.3-4]
-    fn free(&mut self, delivery: Delivery, out: &mut Output) {
-        if let (true, Delivery::ExactlyOnce { packet_id, .. }) = (self.strange, delivery) {
-            let version = self.version;
-            out.append(|out| encode_ack(AckKind::Pubrel, packet_id, ReasonCode::Success, version, out));
-            self.strays.insert(packet_id);
-        }
-    }
-
     /// It left on an earlier connection. The server may support less than that one's. [MQTT-3.3.1-1]
     fn send_again(&mut self, now: Instant, place: u32, delivery: Delivery, out: &mut Output) {
         let refused = self.unsupported(place);
@@ -123,7 +118,9 @@ impl Client {
         }
         self.sender.give_up();
         // It may have arrived all the same.
-        self.strange |= delivery.qos() == QoS::ExactlyOnce;
+        if delivery.qos() == QoS::ExactlyOnce {
+            self.estrange();
+        }
         self.ended(place, Stage::Failed(refused.unwrap_or(Cause::TooLarge)));
     }
 

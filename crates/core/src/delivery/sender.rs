@@ -148,6 +148,11 @@ impl<M: Copy> Sender<M> {
         packet_id
     }
 
+    /// The identifier that will be bound next.
+    pub(crate) fn next_id(&self) -> PacketId {
+        self.next
+    }
+
     /// Takes an identifier for a packet that is answered but is no message; the answer frees it.
     pub(crate) fn reserve(&mut self, message: M) -> PacketId {
         debug_assert!(self.ring.len() < 65_535, "an id is free");

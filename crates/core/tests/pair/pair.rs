@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tidewire_core::Input;
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::broker::{self, Broker, CloseCause, Limits};
-use tidewire_core::client::{Action, Cause, Client, Config, Event, Stage, Subscription};
+use tidewire_core::client::{Action, Cause, Client, Config, Event, Misuse, Stage, Subscription};
 use tidewire_core::id::{ConnectionId, LocalId, ShardId, Ticket, Token};
 use tidewire_core::message::Publication;
 use tidewire_core::output::Output;
@@ -48,6 +48,8 @@ pub(crate) struct Published {
     pub(crate) stages: Vec<Stage>,
     /// Servers that lost their sessions, when it ended.
     pub(crate) ended: Option<usize>,
+    /// The program that published it ended before it did.
+    pub(crate) forgotten: bool,
 }
 
 pub(crate) struct Pair {
@@ -64,7 +66,11 @@ pub(crate) struct Pair {
     pub(crate) passed: [usize; 2],
     pub(crate) published: Vec<Published>,
     tickets: BTreeMap<Ticket, usize>,
+    /// After a goodbye it comes back for what waits.
+    pub(crate) persistent: bool,
     pub(crate) requests: BTreeMap<Ticket, bool>,
+    /// A SUBACK has come.
+    pub(crate) subscribed: bool,
     /// What the server got, by number.
     pub(crate) arrived: Vec<usize>,
     /// What the server published, by QoS.
@@ -72,6 +78,8 @@ pub(crate) struct Pair {
     /// What the application took.
     pub(crate) heard: Vec<(usize, u8, bool)>,
     pub(crate) tokens: Vec<Token>,
+    /// How often the program was started again.
+    pub(crate) restarts: usize,
     /// How often the server lost everything.
     pub(crate) losses: usize,
     /// A server that had lost the session may have made a new one without our hearing of it: the CONNACK was lost. The
@@ -119,11 +127,14 @@ impl Pair {
             passed: [0; 2],
             published: vec![],
             tickets: BTreeMap::new(),
+            persistent: false,
             requests: BTreeMap::new(),
+            subscribed: false,
             arrived: vec![],
             told: vec![],
             heard: vec![],
             tokens: vec![],
+            restarts: 0,
             losses: 0,
             blind: false,
             connects: vec![],
@@ -148,7 +159,11 @@ impl Pair {
         let number = self.published.len();
         let topic = TopicName::new("up/a").unwrap();
         let publication = Publication::new(topic, number.to_string().into_bytes()).qos(qos(bits));
-        let ticket = self.client.publish(self.now, publication).expect("there is room");
+        let ticket = match self.client.publish(self.now, publication) {
+            Ok(ticket) => ticket,
+            // It has said goodbye.
+            Err(misuse) => return assert_eq!(misuse, Misuse::Ended),
+        };
         self.tell(|| format!("publishes m{number} with QoS {bits}, {ticket:?}"));
         self.published.push(Published { qos: bits, ..Published::default() });
         self.tickets.insert(ticket, number);
@@ -185,6 +200,7 @@ impl Pair {
                 }
             },
             Event::Subscribed(ticket, _) | Event::Unsubscribed(ticket, _) => {
+                self.subscribed = true;
                 let done = self.requests.get_mut(&ticket).expect("a ticket that was given");
                 assert!(!std::mem::replace(done, true), "it ended twice");
             }
@@ -211,6 +227,41 @@ impl Pair {
         let token = self.tokens.remove(at);
         self.client.acknowledge(token, ReasonCode::Success);
         self.act();
+    }
+
+    pub(crate) fn says_goodbye(&mut self, patience: Duration) {
+        self.tell(|| format!("the client says goodbye, within {patience:?}"));
+        let deadline = self.now.after(patience);
+        self.client.disconnect(self.now, deadline, ReasonCode::Success);
+        self.act();
+    }
+
+    pub(crate) fn comes_back(&mut self) {
+        if self.client.is_ended() {
+            self.tell(|| "the client comes back".to_owned());
+            self.client.connect(self.now);
+            self.act();
+        }
+    }
+
+    /// The program ends and is started again: what it knew is gone, and it asks for its old session.
+    pub(crate) fn program_restarts(&mut self, mut config: Config) {
+        self.tell(|| "the program is started again".to_owned());
+        self.restarts += 1;
+        while self.take() {}
+        self.cut(Cut::Reset);
+        for message in self.published.iter_mut().filter(|message| message.ended.is_none()) {
+            (message.ended, message.forgotten) = (Some(self.losses), true);
+        }
+        self.tickets.clear();
+        self.requests.clear();
+        self.subscribed = false;
+        self.tokens.clear();
+        self.wanted = false;
+        config.clean_start = false;
+        self.client = Client::new(config, &[3; 32]);
+        self.client.connect(self.now);
+        self.subscribe("down/#");
     }
 
     // The other side.
@@ -466,6 +517,9 @@ impl Pair {
             while !self.tokens.is_empty() {
                 self.acknowledge(0);
                 busy = true;
+            }
+            if self.persistent {
+                self.comes_back();
             }
             if busy || self.wanted {
                 continue;

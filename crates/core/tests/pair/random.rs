@@ -36,15 +36,17 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
     }
     let forgets = random.chance(30);
     let cuts = [0, 3, 10][random.below(3)];
+    let leaves = random.chance(40);
+    let setup = config.clone();
     let mut pair = Pair::new(config);
+    pair.persistent = true;
     pair.tale = tale.then(Vec::new);
     pair.subscribe("down/#");
-    let subscribed = |pair: &Pair| pair.requests.values().all(|done| *done);
     for _ in 0..40 + random.below(80) {
         let piece = if random.chance(50) { usize::MAX } else { 1 + random.below(20) };
         match random.below(100) {
             0..14 => pair.publish(u8::try_from(random.below(3)).unwrap()),
-            14..24 if subscribed(&pair) => pair.server_publishes(u8::try_from(random.below(3)).unwrap()),
+            14..24 if pair.subscribed => pair.server_publishes(u8::try_from(random.below(3)).unwrap()),
             24..44 => drop(pair.up(piece)),
             44..64 => drop(pair.down(piece)),
             64..76 => drop(pair.take()),
@@ -56,6 +58,11 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
                 pair.unreachable = random.chance(20);
                 pair.open();
             }
+            _ if leaves && random.chance(8) => match random.below(3) {
+                0 => pair.says_goodbye(Duration::from_millis(random.below(3000) as u64)),
+                1 => pair.comes_back(),
+                _ => pair.program_restarts(setup.clone()),
+            },
             90..93 => pair.wait(Duration::from_millis(random.below(2000) as u64)),
             _ if random.chance(cuts) && forgets && random.chance(50) => pair.server_restarts(),
             _ if random.chance(cuts) => pair.cut(if random.chance(50) { Cut::Reset } else { Cut::Fin }),
