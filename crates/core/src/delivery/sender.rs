@@ -1,4 +1,7 @@
 //! QoS 1 and 2, the sender's half: what is in flight, under which Packet Identifier.
+#[cfg(test)]
+mod tests;
+
 use crate::id::PacketId;
 use crate::qos::QoS;
 use alloc::collections::VecDeque;
@@ -374,130 +377,6 @@ impl<M: Copy> Sender<M> {
         while self.ring.front().is_some_and(|e| e.awaits == Awaits::Nothing) {
             self.ring.pop_front();
             self.sent = self.sent.saturating_sub(1);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::vec::Vec;
-
-    fn id(n: u16) -> PacketId {
-        PacketId::new(n).unwrap()
-    }
-
-    #[test]
-    fn only_the_acknowledgement_that_is_awaited_counts() {
-        // 4 acknowledgements × 4 states, as far as each exists.
-        let mut sender = Sender::default();
-        sender.bind_sent('a', QoS::AtLeastOnce);
-        sender.bind_sent('b', QoS::ExactlyOnce);
-        sender.bind_sent('c', QoS::ExactlyOnce);
-        assert_eq!(sender.on_pubrec(id(3), false), Received::First('c'));
-        assert_eq!(sender.on_pubcomp(id(1)), Acknowledged::Misplaced);
-        assert_eq!(sender.on_pubrec(id(1), false), Received::Misplaced);
-        assert_eq!(sender.on_puback(id(2)), Acknowledged::Misplaced);
-        assert_eq!(sender.on_pubcomp(id(2)), Acknowledged::Misplaced);
-        assert_eq!(sender.on_puback(id(3)), Acknowledged::Misplaced);
-        assert_eq!(sender.on_pubrec(id(3), false), Received::Again);
-        assert_eq!(sender.on_puback(id(9)), Acknowledged::Unknown);
-        assert_eq!(sender.unacknowledged(), 3);
-        assert_eq!(sender.on_puback(id(1)), Acknowledged::Done('a'));
-        assert_eq!(sender.on_puback(id(1)), Acknowledged::Unknown, "a stray one adds no quota");
-        assert_eq!(sender.on_pubcomp(id(3)), Acknowledged::Done('c'));
-        assert_eq!(sender.on_pubrec(id(2), true), Received::Refused('b'));
-        assert!(sender.is_empty());
-        sender.check();
-    }
-
-    #[test]
-    fn a_new_connection_gets_everything_again_in_order() {
-        let mut sender = Sender::default();
-        sender.bind_sent('a', QoS::ExactlyOnce);
-        sender.bind_sent('b', QoS::AtLeastOnce);
-        sender.bind_sent('c', QoS::AtLeastOnce);
-        sender.on_pubrec(id(1), false);
-        sender.on_puback(id(2));
-        for _twice_in_a_row in 0..2 {
-            sender.resume();
-            assert_eq!(sender.unsent(), Some(Unsent::Pubrel { packet_id: id(1) }));
-            sender.sent();
-            let again = Unsent::Publish { message: 'c', packet_id: id(3), qos: QoS::AtLeastOnce, dup: true };
-            assert_eq!(sender.unsent(), Some(again));
-            sender.sent();
-            assert_eq!(sender.unsent(), None);
-            sender.check();
-        }
-    }
-
-    #[test]
-    fn a_packet_that_is_no_message_takes_an_identifier_and_no_quota() {
-        let mut sender = Sender::default();
-        let asked = sender.reserve('s');
-        assert_eq!((sender.all_sent(), sender.len()), (true, 0));
-        sender.bind('a', QoS::AtLeastOnce);
-        let again = sender.reserve('u');
-        assert_eq!((asked, again), (id(1), id(3)));
-        assert!(matches!(sender.unsent(), Some(Unsent::Publish { message: 'a', .. })));
-        sender.sent();
-        assert_eq!((sender.unsent(), sender.unacknowledged()), (None, 1));
-        assert_eq!(sender.on_puback(id(3)), Acknowledged::Misplaced);
-        assert_eq!(sender.on_answer(id(2)), Acknowledged::Misplaced);
-        assert_eq!(sender.on_answer(id(1)), Acknowledged::Done('s'));
-        assert_eq!(sender.on_answer(id(1)), Acknowledged::Unknown);
-        sender.check();
-        sender.resume();
-        assert_eq!(sender.on_answer(id(3)), Acknowledged::Unknown, "it will not come any more");
-        assert!(sender.drain().eq([('a', QoS::AtLeastOnce, Progress::Sent)]));
-        sender.check();
-    }
-
-    #[test]
-    fn what_was_never_sent_is_no_duplicate() {
-        let mut sender = Sender::default();
-        sender.bind('a', QoS::ExactlyOnce);
-        sender.resume();
-        assert!(matches!(sender.unsent(), Some(Unsent::Publish { dup: false, .. })));
-    }
-
-    #[test]
-    fn ids_wrap_past_those_in_use() {
-        let mut sender = Sender::default();
-        for n in 0..200_000_u32 {
-            let bound = sender.bind_sent(n, QoS::AtLeastOnce);
-            assert_ne!(bound.get(), 0);
-            if n >= 10 {
-                let oldest = sender.iter().next().unwrap();
-                assert_eq!(sender.on_puback(oldest.1), Acknowledged::Done(n - 10));
-            }
-        }
-        assert_eq!(sender.len(), 10);
-        sender.check();
-    }
-
-    proptest! {
-        #[test]
-        fn books_balance_whatever_comes(steps in proptest::collection::vec((0_u8..7, 1_u16..12), 0..200)) {
-            let mut sender = Sender::default();
-            let (mut bound, mut done) = (0_usize, Vec::new());
-            for (step, n) in steps {
-                match step {
-                    0 => { sender.bind(bound, QoS::AtLeastOnce); bound += 1; }
-                    1 => { sender.bind(bound, QoS::ExactlyOnce); bound += 1; }
-                    2 => if sender.unsent().is_some() { sender.sent() },
-                    3 => if let Acknowledged::Done(m) = sender.on_puback(id(n)) { done.push(m) },
-                    4 => if let Received::Refused(m) = sender.on_pubrec(id(n), n % 3 == 0) { done.push(m) },
-                    5 => if let Acknowledged::Done(m) = sender.on_pubcomp(id(n)) { done.push(m) },
-                    _ => sender.resume(),
-                }
-                sender.check();
-                prop_assert_eq!(sender.len() + done.len(), bound);
-            }
-            done.sort_unstable();
-            done.dedup();
-            prop_assert_eq!(sender.len() + done.len(), bound, "nothing ends twice");
         }
     }
 }

@@ -12,4 +12,5 @@ mod pair;
 mod policy;
 mod random;
 mod scripted;
+mod server;
 mod stories;

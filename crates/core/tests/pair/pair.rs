@@ -24,8 +24,8 @@ pub(crate) enum Cut {
 }
 
 /// A connection and what is on its way.
-struct Line {
-    id: ConnectionId,
+pub(crate) struct Line {
+    pub(crate) id: ConnectionId,
     /// To the server.
     up: VecDeque<u8>,
     /// The client sends no more.
@@ -56,10 +56,10 @@ pub(crate) struct Pair {
     pub(crate) now: Instant,
     pub(crate) client: Client,
     pub(crate) broker: Broker,
-    witness: LocalId,
-    line: Option<Line>,
+    pub(crate) witness: LocalId,
+    pub(crate) line: Option<Line>,
     /// The client wants a connection.
-    wanted: bool,
+    pub(crate) wanted: bool,
     /// Nobody answers.
     pub(crate) unreachable: bool,
     /// Bytes that have passed to the server and to the client, on all lines.
@@ -91,7 +91,7 @@ pub(crate) struct Pair {
     pub(crate) tale: Option<Vec<String>>,
 }
 
-fn new_broker(now: Instant, incarnation: u32) -> (Broker, LocalId) {
+pub(crate) fn new_broker(now: Instant, incarnation: u32) -> (Broker, LocalId) {
     let config = broker::Config {
         shard: ShardId(0),
         shards: 1,
@@ -147,7 +147,7 @@ impl Pair {
         pair
     }
 
-    fn tell(&mut self, what: impl FnOnce() -> String) {
+    pub(crate) fn tell(&mut self, what: impl FnOnce() -> String) {
         if let Some(tale) = &mut self.tale {
             tale.push(what());
         }
@@ -262,38 +262,6 @@ impl Pair {
         self.client = Client::new(config, &[3; 32]);
         self.client.connect(self.now);
         self.subscribe("down/#");
-    }
-
-    // The other side.
-
-    pub(crate) fn server_publishes(&mut self, bits: u8) {
-        let number = self.told.len();
-        self.told.push(bits);
-        let topic = TopicName::new("down/a").unwrap();
-        let publication = Publication::new(topic, number.to_string().into_bytes()).qos(qos(bits));
-        self.tell(|| format!("the server publishes m{number} with QoS {bits}"));
-        self.broker.publish(self.now, self.witness, &publication).expect("it may");
-        self.act();
-    }
-
-    /// It forgets everything.
-    pub(crate) fn server_restarts(&mut self) {
-        self.tell(|| "the server restarts".to_owned());
-        self.losses += 1;
-        if self.line.is_some() {
-            self.cut(Cut::Reset);
-        }
-        let incarnation = u32::try_from(self.losses + 1).unwrap();
-        (self.broker, self.witness) = new_broker(self.now, incarnation);
-        self.act();
-    }
-
-    pub(crate) fn server_disconnects(&mut self, reason: ReasonCode) {
-        if let Some(line) = &self.line {
-            let id = line.id;
-            self.broker.disconnect(self.now, id, reason);
-            self.act();
-        }
     }
 
     // The line.
@@ -503,37 +471,6 @@ impl Pair {
             broker::Action::Event => while self.broker.poll_event().is_some() {},
             _ => {}
         }
-    }
-
-    /// Lets everything happen, without a fault, until nothing can any more.
-    pub(crate) fn settle(&mut self) {
-        self.unreachable = false;
-        for _ in 0..100_000 {
-            self.open();
-            let mut busy = self.up(usize::MAX) | self.down(usize::MAX);
-            while self.take() {
-                busy = true;
-            }
-            while !self.tokens.is_empty() {
-                self.acknowledge(0);
-                busy = true;
-            }
-            if self.persistent {
-                self.comes_back();
-            }
-            if busy || self.wanted {
-                continue;
-            }
-            let open = self.published.iter().any(|p| p.ended.is_none()) || self.requests.values().any(|d| !d);
-            let client = self.client.poll_timeout().map(|d| d.at);
-            match client.filter(|_| open || !self.has_line()) {
-                Some(at) if at.as_micros() < self.now.as_micros() + 200_000_000 => {
-                    self.wait(at.saturating_duration_since(self.now));
-                }
-                _ => return,
-            }
-        }
-        panic!("it never comes to rest");
     }
 }
 
