@@ -235,29 +235,6 @@ fn who_can_not_be_reached_is_told_why() {
     assert!(matches!(world.run(client.recv()), Some(Notice::Connected { .. })));
 }
 
-/// The application publishes from where it receives, and waits for room there.
-#[test]
-fn publishing_from_the_receiver_never_locks() {
-    let mut world = World::new();
-    let client = world.client("a", |config| {
-        config.outbox_messages = 1;
-        config.in_flight = 1;
-    });
-    let _granted = world.run(client.subscribe(&all("#"), None).unwrap()).unwrap();
-    let done = async {
-        drop(client.publish(to("seed", QoS::AtLeastOnce)).await.unwrap());
-        for n in 0..1000 {
-            let _ = message(&client).await;
-            // Two for each, until there are many: notices lie ready while it waits here.
-            drop(client.publish(to("t", QoS::AtLeastOnce)).await.unwrap());
-            if n < 600 {
-                drop(client.publish(to("t", QoS::AtLeastOnce)).await.unwrap());
-            }
-        }
-    };
-    world.run(done);
-}
-
 #[test]
 fn a_client_that_nobody_holds_delivers_what_it_accepted_and_goes() {
     let mut world = World::new();
