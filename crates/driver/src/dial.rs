@@ -1,7 +1,8 @@
 //! Connections that we make: begun without waiting, and names looked up where waiting harms nobody.
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A socket that is being connected: it can be written to once it is, or reads an error once it can't be.
 pub fn begin(to: SocketAddr) -> io::Result<TcpStream> {
@@ -24,36 +25,118 @@ fn is_under_way(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock
 }
 
-/// What becomes of a name.
-pub(crate) type Found = Box<dyn FnOnce(io::Result<Vec<SocketAddr>>) + Send>;
+/// What becomes of a name: its addresses, or the system's words.
+pub(crate) type Found = Box<dyn FnOnce(Result<Vec<SocketAddr>, Arc<str>>) + Send>;
 
-/// A thread that looks up names, one after the other, once there is one to look up.
-#[derive(Debug, Default)]
+type Name = (Box<str>, u16);
+type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+
+/// Names that are looked up at a time: one that takes long does not make the others wait.
+const THREADS: usize = 8;
+
+/// Looks up names on threads that are there as long as there is something to look up.
 pub(crate) struct Resolver {
-    questions: Option<Sender<(String, u16, Found)>>,
+    lookup: Lookup,
+    asked: Arc<Mutex<Asked>>,
+}
+
+#[derive(Default)]
+struct Asked {
+    /// Who wants to know, by name; each name is looked up once for all of them.
+    waiting: BTreeMap<Name, Vec<Found>>,
+    /// Names that no thread has taken yet.
+    queue: VecDeque<Name>,
+    threads: usize,
+}
+
+impl Default for Resolver {
+    fn default() -> Self {
+        let lookup = |host: &str, port| (host, port).to_socket_addrs().map(Iterator::collect);
+        Self { lookup: Arc::new(lookup), asked: Arc::default() }
+    }
 }
 
 impl Resolver {
     pub(crate) fn ask(&mut self, host: &str, port: u16, found: Found) {
-        let question = (host.to_owned(), port, found);
-        let unasked = match &self.questions {
-            Some(questions) => questions.send(question).err().map(|back| back.0),
-            None => Some(question),
-        };
-        let Some(question) = unasked else { return };
-        let (questions, asked) = channel::<(String, u16, Found)>();
-        let thread = std::thread::Builder::new().name("resolver".to_owned()).spawn(move || {
-            for (host, port, found) in asked {
-                found((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
-            }
-        });
-        match thread {
-            Ok(_) => {
-                // It has just begun to listen.
-                let _ = questions.send(question);
-                self.questions = Some(questions);
-            }
-            Err(error) => (question.2)(Err(error)),
+        let mut asked = lock(&self.asked);
+        let name: Name = (host.into(), port);
+        if let Some(waiting) = asked.waiting.get_mut(&name) {
+            return waiting.push(found);
         }
+        asked.waiting.insert(name.clone(), vec![found]);
+        asked.queue.push_back(name.clone());
+        if asked.threads == THREADS {
+            return;
+        }
+        asked.threads += 1;
+        drop(asked);
+        let (lookup, shared) = (Arc::clone(&self.lookup), Arc::clone(&self.asked));
+        let thread = std::thread::Builder::new().name("resolver".to_owned());
+        if let Err(error) = thread.spawn(move || answer_all(&lookup, &shared)) {
+            let mut asked = lock(&self.asked);
+            asked.threads -= 1;
+            // Another thread may take it; if there is none, nobody will.
+            if asked.threads == 0 {
+                asked.queue.clear();
+                let waiting = std::mem::take(&mut asked.waiting);
+                drop(asked);
+                let error: Arc<str> = error.to_string().into();
+                waiting.into_values().flatten().for_each(|found| found(Err(Arc::clone(&error))));
+            }
+        }
+    }
+}
+
+fn answer_all(lookup: &Lookup, shared: &Mutex<Asked>) {
+    loop {
+        let mut asked = lock(shared);
+        let Some(name) = asked.queue.pop_front() else {
+            asked.threads -= 1;
+            return;
+        };
+        drop(asked);
+        let result = lookup(&name.0, name.1).map_err(|error| error.to_string().into());
+        let waiting = lock(shared).waiting.remove(&name).unwrap_or_default();
+        waiting.into_iter().for_each(|found| found(result.clone()));
+    }
+}
+
+fn lock(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
+    asked.lock().expect("nothing panics while it is held")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_name_that_takes_long_is_looked_up_once_and_holds_up_nobody() {
+        let (release, released) = channel::<()>();
+        let (released, looked_up) = (Mutex::new(released), Arc::new(AtomicUsize::new(0)));
+        let count = Arc::clone(&looked_up);
+        let lookup = move |host: &str, port: u16| {
+            count.fetch_add(1, Ordering::SeqCst);
+            if host == "slow" {
+                released.lock().unwrap().recv().unwrap();
+            }
+            Ok(vec![SocketAddr::from(([10, 0, 0, 1], port))])
+        };
+        let mut resolver = Resolver { lookup: Arc::new(lookup), asked: Arc::default() };
+        let (tell, told) = channel();
+        let mut ask = |host: &'static str| {
+            let tell = tell.clone();
+            resolver.ask(host, 7, Box::new(move |found| tell.send((host, found.unwrap())).unwrap()));
+        };
+        (0..100).for_each(|_| ask("slow"));
+        ask("fast");
+        let address = vec![SocketAddr::from(([10, 0, 0, 1], 7))];
+        assert_eq!(told.recv().unwrap(), ("fast", address.clone()));
+        release.send(()).unwrap();
+        for _ in 0..100 {
+            assert_eq!(told.recv().unwrap(), ("slow", address.clone()));
+        }
+        assert_eq!(looked_up.load(Ordering::SeqCst), 2);
     }
 }

@@ -20,7 +20,6 @@ use handle::Poster;
 use shared::{Command, NOTICES, Shared, Slot};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tidewire_core::client::{self, Action, Cause, Config, Event, Stage};
@@ -283,7 +282,7 @@ impl Clients {
     }
 
     /// A name was looked up.
-    fn resolved(&mut self, now: Instant, id: ClientId, found: io::Result<Vec<SocketAddr>>) {
+    fn resolved(&mut self, now: Instant, id: ClientId, found: Result<Vec<SocketAddr>, Arc<str>>) {
         let Some(member) = self.connected(id).filter(|member| member.attempt == Attempt::Resolving) else {
             return;
         };
@@ -297,7 +296,7 @@ impl Clients {
                 self.try_next(now, id);
             }
             Err(error) => {
-                member.error = Some(error.to_string().into());
+                member.error = Some(error);
                 member.attempt = Attempt::None;
                 member.client.handle_close(now, Cause::Unreachable);
                 self.act(now, id.index);
