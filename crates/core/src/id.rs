@@ -60,6 +60,13 @@ impl PacketId {
             None => Self(NonZeroU16::MIN),
         }
     }
+
+    /// How many steps of [`next`](Self::next) lead there.
+    #[cfg(any(feature = "broker", feature = "client"))]
+    pub(crate) fn steps_to(self, later: Self) -> u16 {
+        let steps = (u32::from(later.get()) + 65_535 - u32::from(self.get())) % 65_535;
+        u16::try_from(steps).unwrap_or_default()
+    }
 }
 
 /// Names an accepted message: milliseconds 48 | shard 16 | incarnation 32 | counter 32.

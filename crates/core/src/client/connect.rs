@@ -1,8 +1,8 @@
 //! From the wish for a connection to CONNACK.
 use super::event::{Cause, Event};
-use super::link::Link;
+use super::link::{AuthTurn, Link};
 use super::server::Server;
-use super::{Action, AuthTurn, Client, Next, Phase};
+use super::{Action, Client, Next, Phase};
 use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property, Will};
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -29,7 +29,6 @@ impl Client {
         (self.cause, self.next) = (None, Next::Reconnect);
         self.link = Link::new(now, self.version);
         self.link.leftover = self.receiver.len();
-        self.auth = AuthTurn::Server;
         let config = &self.config;
         let (mut properties, mut will_properties) = (PropertiesBuf::new(), PropertiesBuf::new());
         let keeps = config.session_expiry_seconds > 0;
@@ -100,7 +99,7 @@ impl Client {
             // [MQTT-4.12.0-5]
             return self.violated(now, ReasonCode::BadAuthenticationMethod);
         }
-        self.auth = AuthTurn::Nobody;
+        self.link.auth = AuthTurn::Nobody;
         self.link.server = Server::of(self.version, connack);
         if let Some(assigned) = &self.link.server.assigned_client_id {
             self.assigned = Some(assigned.clone());
@@ -175,11 +174,11 @@ impl Client {
             // [MQTT-4.12.0-5]
             return self.violated(now, ReasonCode::BadAuthenticationMethod);
         }
-        if self.auth != AuthTurn::Server {
+        if self.link.auth != AuthTurn::Server {
             // Nobody has asked it, or it was asked and has not waited for the answer.
             return self.violated(now, ReasonCode::ProtocolError);
         }
-        self.auth = match auth.reason {
+        self.link.auth = match auth.reason {
             ReasonCode::ContinueAuthentication => AuthTurn::Application,
             _ => AuthTurn::Nobody,
         };
@@ -192,8 +191,8 @@ impl Client {
         let Some(ours) = &self.config.authentication else { return };
         // Only while connected can another one begin. [MQTT-4.12.1-1]
         let now_is = match reason {
-            ReasonCode::ContinueAuthentication => self.auth == AuthTurn::Application,
-            ReasonCode::ReAuthenticate => self.phase == Phase::Up && self.auth == AuthTurn::Nobody,
+            ReasonCode::ContinueAuthentication => self.link.auth == AuthTurn::Application,
+            ReasonCode::ReAuthenticate => self.phase == Phase::Up && self.link.auth == AuthTurn::Nobody,
             _ => false,
         };
         if !now_is || !self.version.is_v5() {
@@ -205,7 +204,7 @@ impl Client {
         properties.push(Property::AuthenticationData(data));
         let auth = Packet::Auth(Auth { reason, properties: properties.as_properties() });
         if auth.encode(self.version, self.link.server.maximum_packet_size, &mut self.link.out).is_ok() {
-            self.auth = AuthTurn::Server;
+            self.link.auth = AuthTurn::Server;
             self.actions.transmit();
         }
     }

@@ -1,5 +1,6 @@
 //! Ends: of connections, of attempts, and of everything.
 use super::event::{Cause, Event, Stage};
+use super::link::Link;
 use super::{Action, Client, Leaving, Next, Phase};
 use crate::codec::{Disconnect, Packet, Properties, is_disconnect};
 use crate::qos::QoS;
@@ -78,26 +79,20 @@ impl Client {
         if lasted {
             self.attempts = 0;
         }
-        self.forget_link();
+        self.forget_link(now);
         self.inbox.push(Event::Disconnected(cause));
         self.actions.event();
         self.go_on(now);
     }
 
     /// What was only true of the connection is forgotten.
-    fn forget_link(&mut self) {
+    fn forget_link(&mut self, now: Instant) {
         self.actions.forget_link();
         for ticket in self.requests.unsent_again() {
             self.inbox.push(Event::Progress(ticket, Stage::Failed(Cause::Closed)));
         }
         self.sender.resume();
-        self.link.unanswered.clear();
-        self.link.out.clear();
-        self.link.incoming = None;
-        self.link.kept.clear();
-        self.link.held = false;
-        self.link.since = None;
-        self.link.first.1 = 0;
+        self.link = Link::new(now, self.version);
     }
 
     /// After an end: the next attempt, or none.

@@ -36,7 +36,18 @@ pub(super) struct Link {
     pub(super) pubacks: usize,
     /// QoS 2 messages of earlier connections that the server may not count.
     pub(super) leftover: usize,
+    /// CONNECT begins one, if there is one.
+    pub(super) auth: AuthTurn,
     pub(super) server: Server,
+}
+
+/// Whose turn it is in an authentication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AuthTurn {
+    /// None is under way.
+    Nobody,
+    Server,
+    Application,
 }
 
 /// How far a PINGREQ has come.
@@ -101,6 +112,7 @@ impl Link {
             held: false,
             pubacks: 0,
             leftover: 0,
+            auth: AuthTurn::Server,
             server: Server::new(version),
         }
     }

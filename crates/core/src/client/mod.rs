@@ -125,15 +125,6 @@ enum Next {
     Stop,
 }
 
-/// Whose turn it is in an authentication.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AuthTurn {
-    /// None is under way.
-    Nobody,
-    Server,
-    Application,
-}
-
 /// A goodbye under way.
 #[derive(Clone, Copy, Debug)]
 struct Leaving {
@@ -204,7 +195,6 @@ pub struct Client {
     strange: Option<Strange>,
     /// What the server has called us.
     assigned: Option<Box<str>>,
-    auth: AuthTurn,
     /// QoS 2 messages that the application has, or that wait for it, without an answer.
     holding: BTreeMap<PacketId, Holding>,
     /// Messages that were given a number to be acknowledged by.
@@ -249,7 +239,6 @@ impl Client {
             actions: Actions::default(),
             strange: None,
             assigned: None,
-            auth: AuthTurn::Nobody,
             holding: BTreeMap::new(),
             numbered: 0,
             last_topic: None,

@@ -91,10 +91,7 @@ impl Client {
         }
         let delivery = match qos {
             QoS::AtMostOnce => Delivery::AtMostOnce,
-            _ => {
-                self.used();
-                delivery(qos, self.sender.bind(place, qos), false)
-            }
+            _ => delivery(qos, self.sender.bind(place, qos), false),
         };
         let sent = self.put(now, place, delivery, out);
         match qos {

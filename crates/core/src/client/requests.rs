@@ -168,9 +168,6 @@ impl Client {
         let Some(request) = self.requests.open.get_mut(&number) else { return true };
         request.sent += 1;
         let packet_id = self.sender.reserve(number);
-        if let Some(strange) = &mut self.strange {
-            strange.use_one();
-        }
         let (version, limit) = (self.version, self.link.server.maximum_packet_size);
         let sent = out.append(|out| match &request.asked {
             Asked::Subscribe(subscriptions, identifier) => {

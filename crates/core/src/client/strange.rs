@@ -13,26 +13,16 @@ use crate::reason::ReasonCode;
 use alloc::collections::BTreeSet;
 
 /// Identifiers that are freed together.
-const TOGETHER: u32 = 256;
+const TOGETHER: u16 = 256;
 
 #[derive(Debug, Default)]
 pub(super) struct Strange {
-    /// So many identifiers from the next one on are free for certain.
-    free: u32,
+    /// From the next identifier up to before this one all are free, once nothing is asked.
+    end: Option<PacketId>,
     /// PUBRELs whose PUBCOMPs are to come.
     asked: BTreeSet<PacketId>,
-    /// Identifiers that were used since they left.
-    used: u32,
     /// So many were freed in all.
     done: u32,
-}
-
-impl Strange {
-    /// An identifier is used.
-    pub(super) fn use_one(&mut self) {
-        self.free = self.free.saturating_sub(1);
-        self.used += 1;
-    }
 }
 
 impl Client {
@@ -44,26 +34,20 @@ impl Client {
     /// May the next identifier be used for QoS 2? If not, it is seen to.
     pub(super) fn is_next_free(&mut self, out: &mut Output) -> bool {
         let Some(strange) = &mut self.strange else { return true };
-        if strange.free > 0 {
-            return true;
-        }
+        let next = self.sender.next_id();
         if strange.asked.is_empty() {
-            strange.used = 0;
-            let (mut packet_id, version) = (self.sender.next_id(), self.version);
+            if strange.end.is_some_and(|end| (1..=TOGETHER).contains(&next.steps_to(end))) {
+                return true;
+            }
+            let (mut packet_id, version) = (next, self.version);
             for _ in 0..TOGETHER {
                 out.append(|out| encode_ack(AckKind::Pubrel, packet_id, ReasonCode::Success, version, out));
                 strange.asked.insert(packet_id);
                 packet_id = packet_id.next();
             }
+            strange.end = Some(packet_id);
         }
         false
-    }
-
-    /// The next identifier is used.
-    pub(super) fn used(&mut self) {
-        if let Some(strange) = &mut self.strange {
-            strange.use_one();
-        }
     }
 
     /// PUBCOMP: true if it only frees an identifier.
@@ -73,8 +57,7 @@ impl Client {
             return false;
         }
         if strange.asked.is_empty() {
-            strange.free = TOGETHER.saturating_sub(strange.used);
-            strange.done += TOGETHER;
+            strange.done += u32::from(TOGETHER);
             if strange.done >= u32::from(u16::MAX) {
                 self.strange = None;
             }
@@ -85,8 +68,9 @@ impl Client {
 
     /// What was asked on an earlier connection will not be answered.
     pub(super) fn forget_asked(&mut self) {
-        if let Some(strange) = &mut self.strange {
+        if let Some(strange) = self.strange.as_mut().filter(|strange| !strange.asked.is_empty()) {
             strange.asked.clear();
+            strange.end = None;
         }
     }
 }

@@ -295,8 +295,7 @@ impl<M: Copy> Sender<M> {
         if self.ring.is_empty() {
             self.next = id;
         }
-        let ahead = (u32::from(id.get()) + 65_535 - u32::from(self.next.get())) % 65_535;
-        if self.ring.len() + ahead as usize >= 65_534 {
+        if self.ring.len() + usize::from(self.next.steps_to(id)) >= 65_534 {
             return false;
         }
         while self.next != id {
@@ -346,9 +345,8 @@ impl<M: Copy> Sender<M> {
 
     /// In constant time, however many are in flight.
     fn place(&self, id: PacketId) -> Option<usize> {
-        let front = u32::from(self.ring.front()?.packet_id);
-        let at = (u32::from(id.get()) + 65_535 - front) % 65_535;
-        let at = usize::try_from(at).ok()?;
+        let front = PacketId::new(self.ring.front()?.packet_id)?;
+        let at = usize::from(front.steps_to(id));
         (at < self.ring.len()).then_some(at)
     }
 
