@@ -76,17 +76,14 @@ impl Maker {
     pub fn client(&self, mut config: Config, servers: Vec<Endpoint>, seed: [u8; 32]) -> Client {
         assert!(!servers.is_empty(), "a client has at least one server");
         let shared = Shared::new();
-        // Nobody waits for room where the oldest make it.
+        // Handles wait for room, and the machine has it for all that they let in; unless the oldest make room there.
+        let (messages, bytes) = (&mut config.outbox_messages, &mut config.outbox_bytes);
         let limits = match config.outbox_full {
             OutboxFull::DropOldest => (usize::MAX, usize::MAX),
-            _ => (config.outbox_messages, config.outbox_bytes),
+            _ => (std::mem::replace(messages, usize::MAX), std::mem::replace(bytes, usize::MAX)),
         };
         let acknowledge = std::mem::replace(&mut config.acknowledge, Acknowledge::ByToken);
         config.servers = u16::try_from(servers.len()).unwrap_or(u16::MAX);
-        if limits.0 < usize::MAX {
-            // What handles are let in with is bounded here.
-            (config.outbox_messages, config.outbox_bytes) = (usize::MAX, usize::MAX);
-        }
         let id = Arc::new(std::sync::OnceLock::new());
         let (unmade, place) = (Unmade(Some(Arc::clone(&shared))), Arc::clone(&id));
         (self.poster)(Box::new(move |clients: &mut Clients, now| {

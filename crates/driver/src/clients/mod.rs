@@ -69,7 +69,7 @@ struct Member {
     /// The last error of the system about its connection.
     error: Option<Arc<str>>,
     /// Who waits for its tickets.
-    tickets: BTreeMap<u64, Waits>,
+    tickets: BTreeMap<Ticket, Waits>,
     /// When it is to be looked at, as the table of deadlines knows.
     armed: Option<Instant>,
     /// The first of a name's addresses that is tried: another one each time that none answers.
@@ -368,7 +368,7 @@ impl Member {
             Command::Publish(publication, slot) => {
                 let (bytes, qos) = (shared::charge(&publication), publication.qos);
                 match self.client.publish(now, publication) {
-                    Ok(ticket) => self.wait_for(ticket, Waits::Published(slot, bytes, qos)),
+                    Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Published(slot, bytes, qos))),
                     Err(misuse) => {
                         self.shared.ended(bytes);
                         if let Some(slot) = slot {
@@ -379,12 +379,12 @@ impl Member {
             }
             Command::Subscribe(subscriptions, identifier, slot) => {
                 match self.client.subscribe(&subscriptions, identifier) {
-                    Ok(ticket) => self.wait_for(ticket, Waits::Answered(slot)),
+                    Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Answered(slot))),
                     Err(misuse) => slot.put(Err(misuse.into())),
                 }
             }
             Command::Unsubscribe(filters, slot) => match self.client.unsubscribe(&filters) {
-                Ok(ticket) => self.wait_for(ticket, Waits::Answered(slot)),
+                Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Answered(slot))),
                 Err(misuse) => slot.put(Err(misuse.into())),
             },
             Command::Acknowledge(token, reason) => self.client.acknowledge(token, reason),
@@ -394,18 +394,6 @@ impl Member {
             }
             Command::Connect => self.client.connect(now),
         }
-    }
-
-    fn wait_for(&mut self, ticket: Ticket, waits: Waits) {
-        self.tickets.insert(ticket.0, waits);
-    }
-
-    fn waiting(&mut self, ticket: Ticket) -> Option<&mut Waits> {
-        self.tickets.get_mut(&ticket.0)
-    }
-
-    fn end_of(&mut self, ticket: Ticket) -> Option<Waits> {
-        self.tickets.remove(&ticket.0)
     }
 
     /// Takes events out of the machine: ends go to those who wait for them, the rest lies ready for the application
@@ -426,7 +414,7 @@ impl Member {
                 Event::Ended => notices.push(Notice::Ended),
                 Event::Progress(ticket, stage) => self.progress(ticket, stage),
                 Event::Subscribed(ticket, reasons) | Event::Unsubscribed(ticket, reasons) => {
-                    if let Some(Waits::Answered(slot)) = self.end_of(ticket) {
+                    if let Some(Waits::Answered(slot)) = self.tickets.remove(&ticket) {
                         slot.put(Ok(reasons));
                     }
                 }
@@ -457,7 +445,7 @@ impl Member {
             Stage::Acknowledged(reason) if reason.is_error() => Err(Error::Refused(reason)),
             Stage::Acknowledged(reason) => {
                 // With QoS 2 the exchange goes on.
-                if matches!(self.waiting(ticket), Some(Waits::Published(_, _, QoS::ExactlyOnce))) {
+                if matches!(self.tickets.get(&ticket), Some(Waits::Published(_, _, QoS::ExactlyOnce))) {
                     return;
                 }
                 Ok(reason)
@@ -467,7 +455,7 @@ impl Member {
             Stage::Failed(cause) => Err(Error::Failed(cause)),
             _ => return,
         };
-        match self.end_of(ticket) {
+        match self.tickets.remove(&ticket) {
             Some(Waits::Published(slot, bytes, _)) => {
                 self.shared.ended(bytes);
                 if let Some(slot) = slot {
