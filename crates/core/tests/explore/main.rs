@@ -7,6 +7,8 @@
 
 mod checker;
 mod client;
+#[path = "../common/random.rs"]
+mod draw;
 mod exhaustive;
 mod history;
 mod random;

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
 mod cuts;
+#[path = "../common/random.rs"]
+mod draw;
 mod judge;
 mod pair;
 mod policy;

@@ -1,41 +1,26 @@
 //! Random pairs, each from a seed.
 use crate::cuts::config;
+use crate::draw::Random;
 use crate::judge::judge;
 use crate::pair::{Cut, Pair};
 use tidewire_core::client::{Acknowledge, SessionLost};
 use tidewire_core::time::Duration;
 use tidewire_core::version::Version;
 
-/// Small, good, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % n as u64).expect("below a usize")
-    }
-
-    fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-}
-
 fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d);
+    let mut random = Random::new(seed);
     let version = if random.chance(50) { Version::V5 } else { Version::V3_1_1 };
     let keeps = random.chance(70);
     let policy = if random.chance(50) { SessionLost::SendAsNew } else { SessionLost::Fail };
     let mut config = config(version, keeps, policy);
-    config.in_flight = [1, 2, 1024][random.below(3)];
-    config.receive_maximum = [2, 5, 1024][random.below(3)];
-    config.inbox_messages = [1, 3, 1024][random.below(3)];
+    config.in_flight = random.of(&[1, 2, 1024]);
+    config.receive_maximum = random.of(&[2, 5, 1024]);
+    config.inbox_messages = random.of(&[1, 3, 1024]);
     if random.chance(40) {
         config.acknowledge = Acknowledge::ByToken;
     }
     let forgets = random.chance(30);
-    let cuts = [0, 3, 10][random.below(3)];
+    let cuts = random.of(&[0, 3, 10]);
     let leaves = random.chance(40);
     let setup = config.clone();
     let mut pair = Pair::new(config);
