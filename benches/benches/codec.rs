@@ -55,7 +55,7 @@ fn packets(decoder: &mut Decoder, limits: &Limits, mut input: &[u8]) -> usize {
     while let Some(item) = decoder.next(limits, &mut input).expect("the packets are valid") {
         match item {
             Item::Packet(Packet::Publish(publish)) => {
-                black_box((publish.topic.as_ptr(), publish.topic.len(), publish.delivery.packet_id()));
+                black_box((publish.topic.as_bytes().as_ptr(), publish.topic.len(), publish.delivery.packet_id()));
                 black_box(publish.properties.message_expiry_interval());
             }
             Item::Packet(Packet::Puback(puback)) => {

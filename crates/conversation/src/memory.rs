@@ -352,7 +352,7 @@ impl Policy for Open {
 
 impl Rights for Open {
     fn may(&self, _client_id: &str, access: Access<'_>) -> Ruling {
-        let allow = !matches!(access, Access::Publish { topic, .. } if topic.starts_with('$'));
+        let allow = !matches!(access, Access::Publish { topic, .. } if topic.as_bytes().starts_with(b"$"));
         Ruling { allow, rule: 0 }
     }
 }

@@ -12,7 +12,7 @@
 //! let publish = Publish {
 //!     delivery: Delivery::AtMostOnce,
 //!     retain: false,
-//!     topic: "sensors/7",
+//!     topic: "sensors/7".into(),
 //!     properties: Properties::default(),
 //!     payload: Payload::Whole(b"21.5"),
 //! };

@@ -1,4 +1,5 @@
 //! Text as MQTT defines it: UTF-8 Encoded Strings.
+use alloc::boxed::Box;
 use core::fmt;
 
 /// Why bytes are not a UTF-8 Encoded String, or not one that may name something.
@@ -25,6 +26,82 @@ impl fmt::Display for TextError {
 
 impl core::error::Error for TextError {}
 
+/// A UTF-8 Encoded String of a packet, checked when it was read.
+///
+/// Most texts are compared, hashed and forwarded, and for that their bytes do. To make a `str` of them would check
+/// them once more, and for a small PUBLISH that is more work than all the rest of decoding it; so that is done
+/// only where somebody asks for it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text<'a>(&'a [u8]);
+
+impl<'a> Text<'a> {
+    /// The caller knows that it is one.
+    #[inline]
+    pub(crate) const fn known(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
+    /// In UTF-8.
+    #[inline]
+    pub const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// As text; the time it takes grows with its length.
+    pub fn as_str(self) -> &'a str {
+        debug_assert!(core::str::from_utf8(self.0).is_ok(), "it was checked when it was read");
+        core::str::from_utf8(self.0).unwrap_or_default()
+    }
+
+    /// How many bytes.
+    #[inline]
+    pub const fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Not one character.
+    #[inline]
+    pub const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(text.as_bytes())
+    }
+}
+
+impl From<Text<'_>> for Box<str> {
+    fn from(text: Text<'_>) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl PartialEq<&str> for Text<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == other.as_bytes()
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
 /// Checks a UTF-8 Encoded String. U+FEFF is a character like any other. [MQTT-1.5.4-3]
 pub fn check(bytes: &[u8]) -> Result<&str, TextError> {
     let text = core::str::from_utf8(bytes).map_err(|_| TextError::NotUtf8)?;
@@ -46,17 +123,14 @@ fn validate_unusual(bytes: &[u8]) -> Result<(), TextError> {
 ///
 /// The standard lets a receiver refuse them. Names end up in logs, paths and rules, so here they are refused.
 #[inline]
-pub fn check_name(bytes: &[u8]) -> Result<&str, TextError> {
-    if any(bytes, words::not_printable_ascii) {
-        return check_unusual_name(bytes);
-    }
-    core::str::from_utf8(bytes).map_err(|_| TextError::NotUtf8)
+pub fn check_name(bytes: &[u8]) -> Result<Text<'_>, TextError> {
+    if any(bytes, words::not_printable_ascii) { check_unusual_name(bytes) } else { Ok(Text(bytes)) }
 }
 
 #[cold]
-fn check_unusual_name(bytes: &[u8]) -> Result<&str, TextError> {
+fn check_unusual_name(bytes: &[u8]) -> Result<Text<'_>, TextError> {
     let text = check(bytes)?;
-    if text.chars().any(char::is_control) { Err(TextError::ControlCharacter) } else { Ok(text) }
+    if text.chars().any(char::is_control) { Err(TextError::ControlCharacter) } else { Ok(text.into()) }
 }
 
 /// Is the top bit of a byte set in what `find` makes of one of the words that `bytes` consist of?
@@ -149,7 +223,7 @@ mod tests {
             assert_eq!(check_name(refused.as_bytes()), Err(TextError::ControlCharacter), "{refused:?}");
         }
         for accepted in ["", " ", "~", "\u{a0}", "\u{feff}", "\u{ffff}", "\u{2a6d4}", "temperature/kitchen"] {
-            assert_eq!(check_name(accepted.as_bytes()), Ok(accepted));
+            assert_eq!(check_name(accepted.as_bytes()), Ok(accepted.into()));
         }
     }
 

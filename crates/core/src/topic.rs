@@ -1,5 +1,5 @@
 //! Topic Names and Topic Filters, valid by construction.
-use crate::text::{self, TextError, words};
+use crate::text::{self, Text, TextError, words};
 use alloc::sync::Arc;
 use core::fmt;
 
@@ -14,7 +14,7 @@ pub struct TopicFilter(Arc<str>);
 impl TopicName {
     /// Checks and copies.
     pub fn new(name: &str) -> Result<Self, TopicError> {
-        check_name(name.as_bytes()).map(|name| Self(name.into()))
+        check_name(name.as_bytes()).map(|_| Self(name.into()))
     }
 
     /// As text.
@@ -125,26 +125,19 @@ impl core::error::Error for TopicError {}
 
 /// Checks a Topic Name.
 #[inline]
-pub fn check_name(name: &[u8]) -> Result<&str, TopicError> {
-    validate_name(name)?;
-    core::str::from_utf8(name).map_err(|_| TopicError::NotUtf8)
-}
-
-/// [`check_name`] for who does not need the text now.
-#[inline]
-pub(crate) fn validate_name(name: &[u8]) -> Result<(), TopicError> {
+pub fn check_name(name: &[u8]) -> Result<Text<'_>, TopicError> {
     let unusual = |word| words::not_printable_ascii(word) | words::wildcard_or_not_ascii(word);
     if name.is_empty() || name.len() > LENGTH_MAX || text::any(name, unusual) {
-        return validate_unusual_name(name);
+        return check_unusual_name(name);
     }
-    Ok(())
+    Ok(Text::known(name))
 }
 
 const LENGTH_MAX: usize = 65_535;
 
 #[cold]
-fn validate_unusual_name(name: &[u8]) -> Result<(), TopicError> {
-    if has_wildcard(validate_text(name)?) { Err(TopicError::Wildcard) } else { Ok(()) }
+fn check_unusual_name(name: &[u8]) -> Result<Text<'_>, TopicError> {
+    if has_wildcard(validate_text(name)?) { Err(TopicError::Wildcard) } else { Ok(Text::known(name)) }
 }
 
 /// What Topic Names and Topic Filters have in common.
@@ -175,23 +168,31 @@ pub fn check_filter(filter: &str) -> Result<(), TopicError> {
 #[inline]
 pub(crate) fn validate_filter(filter: &[u8]) -> Result<(), TopicError> {
     validate_text(filter)?;
-    if text::any(filter, words::wildcard_or_not_ascii) { validate_wildcards(filter) } else { Ok(()) }
+    let (words, last) = filter.as_chunks::<8>();
+    for (word, at) in words.iter().zip((0..).step_by(8)) {
+        validate_wildcards(filter, at, u64::from_le_bytes(*word))?;
+    }
+    let mut word = [0; 8];
+    word[..last.len()].copy_from_slice(last);
+    validate_wildcards(filter, filter.len() - last.len(), u64::from_le_bytes(word))
 }
 
-/// Each `+` is a whole level, and `#` is the last one. [MQTT-4.7.1-1] [MQTT-4.7.1-2]
-fn validate_wildcards(filter: &[u8]) -> Result<(), TopicError> {
-    let mut before = b'/';
-    let mut rest = filter;
-    while let [byte, after @ ..] = rest {
-        let whole_level = match byte {
-            b'+' => before == b'/' && matches!(after, [] | [b'/', ..]),
-            b'#' => before == b'/' && after.is_empty(),
+/// Each `+` of this word is a whole level, and `#` is the last one. [MQTT-4.7.1-1] [MQTT-4.7.1-2]
+#[inline]
+fn validate_wildcards(filter: &[u8], start: usize, word: u64) -> Result<(), TopicError> {
+    let mut found = words::wildcard_or_not_ascii(word) & words::of(0x80);
+    while found != 0 {
+        let at = start + (found.trailing_zeros() / 8) as usize;
+        let (begins, after) = (at == 0 || filter[at - 1] == b'/', filter.get(at + 1));
+        let whole_level = match filter[at] {
+            b'+' => begins && after.is_none_or(|byte| *byte == b'/'),
+            b'#' => begins && after.is_none(),
             _ => true,
         };
         if !whole_level {
             return Err(TopicError::MisplacedWildcard);
         }
-        (before, rest) = (*byte, after);
+        found &= found - 1;
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ const ROWS: [Row; 15] = [
     Row {
         name: "response-topic",
         packets: &[Publish, Will],
-        property: |text| check_name(text.as_bytes()).ok().map(Property::ResponseTopic),
+        property: |text| check_name(text.as_bytes()).ok().map(|_| Property::ResponseTopic(text)),
         value: "a topic without wildcards",
     },
     Row {

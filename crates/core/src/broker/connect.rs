@@ -56,7 +56,7 @@ impl Greeting {
         let data: Box<[u8]> = properties.authentication_data().unwrap_or_default().into();
         let step = AuthStep::Connect {
             client_id: connect.client_id.into(),
-            username: connect.username.map(Box::from),
+            username: connect.username.map(Into::into),
             password: connect.password.map(Box::from),
             method: method.clone().map(|m| (m, data)),
         };
@@ -101,7 +101,7 @@ impl Broker {
             // An assigned id is at home where it is assigned. [MQTT-3.1.3-6]
             greeting.assign(&self.new_client_id());
         } else {
-            let home = self.home(connect.client_id);
+            let home = self.home(connect.client_id.as_str());
             if home != self.shard {
                 return Ok(self.move_home(index, connect, home));
             }
@@ -345,8 +345,11 @@ impl Broker {
     ) -> Option<Denial> {
         let v5 = greeting.version.is_v5();
         if let Some(will) = &greeting.will {
-            let access =
-                super::policy::Access::Publish { topic: &will.topic, qos: will.qos, retain: will.retain };
+            let access = super::policy::Access::Publish {
+                topic: (&*will.topic).into(),
+                qos: will.qos,
+                retain: will.retain,
+            };
             if !grant.rights.may(&greeting.client_id, access).allow {
                 return Some(Denial::new(ReasonCode::NotAuthorized));
             }

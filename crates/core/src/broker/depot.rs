@@ -1,7 +1,7 @@
 //! Where messages lie while somebody needs them, and the books about them.
 use super::ledger::{Books, Fate, Reason, Recipient};
 use super::session::{Entry, Flow, Identifiers, Queued};
-use super::store::{MessageRef, Store, Stored};
+use super::store::{MessageRef, Store, View};
 use crate::id::MessageId;
 use crate::qos::QoS;
 use alloc::boxed::Box;
@@ -50,7 +50,7 @@ impl Depot {
     }
 
     /// The message of an entry.
-    pub(super) fn stored(&self, entry: Entry) -> Stored<'_> {
+    pub(super) fn stored(&self, entry: Entry) -> View<'_> {
         self.store.get(entry.message_ref())
     }
 

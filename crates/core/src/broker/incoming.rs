@@ -116,7 +116,7 @@ impl Broker {
             self.answer_discarded(now, index, incoming.delivery, why);
             return Input::More;
         }
-        if self.has_to_wait(&incoming.topic, incoming.retain) {
+        if self.has_to_wait((&*incoming.topic).into(), incoming.retain) {
             return self.postpone(index, incoming);
         }
         self.accept_incoming(now, index, &incoming);

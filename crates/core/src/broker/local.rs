@@ -108,7 +108,7 @@ impl Broker {
         let session = self.local(id).ok_or(ReasonCode::UnspecifiedError)?;
         let s = &self.sessions[session];
         let (qos, retain) = (publication.qos, publication.retain);
-        let access = Access::Publish { topic: publication.topic.as_str(), qos, retain };
+        let access = Access::Publish { topic: publication.topic.as_str().into(), qos, retain };
         if !self.grants.may(s.grant, &s.client_id, access) {
             return Err(ReasonCode::NotAuthorized);
         }
@@ -125,7 +125,7 @@ impl Broker {
             id: self.next_message_id(now),
             origin: self.identity(session),
             expires_at: publication.message_expiry_interval.map(|seconds| now.after_secs(seconds.into())),
-            topic: publication.topic.as_str(),
+            topic: publication.topic.as_str().into(),
             properties: &publication.properties,
             content,
         };
@@ -164,7 +164,7 @@ impl Broker {
                 self.depot.end(entry, who, Fate::Queued, Fate::Expired);
                 continue;
             }
-            let message = message(&self.depot.stored(entry).view(), entry.retain());
+            let message = message(&self.depot.stored(entry), entry.retain());
             if entry.qos() == QoS::AtMostOnce {
                 self.depot.end(entry, who, Fate::Queued, Fate::Delivered);
                 break Some(Received { message, qos: QoS::AtMostOnce, token: None });
@@ -211,7 +211,7 @@ fn message(view: &View<'_>, retain: bool) -> Message {
     Message {
         id: view.id,
         origin: view.origin,
-        topic: TopicName::new(view.topic).expect("what was published has a valid Topic Name"),
+        topic: TopicName::new(view.topic.as_str()).expect("what was published has a valid Topic Name"),
         payload: match view.content {
             Content::Small(bytes) => Payload::Whole(Bytes::copy_from_slice(bytes)),
             Content::Large(chunks) => Payload::Chunks(chunks.clone()),

@@ -183,7 +183,7 @@ impl Broker {
     /// Its recipient's right may have ended since it was sent on an earlier connection.
     fn may_be_sent_again(&self, session: u32, entry: Entry) -> bool {
         let s = &self.sessions[session];
-        let topic = self.depot.stored(entry).view().topic;
+        let topic = self.depot.stored(entry).topic;
         self.grants.may(s.grant, &s.client_id, Access::Receive { topic })
     }
 
@@ -377,7 +377,7 @@ fn head<'a>(
     PublishHead {
         delivery,
         retain: entry.retain(),
-        topic: view.topic,
+        topic: view.topic.as_bytes(),
         topic_alias: None,
         message_expiry_interval: left,
         properties: view.properties,

@@ -4,6 +4,7 @@ use crate::id::IdentityId;
 use crate::message::Publication;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -175,7 +176,7 @@ pub enum Access<'a> {
     /// Send a message.
     Publish {
         /// A Topic Name.
-        topic: &'a str,
+        topic: Text<'a>,
         /// At this QoS.
         qos: QoS,
         /// To be kept.
@@ -189,7 +190,7 @@ pub enum Access<'a> {
     /// Be sent a message.
     Receive {
         /// A Topic Name.
-        topic: &'a str,
+        topic: Text<'a>,
     },
 }
 

@@ -11,6 +11,7 @@ use super::store::View;
 use crate::Input;
 use crate::id::{ConnectionId, Ticket};
 use crate::qos::QoS;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -35,11 +36,12 @@ pub(super) struct Inner {
 }
 
 impl Postponed {
-    fn topic(&self) -> &str {
-        match self {
+    fn topic(&self) -> Text<'_> {
+        let topic = match self {
             Self::Incoming(_, incoming) => &incoming.topic,
             Self::Inner(inner) => &inner.topic,
-        }
+        };
+        (&**topic).into()
     }
 
     fn retain(&self) -> bool {
@@ -81,7 +83,7 @@ impl Queue {
 impl Broker {
     /// Messages with RETAIN wait until direct ones on their topics have arrived; and what comes behind one that waits
     /// waits as well, or it might wait for ever.
-    pub(super) fn has_to_wait(&self, topic: &str, retain: bool) -> bool {
+    pub(super) fn has_to_wait(&self, topic: Text<'_>, retain: bool) -> bool {
         (retain && !self.road_is_clear(topic))
             || (!self.postponed.is_empty() && self.postponed.lanes[self.lane(topic)] > 0)
     }
@@ -91,7 +93,7 @@ impl Broker {
         let id = self.connections.id(index);
         self.connections[index].flags.set(Flags::HELD);
         self.connections.lane(index).waiting = incoming.held();
-        self.postponed.push(self.lane(&incoming.topic), Postponed::Incoming(id, incoming));
+        self.postponed.push(self.lane((&*incoming.topic).into()), Postponed::Incoming(id, incoming));
         Input::Hold
     }
 

@@ -274,7 +274,7 @@ impl Broker {
             id: self.next_message_id(now),
             origin: self.identity(session),
             expires_at: incoming.expiry.map(|seconds| now.after_secs(seconds.into())),
-            topic: &incoming.topic,
+            topic: (&*incoming.topic).into(),
             properties: &incoming.properties,
             content,
         };

@@ -80,7 +80,7 @@ impl Broker {
             match self.retained.next(&mut replay.cursor, &mut budget) {
                 Step::Found(topic, kept) => {
                     let expired = kept.expires_at.is_some_and(|at| now > at);
-                    let may = self.grants.may(s.grant, &s.client_id, Access::Receive { topic });
+                    let may = self.grants.may(s.grant, &s.client_id, Access::Receive { topic: topic.into() });
                     if expired || !may {
                         continue;
                     }

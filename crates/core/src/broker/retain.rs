@@ -45,7 +45,7 @@ impl Kept {
             id: self.id,
             origin: self.origin,
             expires_at: self.expires_at,
-            topic,
+            topic: topic.into(),
             properties,
             content: self.chunks.as_ref().map_or(Content::Small(payload), Content::Large),
         }
@@ -60,7 +60,7 @@ impl Broker {
     pub(super) fn room_to_retain(&self, view: &View<'_>) -> bool {
         let bytes = usize::try_from(self.limits.retained_bytes).unwrap_or(usize::MAX);
         let count = self.limits.retained_messages as usize;
-        view.content.len() == 0 || self.retained.room(view.topic, charge(view), count, bytes)
+        view.content.len() == 0 || self.retained.room(view.topic.as_str(), charge(view), count, bytes)
     }
 
     /// Takes the place of what was retained for this topic; an empty payload clears it. [MQTT-3.3.1-5]
@@ -75,15 +75,15 @@ impl Broker {
     ) -> Option<Arc<Kept>> {
         let mut now_kept = None;
         if view.content.len() == 0 {
-            self.retained.clear(view.topic);
+            self.retained.clear(view.topic.as_str());
         } else {
             let kept = shared.map_or_else(|| Arc::new(Kept::new(view, qos)), Arc::clone);
             now_kept = Some(Arc::clone(&kept));
             let mut expires_at = view.expires_at;
             if !self.rules.obeys(Rule::ExpiryByIdentity) {
-                expires_at = expires_at.or(self.retained.expires_at(view.topic));
+                expires_at = expires_at.or(self.retained.expires_at(view.topic.as_str()));
             }
-            self.retained.set(view.topic, kept, charge(view), expires_at);
+            self.retained.set(view.topic.as_str(), kept, charge(view), expires_at);
         }
         self.journal_retained(view, qos);
         now_kept

@@ -76,7 +76,7 @@ impl Broker {
         let mut gone = Vec::new();
         let mut stays = |entry: &super::session::Entry| {
             let Queued::Message(_) = entry.what() else { return true };
-            let view = depot.stored(*entry).view();
+            let view = depot.stored(*entry);
             let may_receive =
                 !owner_changed || grants.may(place, client_id, Access::Receive { topic: view.topic });
             let may_publish = view.origin != changed
@@ -115,7 +115,7 @@ impl Broker {
         let Self { retained, grants, .. } = self;
         let mut from = super::retained::Place::START;
         let gone = retained.retain_values(&mut from, usize::MAX, |topic, kept| {
-            let access = Access::Publish { topic, qos: kept.qos, retain: true };
+            let access = Access::Publish { topic: topic.into(), qos: kept.qos, retain: true };
             kept.origin != changed || may_any(grants, place, names, access)
         });
         for (topic, _) in gone {
@@ -141,7 +141,7 @@ impl Broker {
     fn judge_will(&mut self, session: u32) {
         let s = &self.sessions[session];
         let Some(will) = s.more.as_deref().and_then(|m| m.will.as_deref()) else { return };
-        let access = Access::Publish { topic: &will.topic, qos: will.qos, retain: will.retain };
+        let access = Access::Publish { topic: (&*will.topic).into(), qos: will.qos, retain: will.retain };
         if !self.grants.may(s.grant, &s.client_id, access) {
             self.cancel_will(session);
         }

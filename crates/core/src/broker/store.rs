@@ -1,5 +1,6 @@
 //! Messages that are kept: once each, whatever the fan-out.
 use crate::id::{IdentityId, MessageId};
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -16,41 +17,10 @@ pub(super) struct View<'a> {
     pub(super) id: MessageId,
     pub(super) origin: IdentityId,
     pub(super) expires_at: Option<Instant>,
-    pub(super) topic: &'a str,
+    pub(super) topic: Text<'a>,
     /// The properties that travel with it, encoded.
     pub(super) properties: &'a [u8],
     pub(super) content: Content<'a>,
-}
-
-/// A message as it lies in the store.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stored<'a> {
-    pub(super) id: MessageId,
-    pub(super) origin: IdentityId,
-    pub(super) expires_at: Option<Instant>,
-    /// A Topic Name, as bytes: most often it is only copied.
-    pub(super) topic: &'a [u8],
-    pub(super) properties: &'a [u8],
-    pub(super) content: Content<'a>,
-}
-
-impl<'a> Stored<'a> {
-    /// With its topic as text.
-    pub(super) fn view(&self) -> View<'a> {
-        View {
-            id: self.id,
-            origin: self.origin,
-            expires_at: self.expires_at,
-            topic: core::str::from_utf8(self.topic).unwrap_or_default(),
-            properties: self.properties,
-            content: self.content,
-        }
-    }
-
-    /// What it is charged with: the same as when it came.
-    pub(super) fn size(&self) -> usize {
-        size_of::<Slot>() + self.topic.len() + self.properties.len() + self.content.len()
-    }
 }
 
 /// A payload: small ones are copied, large ones shared.
@@ -197,16 +167,16 @@ impl Store {
     }
 
     #[inline]
-    pub(super) fn get(&self, message: MessageRef) -> Stored<'_> {
+    pub(super) fn get(&self, message: MessageRef) -> View<'_> {
         let slot = &self.slots[message.0 as usize];
         let (topic, rest) = slot.block.split_at(usize::from(slot.topic));
         let (properties, payload) = rest.split_at(slot.properties as usize);
         let more = slot.more.as_deref();
-        Stored {
+        View {
             id: slot.id,
             origin: slot.origin,
             expires_at: more.and_then(|m| m.expires_at),
-            topic,
+            topic: Text::known(topic),
             properties,
             content: match more.and_then(|m| m.chunks.as_ref()) {
                 Some(chunks) => Content::Large(chunks),
@@ -244,7 +214,7 @@ mod tests {
             id: MessageId(7),
             origin: IdentityId(3),
             expires_at: Some(Instant::from_secs(9)),
-            topic: "a/b",
+            topic: "a/b".into(),
             properties: &[1, 1],
             content: Content::Small(payload),
         }
@@ -254,8 +224,11 @@ mod tests {
     fn what_is_kept_reads_as_it_came() {
         let mut store = Store::default();
         let kept = store.put(&view(b"hello"));
-        let read = store.get(kept).view();
-        assert_eq!((read.topic, read.properties, read.content.small()), ("a/b", &[1, 1][..], &b"hello"[..]));
+        let read = store.get(kept);
+        assert_eq!(
+            (read.topic, read.properties, read.content.small()),
+            ("a/b".into(), &[1, 1][..], &b"hello"[..])
+        );
         assert_eq!(
             (read.id, read.origin, read.expires_at),
             (MessageId(7), IdentityId(3), Some(Instant::from_secs(9)))

@@ -73,7 +73,7 @@ impl Broker {
         let Some(will) = more.will.take() else { return };
         self.journal_will(session);
         let grant = self.sessions[session].grant;
-        let access = Access::Publish { topic: &will.topic, qos: will.qos, retain: will.retain };
+        let access = Access::Publish { topic: (&*will.topic).into(), qos: will.qos, retain: will.retain };
         let allowed = self.grants.may(grant, &self.sessions[session].client_id, access);
         let id = self.next_message_id(now);
         let publisher = self.publisher_hash(session, 0);
@@ -87,7 +87,7 @@ impl Broker {
             id,
             origin,
             expires_at,
-            topic: &will.topic,
+            topic: (&*will.topic).into(),
             properties: &will.properties,
             content: Content::Small(&will.payload),
         };

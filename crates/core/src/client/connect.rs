@@ -53,7 +53,7 @@ impl Client {
                 will_properties = PropertiesBuf::of_will(publication, will.delay_seconds);
             }
             Will {
-                topic: publication.topic.as_str(),
+                topic: publication.topic.as_str().into(),
                 payload: &payload,
                 qos: publication.qos,
                 retain: publication.retain,
@@ -72,9 +72,9 @@ impl Client {
             clean_start,
             keep_alive: config.keep_alive_seconds,
             properties: properties.as_properties(),
-            client_id,
+            client_id: client_id.into(),
             will,
-            username: config.username.as_deref(),
+            username: config.username.as_deref().map(Into::into),
             // Without a User Name only 5.0 has room for it. [MQTT-3.1.2-22 of 3.1.1]
             password: config
                 .password

@@ -5,7 +5,7 @@ use super::properties::{self, Places, place};
 use super::write::put_binary;
 use super::{Connect, DecodeError, Limits, Properties, TooLarge, Will, publish};
 use crate::qos::QoS;
-use crate::text;
+use crate::text::{self, Text};
 use crate::version::Version;
 use alloc::vec::Vec;
 
@@ -84,7 +84,7 @@ fn check_flags(flags: u8, version: Version) -> Result<(), DecodeError> {
 }
 
 /// [MQTT-3.1.3-12]
-fn user_name<'a>(body: &mut &'a [u8]) -> Result<&'a str, DecodeError> {
+fn user_name<'a>(body: &mut &'a [u8]) -> Result<Text<'a>, DecodeError> {
     text::check_name(binary(body)?).map_err(DecodeError::Text)
 }
 

@@ -3,6 +3,7 @@ use super::Properties;
 use crate::id::PacketId;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::version::Version;
 
 /// A Control Packet of any version, borrowing from the bytes it was read from.
@@ -56,11 +57,11 @@ pub struct Connect<'a> {
     /// 5.0 only.
     pub properties: Properties<'a>,
     /// May be empty: then the server assigns one.
-    pub client_id: &'a str,
+    pub client_id: Text<'a>,
     /// What to publish if the client goes without saying goodbye.
     pub will: Option<Will<'a>>,
     /// Who says so.
-    pub username: Option<&'a str>,
+    pub username: Option<Text<'a>>,
     /// Any bytes. In 5.0 also without a user name.
     pub password: Option<&'a [u8]>,
 }
@@ -69,7 +70,7 @@ pub struct Connect<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Will<'a> {
     /// Where to.
-    pub topic: &'a str,
+    pub topic: Text<'a>,
     /// Up to 65,535 bytes.
     pub payload: &'a [u8],
     /// How hard.
@@ -99,7 +100,7 @@ pub struct Publish<'a> {
     /// RETAIN.
     pub retain: bool,
     /// A valid Topic Name; empty only in 5.0 with a Topic Alias.
-    pub topic: &'a str,
+    pub topic: Text<'a>,
     /// 5.0 only.
     pub properties: Properties<'a>,
     /// What it is about.

@@ -3,6 +3,7 @@ use super::primitives::{binary, packet_id, raw_variable_byte_integer, varint_len
 use super::properties::{self, place};
 use super::write::{REMAINING_LENGTH_MAX, put_varint, within};
 use super::{Context, DecodeError, Delivery, Limits, Payload, Properties, Publish, TooLarge};
+use crate::text::Text;
 use crate::topic::{self, TopicError};
 use crate::version::{Role, Version};
 use alloc::vec::Vec;
@@ -49,7 +50,7 @@ fn decode_properties<'a>(context: Context<'_>, body: &mut &'a [u8]) -> Result<Pr
 
 /// A Topic Name of a packet. [MQTT-3.3.2-1] [MQTT-3.3.2-2]
 #[inline]
-pub(super) fn name<'a>(name: &'a [u8], limits: &Limits) -> Result<&'a str, DecodeError> {
+pub(super) fn name<'a>(name: &'a [u8], limits: &Limits) -> Result<Text<'a>, DecodeError> {
     if name.len() > usize::from(limits.topic_bytes_max) {
         return Err(DecodeError::TopicName(TopicError::TooLong));
     }
@@ -60,9 +61,9 @@ pub(super) fn name<'a>(name: &'a [u8], limits: &Limits) -> Result<&'a str, Decod
 
 /// Only a Topic Alias can stand for it. (Section 3.3.2.1)
 #[cold]
-fn no_topic(version: Version, properties: Properties<'_>) -> Result<&'static str, DecodeError> {
+fn no_topic(version: Version, properties: Properties<'_>) -> Result<Text<'static>, DecodeError> {
     if properties.has(0x23) {
-        Ok("")
+        Ok(Text::default())
     } else if version.is_v5() {
         Err(DecodeError::TopicMissing)
     } else {

@@ -204,11 +204,11 @@ impl Client {
             clean_start: clean,
             keep_alive: 0,
             properties: properties.as_properties(),
-            client_id: &self.id,
+            client_id: self.id.as_str().into(),
             will: will.as_ref().map(|(will, name)| {
                 will_properties.push(Property::CorrelationData(name));
                 codec::Will {
-                    topic: will.topic,
+                    topic: will.topic.into(),
                     payload: b"x",
                     qos: qos(will.qos),
                     retain: will.retain,
@@ -349,7 +349,7 @@ impl Client {
         });
         let known = history.pubs.get(message);
         let payload: &[u8] = if known.is_some_and(|p| p.empty) { b"" } else { b"x" };
-        if known.is_none_or(|p| p.topic != publish.topic) || publish.payload != Payload::Whole(payload) {
+        if known.is_none_or(|p| publish.topic != p.topic) || publish.payload != Payload::Whole(payload) {
             return history.fault(format!("{} read what was never published: {publish:?}", self.id));
         }
         let mut again = false;

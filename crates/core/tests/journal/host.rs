@@ -291,7 +291,7 @@ pub(crate) fn connect(client_id: &str, clean_start: bool) -> Packet<'_> {
         clean_start,
         keep_alive: 0,
         properties: Properties::default(),
-        client_id,
+        client_id: client_id.into(),
         will: None,
         username: None,
         password: None,
@@ -305,7 +305,13 @@ pub(crate) fn publish<'a>(topic: &'a str, payload: &'a str, qos: QoS, n: u16, du
         QoS::ExactlyOnce => Delivery::ExactlyOnce { packet_id: packet_id(n), dup },
     };
     let payload = Payload::Whole(payload.as_bytes());
-    Packet::Publish(Publish { delivery, retain: false, topic, properties: Properties::default(), payload })
+    Packet::Publish(Publish {
+        delivery,
+        retain: false,
+        topic: topic.into(),
+        properties: Properties::default(),
+        payload,
+    })
 }
 
 pub(crate) fn ack(n: u16) -> Ack<'static> {

@@ -149,7 +149,7 @@ fn wills_of_those_who_were_connected_come_after_a_crash() {
     let id = host.open();
     let Packet::Connect(mut doomed) = connect("doomed", true) else { unreachable!("it is one") };
     doomed.will = Some(codec::Will {
-        topic: "will",
+        topic: "will".into(),
         payload: b"gone",
         qos: QoS::AtLeastOnce,
         retain: false,

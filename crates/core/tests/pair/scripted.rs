@@ -153,7 +153,7 @@ fn publish<'a>(qos: u8, n: u16, payload: &'a [u8], properties: &'a PropertiesBuf
     Packet::Publish(Publish {
         delivery,
         retain: false,
-        topic: "t",
+        topic: "t".into(),
         properties,
         payload: Payload::Whole(payload),
     })

@@ -314,7 +314,7 @@ impl Broker {
 
     pub(super) fn journal_retained(&mut self, view: &View<'_>, qos: QoS) {
         if view.content.len() == 0 {
-            self.record(&Record::RetainedEnd { topic: view.topic });
+            self.record(&Record::RetainedEnd { topic: view.topic.as_str() });
         } else {
             self.record(&Record::Retained { message: message_record(view), qos });
         }

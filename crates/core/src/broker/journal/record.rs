@@ -9,6 +9,7 @@ use super::super::ledger::Recipient;
 use super::super::will::Will;
 use crate::id::{IdentityId, MessageId};
 use crate::qos::QoS;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -39,7 +40,7 @@ pub(super) struct MessageRecord<'a> {
     pub(super) id: MessageId,
     pub(super) origin: IdentityId,
     pub(super) expires_at: Option<Instant>,
-    pub(super) topic: &'a str,
+    pub(super) topic: Text<'a>,
     pub(super) properties: &'a [u8],
     pub(super) payload: Payload<'a>,
 }
@@ -390,7 +391,7 @@ impl<'a> Reader<'a> {
             RECEIPT => Record::Receipt { who: self.who()?, packet_id: self.u16()? },
             RECEIPT_END => Record::ReceiptEnd { who: self.who()?, packet_id: self.u16()? },
             RETAINED => Record::Retained { message: self.message()?, qos: QoS::from_bits(self.u8()?)? },
-            RETAINED_END => Record::RetainedEnd { topic: self.topic()? },
+            RETAINED_END => Record::RetainedEnd { topic: self.topic()?.as_str() },
             WILL => Record::Will { who: self.who()?, will: Box::new(self.will()?) },
             WILL_END => Record::WillEnd(self.who()?),
             DISTRIBUTED => Record::Distributed { id: self.id()? },
@@ -480,7 +481,7 @@ impl<'a> Reader<'a> {
         core::str::from_utf8(self.bytes()?).ok()
     }
 
-    fn topic(&mut self) -> Option<&'a str> {
+    fn topic(&mut self) -> Option<Text<'a>> {
         crate::topic::check_name(self.bytes()?).ok()
     }
 

@@ -352,7 +352,7 @@ impl Broker {
             restoring.newest.max(Instant::from_micros(record.id.millis().saturating_mul(1000)));
         with_view(record, |view| {
             let kept = Arc::new(Kept::new(view, qos));
-            self.retained.set(view.topic, kept, super::super::retain::charge(view), view.expires_at);
+            self.retained.set(view.topic.as_str(), kept, super::super::retain::charge(view), view.expires_at);
         });
     }
 

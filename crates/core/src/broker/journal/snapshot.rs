@@ -111,7 +111,7 @@ impl Broker {
         let mut one = [0];
         let identifiers = self.depot.identifiers(entry, &mut one).to_vec();
         let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
-        let view: View<'_> = self.depot.stored(entry).view();
+        let view: View<'_> = self.depot.stored(entry);
         let places = Vec::from([place]);
         Record::Message { message: message_record(&view), receipt: None, places, mail: InMail::default() }
             .encode(out);

@@ -62,7 +62,7 @@ impl Broker {
             let view = left.message.view(&left.topic);
             let posted =
                 Posted { view, qos: QoS::ExactlyOnce, retain: left.retain, tracked: true, kept: None };
-            let owner = self.owner(&left.topic);
+            let owner = self.owner((&*left.topic).into());
             let mut routed = Routed::default();
             if left.retain && owner != self.shard {
                 self.take_the_road(owner, &posted, self.origin(NONE), true);
@@ -72,7 +72,7 @@ impl Broker {
                 self.hold_receipt(&posted, routed.settlement);
             } else {
                 let mut hint = NONE;
-                let matches = self.router.resolve(&left.topic, &mut hint, |_| true);
+                let matches = self.router.resolve((&*left.topic).into(), &mut hint, |_| true);
                 let shards: Vec<_> = matches.iter().filter_map(|m| m.who.as_shard()).collect();
                 if shards.is_empty() {
                     self.distributed(id);

@@ -229,7 +229,14 @@ impl<'a> Reader<'a> {
         let properties = self.slice(properties)?;
         let payload = self.slice(payload)?;
         let expires_at = (expires != NO_EXPIRY).then(|| Instant::from_micros(expires));
-        let mut view = View { id, origin, expires_at, topic, properties, content: Content::Small(payload) };
+        let mut view = View {
+            id,
+            origin,
+            expires_at,
+            topic: topic.into(),
+            properties,
+            content: Content::Small(payload),
+        };
         let mut kept = None;
         if flags & (8 | 32) != 0 {
             match self.shared.next()? {

@@ -8,6 +8,7 @@ use super::note::{Note, Origin, Posted};
 use super::post::lane;
 use crate::id::ShardId;
 use crate::qos::QoS;
+use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -30,13 +31,13 @@ pub(in super::super) struct Roads {
 
 impl Roads {
     /// Are messages on this topic under way to its owner?
-    pub(super) fn lead(&self, topic: &str) -> bool {
-        !self.by_topic.is_empty() && self.by_topic.contains_key(topic)
+    pub(super) fn lead(&self, topic: Text<'_>) -> bool {
+        !self.by_topic.is_empty() && self.by_topic.contains_key(topic.as_str())
     }
 
     /// A message more on the road of this topic.
-    fn lengthen(&mut self, topic: &str) -> u32 {
-        let place = self.by_topic.get(topic).copied().unwrap_or_else(|| {
+    fn lengthen(&mut self, topic: Text<'_>) -> u32 {
+        let place = self.by_topic.get(topic.as_str()).copied().unwrap_or_else(|| {
             let place = self.free.pop().unwrap_or_else(|| {
                 self.table.push(Road::default());
                 u32::try_from(self.table.len() - 1).expect("there are fewer topics than that")
@@ -147,7 +148,7 @@ impl Broker {
     }
 
     /// May a message with RETAIN be taken from its socket now? Not while direct ones on its topic are under way.
-    pub(in super::super) fn road_is_clear(&self, topic: &str) -> bool {
+    pub(in super::super) fn road_is_clear(&self, topic: Text<'_>) -> bool {
         self.shards == 1
             || !self.rules.obeys(Rule::RoadIsClear)
             || self.owner(topic) == self.shard
@@ -155,16 +156,16 @@ impl Broker {
     }
 
     /// Direct messages on topics of one lane are not told apart.
-    pub(in super::super) fn lane(&self, topic: &str) -> usize {
+    pub(in super::super) fn lane(&self, topic: Text<'_>) -> usize {
         lane(self.topic_hash(topic))
     }
 
-    pub(super) fn owner(&self, topic: &str) -> ShardId {
+    pub(super) fn owner(&self, topic: Text<'_>) -> ShardId {
         let shard = self.topic_hash(topic) % u64::from(self.shards);
         ShardId(u16::try_from(shard).unwrap_or_default())
     }
 
-    pub(super) fn topic_hash(&self, topic: &str) -> u64 {
+    pub(super) fn topic_hash(&self, topic: Text<'_>) -> u64 {
         let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.placement);
         hasher.write(topic.as_bytes());
         hasher.finish()

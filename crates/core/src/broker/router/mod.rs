@@ -13,6 +13,7 @@ pub(crate) use matches::{Audience, Match, Matches};
 
 use crate::id::ShardId;
 use crate::qos::QoS;
+use crate::text::Text;
 use alloc::string::String;
 use core::num::NonZeroU32;
 use matches::Found;
@@ -149,7 +150,7 @@ impl Router {
     #[inline]
     pub(crate) fn resolve(
         &mut self,
-        topic: &str,
+        topic: Text<'_>,
         hint: &mut u32,
         judge: impl FnMut(u32) -> bool,
     ) -> Matches<'_> {
@@ -161,7 +162,7 @@ impl Router {
     }
 
     #[inline(never)]
-    fn look_up(&mut self, topic: &str, hint: &mut u32, judge: impl FnMut(u32) -> bool) -> Matches<'_> {
+    fn look_up(&mut self, topic: Text<'_>, hint: &mut u32, judge: impl FnMut(u32) -> bool) -> Matches<'_> {
         let hash = self.remembered.hash(topic);
         let known = self.remembered.find(hash, topic);
         if let Some(place) = known
@@ -191,7 +192,7 @@ impl Router {
         if filter.contains(['+', '#']) {
             self.remembered.forget_all();
         } else {
-            self.remembered.forget(filter);
+            self.remembered.forget(filter.into());
         }
     }
 

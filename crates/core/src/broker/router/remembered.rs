@@ -3,6 +3,7 @@
 //! A topic is admitted on second sight: a set that thrashes is worse than none. Places are given anew by a
 //! hand that goes round, past those that were asked for since it last came by.
 use super::matches::{Found, Match, Matches};
+use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -35,7 +36,7 @@ pub(super) struct Remembered {
 
 #[derive(Debug)]
 struct Entry {
-    topic: Box<str>,
+    topic: Box<[u8]>,
     epoch: u64,
     /// Asked for since the hand came by.
     used: bool,
@@ -71,19 +72,19 @@ impl Remembered {
         }
     }
 
-    pub(super) fn hash(&self, topic: &str) -> u64 {
-        hash(&self.hash, topic)
+    pub(super) fn hash(&self, topic: Text<'_>) -> u64 {
+        hash(&self.hash, topic.as_bytes())
     }
 
-    pub(super) fn find(&self, hash: u64, topic: &str) -> Option<u32> {
-        self.index.find(hash, |&place| *self.entries[place as usize].topic == *topic).copied()
+    pub(super) fn find(&self, hash: u64, topic: Text<'_>) -> Option<u32> {
+        self.index.find(hash, |&place| *self.entries[place as usize].topic == *topic.as_bytes()).copied()
     }
 
     #[inline]
-    pub(super) fn is_current(&self, place: u32, topic: &str) -> bool {
+    pub(super) fn is_current(&self, place: u32, topic: Text<'_>) -> bool {
         self.entries
             .get(place as usize)
-            .is_some_and(|entry| entry.epoch == self.epoch && *entry.topic == *topic)
+            .is_some_and(|entry| entry.epoch == self.epoch && *entry.topic == *topic.as_bytes())
     }
 
     #[inline]
@@ -97,14 +98,20 @@ impl Remembered {
         self.epoch += 1;
     }
 
-    pub(super) fn forget(&mut self, topic: &str) {
+    pub(super) fn forget(&mut self, topic: Text<'_>) {
         if let Some(place) = self.find(self.hash(topic), topic) {
             self.entries[place as usize].epoch = Entry::STALE;
         }
     }
 
     /// Where it is remembered now, if it is. `known` is the place it has already.
-    pub(super) fn keep(&mut self, known: Option<u32>, hash: u64, topic: &str, found: &Found) -> Option<u32> {
+    pub(super) fn keep(
+        &mut self,
+        known: Option<u32>,
+        hash: u64,
+        topic: Text<'_>,
+        found: &Found,
+    ) -> Option<u32> {
         let (matches, identifiers) = found.parts();
         let new = weight(matches, identifiers);
         if known.is_none() && (new > self.maximum_weight / 2 || !self.is_second_sight(hash)) {
@@ -141,7 +148,7 @@ impl Remembered {
         core::mem::replace(&mut self.seen[place], high | 1) == high | 1
     }
 
-    fn admit(&mut self, hash: u64, topic: &str) -> Option<u32> {
+    fn admit(&mut self, hash: u64, topic: Text<'_>) -> Option<u32> {
         let place = if self.entries.len() < self.maximum {
             self.entries.push(Entry::new(topic));
             self.entries.len() - 1
@@ -150,7 +157,7 @@ impl Remembered {
             self.weight -= self.entries[place].weight();
             let old = core::mem::replace(&mut self.entries[place], Entry::new(topic));
             self.index
-                .find_entry(self.hash(&old.topic), |&other| other as usize == place)
+                .find_entry(self::hash(&self.hash, &old.topic), |&other| other as usize == place)
                 .expect("each entry is in the index")
                 .remove();
             place
@@ -208,15 +215,16 @@ impl Remembered {
         assert_eq!(self.weight, self.entries.iter().map(Entry::weight).sum());
         for (place, entry) in (0..).zip(&self.entries) {
             assert!(entry.epoch <= self.epoch, "nothing is remembered from the future");
-            assert_eq!(self.find(self.hash(&entry.topic), &entry.topic), Some(place));
+            let topic = Text::known(&entry.topic);
+            assert_eq!(self.find(self.hash(topic), topic), Some(place));
         }
     }
 }
 
 impl Entry {
-    fn new(topic: &str) -> Self {
+    fn new(topic: Text<'_>) -> Self {
         Self {
-            topic: topic.into(),
+            topic: topic.as_bytes().into(),
             epoch: Self::STALE,
             used: false,
             matches: Box::default(),
@@ -231,8 +239,8 @@ impl Entry {
     }
 }
 
-fn hash(state: &FixedState, topic: &str) -> u64 {
+fn hash(state: &FixedState, topic: &[u8]) -> u64 {
     let mut hasher = state.build_hasher();
-    hasher.write(topic.as_bytes());
+    hasher.write(topic);
     hasher.finish()
 }

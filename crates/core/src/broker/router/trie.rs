@@ -1,6 +1,7 @@
 //! The filters, level by level.
 use super::subscribers::{Subscribers, Subscription};
 use crate::broker::table::{Row, Table};
+use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec;
@@ -166,7 +167,7 @@ impl Trie {
     }
 
     /// Adds the subscriptions that match this topic, node by node.
-    pub(super) fn collect(&mut self, topic: &str, found: &mut Vec<Subscription>) {
+    pub(super) fn collect(&mut self, topic: Text<'_>, found: &mut Vec<Subscription>) {
         let topic = topic.as_bytes();
         let mut stack = core::mem::take(&mut self.stack);
         stack.push((ROOT, 0));

@@ -88,7 +88,7 @@ fn check_response_topic(name: &[u8], limits: &Limits) -> Result<(), topic::Topic
     if name.len() > usize::from(limits.topic_bytes_max) {
         return Err(topic::TopicError::TooLong);
     }
-    topic::validate_name(name)?;
+    topic::check_name(name)?;
     topic::validate_levels(name, limits.topic_levels_max)
 }
 

@@ -88,7 +88,7 @@ fn a_string_that_has_no_length_is_too_large() {
         clean_start: true,
         keep_alive: 0,
         properties: Properties::default(),
-        client_id: &client_id,
+        client_id: client_id.as_str().into(),
         will: None,
         username: None,
         password: None,

@@ -150,7 +150,7 @@ pub(super) fn connect() -> impl Strategy<Value = Sample> {
         (properties(place::CONNECT, version), option::of(will), names, any::<(bool, u16)>()).prop_map(
             move |(properties, will, (client_id, username, password), (clean_start, keep_alive))| {
                 let will = will.as_ref().map(|(topic, payload, qos, retain, properties)| Will {
-                    topic,
+                    topic: topic.as_str().into(),
                     payload,
                     qos: *qos,
                     retain: *retain,
@@ -161,9 +161,9 @@ pub(super) fn connect() -> impl Strategy<Value = Sample> {
                     clean_start,
                     keep_alive,
                     properties: decoded(&properties, place::CONNECT),
-                    client_id: &client_id,
+                    client_id: client_id.as_str().into(),
                     will,
-                    username: username.as_deref(),
+                    username: username.as_deref().map(Into::into),
                     password: password.as_deref().filter(|_| version.is_v5() || username.is_some()),
                 };
                 sample(version, Role::Server, &Packet::Connect(connect))
@@ -182,8 +182,13 @@ pub(super) fn publish(version: Version, role: Role) -> impl Strategy<Value = Sam
     (delivery, any::<bool>(), topic(), properties(place, version), data()).prop_map(
         move |(delivery, retain, topic, properties, payload)| {
             let properties = decoded(&properties, place);
-            let publish =
-                Publish { delivery, retain, topic: &topic, properties, payload: Payload::Whole(&payload) };
+            let publish = Publish {
+                delivery,
+                retain,
+                topic: topic.as_str().into(),
+                properties,
+                payload: Payload::Whole(&payload),
+            };
             sample(version, role, &Packet::Publish(publish))
         },
     )

@@ -91,9 +91,9 @@ struct AllBut(Vec<(Kind, TopicFilter)>);
 impl Rights for AllBut {
     fn may(&self, _client_id: &str, access: Access<'_>) -> Ruling {
         let (kind, topic) = match access {
-            Access::Publish { topic, .. } => (Kind::Publish, topic),
+            Access::Publish { topic, .. } => (Kind::Publish, topic.as_str()),
             Access::Subscribe { filter } => (Kind::Subscribe, filter),
-            Access::Receive { topic } => (Kind::Receive, topic),
+            Access::Receive { topic } => (Kind::Receive, topic.as_str()),
         };
         let named = self.0.iter().position(|(k, f)| *k == kind && (f.as_str() == topic || f.matches(topic)));
         let reserved = kind == Kind::Publish && topic.starts_with('$');
@@ -130,6 +130,6 @@ impl Policy for Asked {
 
     fn admit(&mut self, _now: Instant, _publisher: &Grant, publish: &Publish<'_>) -> Admission {
         let authority = self.0.lock().expect("nobody panics while holding this");
-        authority.admissions.get(publish.topic).cloned().unwrap_or(Admission::AsIs)
+        authority.admissions.get(publish.topic.as_str()).cloned().unwrap_or(Admission::AsIs)
     }
 }

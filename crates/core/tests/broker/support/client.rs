@@ -112,7 +112,7 @@ impl Hello {
             }
         }
         let will = self.will.as_ref().map(|(topic, payload, qos, retain, _)| Will {
-            topic,
+            topic: topic.as_str().into(),
             payload,
             qos: QoS::from_bits(*qos).expect("a QoS"),
             retain: *retain,
@@ -125,9 +125,9 @@ impl Hello {
                 clean_start: self.clean,
                 keep_alive: self.keep_alive,
                 properties: properties.as_properties(),
-                client_id: &self.client_id,
+                client_id: self.client_id.as_str().into(),
                 will,
-                username: self.user.as_deref(),
+                username: self.user.as_deref().map(Into::into),
                 password: self.user.as_ref().map(|_| b"secret".as_slice()),
             }),
         )

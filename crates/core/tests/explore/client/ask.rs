@@ -116,7 +116,7 @@ impl Client {
         encode(&Packet::Publish(Publish {
             delivery,
             retain: publication.retain,
-            topic: publication.topic,
+            topic: publication.topic.into(),
             properties: properties.as_properties(),
             payload: Payload::Whole(payload),
         }))

@@ -8,7 +8,7 @@ fn records() -> Vec<Record<'static>> {
         id: MessageId(5),
         origin: IdentityId(6),
         expires_at: Some(at),
-        topic: "a/b",
+        topic: "a/b".into(),
         properties: &[1, 0],
         payload: Payload::Whole(b"hello"),
     };
