@@ -28,9 +28,22 @@ pub(crate) struct Arguments {
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     limits: Vec<String>,
 
+    /// Forgive clients a fault that the standard has end their connection; may be given several times
+    #[arg(long = "lenient", value_name = "FAULT", value_enum)]
+    lenient: Vec<Fault>,
+
     /// Let everybody in, from other machines too: user names and passwords are not checked
     #[arg(long)]
     allow_anonymous: bool,
+}
+
+/// What may be forgiven.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Fault {
+    /// DUP in a PUBLISH with QoS 0 [MQTT-3.3.1-2]
+    DupWithoutQos,
+    /// Flags in the fixed header that the packet does not have [MQTT-2.1.3-1]
+    FixedHeaderFlags,
 }
 
 fn runtimes() -> impl TypedValueParser<Value = Runtime> {
@@ -59,6 +72,12 @@ fn options(arguments: Arguments) -> Result<Options, Failure> {
         limits::set(&mut options.limits, limit)?;
     }
     options.memory_is_set = arguments.limits.iter().any(|limit| limit.starts_with("shard_queued_bytes="));
+    for fault in arguments.lenient {
+        match fault {
+            Fault::DupWithoutQos => options.lenient.dup_without_qos = true,
+            Fault::FixedHeaderFlags => options.lenient.fixed_header_flags = true,
+        }
+    }
     options.listen = arguments.listen;
     options.shards = arguments.shards;
     options.runtime = arguments.runtime;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Access, AuthStep, Authentication, Grant, Peer, Policy, Rights, Ruling};
 use tidewire_core::broker::{Action, Broker, CloseCause, Config, Limits, Mail};
+use tidewire_core::codec::Leniency;
 use tidewire_core::id::{ConnectionId, IdentityId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
@@ -247,6 +248,7 @@ impl Shard {
             incarnation: 1,
             durable: false,
             limits: Limits::default(),
+            lenient: Leniency::default(),
             policy,
         };
         Self {

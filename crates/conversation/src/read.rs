@@ -40,17 +40,6 @@ pub(crate) struct Reader {
     inbound: Vec<u8>,
 }
 
-/// Whatever the protocol allows. Scripts compare payloads whole.
-const LIMITS: Limits = Limits {
-    maximum_packet_size: u32::MAX,
-    property_bytes_max: u32::MAX,
-    user_properties_max: u16::MAX,
-    filters_max: u16::MAX,
-    topic_bytes_max: u16::MAX,
-    topic_levels_max: u16::MAX,
-    streamed_from: u32::MAX,
-};
-
 impl Reader {
     pub(crate) fn new(version: Version) -> Self {
         let mode = Mode { role: Role::Client, version: Some(version) };
@@ -65,7 +54,7 @@ impl Reader {
     /// The next packet; `None` if its end has not come.
     pub(crate) fn next(&mut self) -> Result<Option<Seen>, DecodeError> {
         let mut input = &self.inbound[..];
-        let seen = match self.decoder.next(&LIMITS, &mut input)? {
+        let seen = match self.decoder.next(&Limits::NONE, &mut input)? {
             Some(Item::Packet(packet)) => Seen::of(&packet),
             _ => None,
         };

@@ -29,6 +29,7 @@ pub use listeners::{Bound, DEFAULT_LISTEN, IPV6_SKIPPED};
 pub use runtime::{Runtime, UnknownRuntime};
 pub use signals::{Signal, Signals};
 pub use tidewire_core::broker::{LimitError, Limits};
+pub use tidewire_core::codec::Leniency;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct Options {
     pub runtime: Runtime,
     /// The table of limits.
     pub limits: Limits,
+    /// Which faults of clients are forgiven. None: none.
+    pub lenient: Leniency,
     /// `shard_queued_bytes` was set and is not to be sized to the machine.
     pub memory_is_set: bool,
     /// Let everybody in on listeners beyond loopback, too.
@@ -66,6 +69,7 @@ impl Default for Options {
             shards: None,
             runtime: Runtime::default(),
             limits: Limits::default(),
+            lenient: Leniency::default(),
             memory_is_set: false,
             allow_anonymous: false,
             warn: Arc::new(|_| {}),
@@ -210,6 +214,7 @@ fn set_up(options: &Options, shards: u16) -> Result<Vec<ShardSetup>, StartError>
                 incarnation,
                 durable: false,
                 limits: limits.clone(),
+                lenient: options.lenient,
                 policy: Box::new(policy::Open::new()),
             };
             Ok(ShardSetup { config, host: Box::new(()), journal: None })

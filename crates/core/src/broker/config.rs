@@ -2,7 +2,7 @@
 use super::LARGE;
 use super::limits::Limits;
 use super::policy::Policy;
-use crate::codec;
+use crate::codec::{self, Leniency};
 use crate::id::ShardId;
 use alloc::boxed::Box;
 use core::fmt;
@@ -23,6 +23,8 @@ pub struct Config {
     pub durable: bool,
     /// What may be taken of this shard.
     pub limits: Limits,
+    /// Which faults of clients are forgiven; by default none.
+    pub lenient: Leniency,
     /// Who may do what.
     pub policy: Box<dyn Policy + Send>,
 }
@@ -37,7 +39,7 @@ impl fmt::Debug for Config {
 }
 
 /// What the codec takes of those who have been let in.
-pub(super) fn decode_limits(limits: &Limits) -> codec::Limits {
+pub(super) fn decode_limits(limits: &Limits, lenient: Leniency) -> codec::Limits {
     codec::Limits {
         maximum_packet_size: limits.packet_bytes,
         property_bytes_max: limits.property_bytes,
@@ -46,5 +48,6 @@ pub(super) fn decode_limits(limits: &Limits) -> codec::Limits {
         topic_bytes_max: limits.topic_bytes,
         topic_levels_max: u16::try_from(limits.topic_levels).unwrap_or(u16::MAX),
         streamed_from: u32::try_from(LARGE).unwrap_or(u32::MAX),
+        lenient,
     }
 }

@@ -236,6 +236,8 @@ pub(super) struct Connections {
     free: Vec<u32>,
     #[expect(clippy::vec_box, reason = "what is pooled is the box")]
     pool: Vec<Box<Lane>>,
+    /// How many are gone that were [forgiven](Decoder::forgave) something.
+    pub(super) forgiven: u64,
 }
 
 impl Connections {
@@ -253,7 +255,8 @@ impl Connections {
     pub(super) fn free(&mut self, id: ConnectionId) {
         self.recycle(id.index);
         let connection = &mut self.table[id.index];
-        connection.decoder = Decoder::default();
+        let decoder = core::mem::take(&mut connection.decoder);
+        self.forgiven += u64::from(decoder.forgave());
         connection.lane = None;
         connection.state = State::Free;
         connection.generation = connection.generation.wrapping_add(1);

@@ -159,10 +159,10 @@ impl fmt::Debug for Broker {
 impl Broker {
     /// A shard that knows nothing yet. `now` is its clock's first reading.
     pub fn new(now: Instant, config: Config) -> Self {
-        let Config { shard, shards, placement, seed, incarnation, durable, limits, policy } = config;
+        let Config { shard, shards, placement, seed, incarnation, durable, limits, lenient, policy } = config;
         assert!(shards >= 1 && shard.0 < shards, "a shard is one of those that there are");
         let mut random = Random::new(&seed);
-        let up = config::decode_limits(&limits);
+        let up = config::decode_limits(&limits, lenient);
         let stranger =
             codec::Limits { maximum_packet_size: limits.connect_bytes.min(limits.packet_bytes), ..up };
         Self {

@@ -46,6 +46,8 @@ pub struct Stats {
     pub messages: u64,
     /// Bytes of unfinished input.
     pub incomplete_bytes: u64,
+    /// Connections that have ended and were forgiven a fault, as [`Config::lenient`](super::Config) allows.
+    pub forgiven: u64,
     /// Questions without an answer.
     pub questions: u64,
     /// The books.
@@ -84,6 +86,7 @@ impl Broker {
             retained: self.retained.len() as u64,
             messages: self.depot.store.len() as u64,
             incomplete_bytes: self.incomplete + self.strangers,
+            forgiven: self.connections.forgiven,
             questions: self.questions.len() as u64,
             ledger,
         }

@@ -18,12 +18,13 @@ pub(super) fn decode<'a>(context: Context<'_>, mut body: &'a [u8]) -> Result<Con
     };
     end(body)?;
     let reason = reason.ok_or(DecodeError::ReasonCode(code))?;
-    // Bits 7 to 1 are reserved; no session is present where none is. [MQTT-3.2.2-1] [MQTT-3.2.2-6]
+    // In 3.1 the byte is not used. Later, bits 7 to 1 are reserved, and no session is present where none is.
+    // [MQTT-3.2.2-1] [MQTT-3.2.2-6]
+    let flags = if context.version > Version::V3_1 { flags } else { 0 };
     if flags > u8::from(reason == ReasonCode::Success) {
         return Err(DecodeError::ConnackFlags);
     }
-    // In 3.1 the byte is reserved.
-    let session_present = flags == 1 && context.version > Version::V3_1;
+    let session_present = flags == 1;
     Ok(Connack { session_present, reason, properties })
 }
 

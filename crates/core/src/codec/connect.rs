@@ -1,9 +1,10 @@
 //! CONNECT. (Section 3.1)
 use super::encode::put_properties;
+use super::fixed_header::are_flags_fine;
 use super::primitives::{binary, byte, end, two_byte_integer};
 use super::properties::{self, Places, place};
 use super::write::put_binary;
-use super::{Connect, DecodeError, Limits, Properties, TooLarge, Will, publish};
+use super::{Connect, DecodeError, Leniency, Limits, Properties, TooLarge, Will, publish};
 use crate::qos::QoS;
 use crate::text::{self, Text};
 use crate::version::Version;
@@ -24,10 +25,7 @@ pub(super) fn decode<'a>(
     mut body: &'a [u8],
 ) -> Result<Connect<'a>, DecodeError> {
     let version = protocol(&mut body)?;
-    // Only now it is known that the shortest form was demanded. [MQTT-1.5.5-1]
-    if version.is_v5() && header.len() > 2 && header.last() == Some(&0) {
-        return Err(DecodeError::RemainingLength);
-    }
+    check_header(header, version, limits.lenient)?;
     let flags = byte(&mut body)?;
     check_flags(flags, version)?;
     let keep_alive = two_byte_integer(&mut body)?;
@@ -35,14 +33,25 @@ pub(super) fn decode<'a>(
     // [MQTT-3.1.3-1]
     let client_id = text::check_name(binary(&mut body)?).map_err(DecodeError::ClientId)?;
     let will = if flags & WILL != 0 { Some(will(flags, version, limits, &mut body)?) } else { None };
-    let username = if flags & USER_NAME != 0 { Some(user_name(&mut body)?) } else { None };
-    let password = if flags & PASSWORD != 0 { Some(binary(&mut body)?) } else { None };
+    // In 3.1 the remaining length takes precedence over these two flags. (Section 3.1 of 3.1)
+    let is_there = |flag, body: &[u8]| flags & flag != 0 && !(version == Version::V3_1 && body.is_empty());
+    let username = if is_there(USER_NAME, body) { Some(user_name(&mut body)?) } else { None };
+    let password = if is_there(PASSWORD, body) { Some(binary(&mut body)?) } else { None };
     end(body)?;
     if properties.has(0x16) && !properties.has(0x15) {
         return Err(DecodeError::AuthenticationDataWithoutMethod);
     }
     let clean_start = flags & CLEAN_START != 0;
     Ok(Connect { version, clean_start, keep_alive, properties, client_id, will, username, password })
+}
+
+/// Now that the version is known, its rules for the fixed header. [MQTT-2.1.3-1] [MQTT-1.5.5-1]
+fn check_header(header: &[u8], version: Version, lenient: Leniency) -> Result<(), DecodeError> {
+    if !are_flags_fine(header[0], Some(version), lenient) {
+        return Err(DecodeError::ReservedFlags);
+    }
+    let is_longer_than_needed = header.len() > 2 && header.last() == Some(&0);
+    if version.is_v5() && is_longer_than_needed { Err(DecodeError::RemainingLength) } else { Ok(()) }
 }
 
 /// The version that a CONNECT is of, whatever else is wrong with it.

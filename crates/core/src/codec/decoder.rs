@@ -1,5 +1,5 @@
 //! Cuts a byte stream into packets.
-use super::fixed_header::{Extent, check_first, extent, first};
+use super::fixed_header::{Extent, as_it_must_be, check_first, extent, first};
 use super::primitives::end;
 use super::{
     AckKind, Context, DecodeError, Item, Packet, Payload, Publish, ack, connack, connect, disconnect,
@@ -20,12 +20,19 @@ use alloc::vec::Vec;
 #[derive(Debug, Default)]
 pub struct Decoder {
     pending: Option<Box<Pending>>,
-    mode: Mode,
-    /// Nothing will be decoded any more.
-    failed: Option<DecodeError>,
+    stream: Stream,
 }
 
 const _: () = assert!(size_of::<Decoder>() <= 16); // one in each idle connection
+
+/// What is known of the stream as a whole.
+#[derive(Debug, Default)]
+struct Stream {
+    mode: Mode,
+    /// Nothing will be decoded any more.
+    failed: Option<DecodeError>,
+    forgave: bool,
+}
 
 /// What lies between two calls.
 #[derive(Debug, Default)]
@@ -66,11 +73,29 @@ pub struct Limits {
     pub topic_levels_max: u16,
     /// The payload length from which a PUBLISH comes as `Head` and `Body`; `u32::MAX` for never.
     pub streamed_from: u32,
+    /// What is accepted beyond the standard.
+    pub lenient: Leniency,
+}
+
+/// Faults that are forgiven, where the standard has them end the connection: for fleets that nobody can mend.
+///
+/// By default none are. [`Decoder::forgave`] says whether there was one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leniency {
+    /// DUP is set in a PUBLISH with QoS 0, where it means nothing. [MQTT-3.3.1-2]
+    pub dup_without_qos: bool,
+    /// The flags in the fixed header of another packet are not the ones it must have. [MQTT-2.1.3-1]
+    pub fixed_header_flags: bool,
+}
+
+impl Leniency {
+    /// None.
+    pub const NONE: Self = Self { dup_without_qos: false, fixed_header_flags: false };
 }
 
 impl Limits {
-    /// What the protocol itself allows.
-    pub(super) const NONE: Self = Self {
+    /// Whatever the protocol allows. With these a peer decides how much memory it takes.
+    pub const NONE: Self = Self {
         maximum_packet_size: u32::MAX,
         property_bytes_max: u32::MAX,
         user_properties_max: u16::MAX,
@@ -78,6 +103,7 @@ impl Limits {
         topic_bytes_max: u16::MAX,
         topic_levels_max: u16::MAX,
         streamed_from: u32::MAX,
+        lenient: Leniency::NONE,
     };
 }
 
@@ -91,6 +117,7 @@ impl Default for Limits {
             topic_bytes_max: 65_535,
             topic_levels_max: 200,
             streamed_from: 65_536,
+            lenient: Leniency::default(),
         }
     }
 }
@@ -98,17 +125,22 @@ impl Default for Limits {
 impl Decoder {
     /// At the beginning of a connection.
     pub fn new(mode: Mode) -> Self {
-        Self { pending: None, mode, failed: None }
+        Self { pending: None, stream: Stream { mode, ..Stream::default() } }
     }
 
     /// Who reads which version.
     pub fn mode(&self) -> Mode {
-        self.mode
+        self.stream.mode
     }
 
     /// From the next packet on. A client calls this when it sends CONNECT; a server need not.
     pub fn set_version(&mut self, version: Version) {
-        self.mode.version = Some(version);
+        self.stream.mode.version = Some(version);
+    }
+
+    /// Was there something that only the [`Leniency`] of the limits let pass?
+    pub fn forgave(&self) -> bool {
+        self.stream.forgave
     }
 
     /// How many bytes of memory are held for what is unfinished.
@@ -152,16 +184,16 @@ impl Decoder {
             _ => return self.next_of_any(limits, input),
         };
         if let Some((body, rest)) = rest.split_at_checked(length as usize)
-            && let Some(version) = self.mode.version
+            && let Some(version) = self.stream.mode.version
             && is_common(first)
             && length < limits.streamed_from
             && length + 3 <= limits.maximum_packet_size
             && self.pending.is_none()
-            && self.failed.is_none()
+            && self.stream.failed.is_none()
         {
             *input = rest;
-            let context = Context { role: self.mode.role, version, limits };
-            return decode_common(context, &mut self.failed, first, body, 0);
+            let context = Context { role: self.stream.mode.role, version, limits };
+            return decode_common(context, &mut self.stream.failed, first, body, 0);
         }
         self.next_of_any(limits, input)
     }
@@ -172,17 +204,18 @@ impl Decoder {
         limits: &Limits,
         input: &mut &'i [u8],
     ) -> Result<Option<Item<'a>>, DecodeError> {
-        if self.pending.is_some() || self.failed.is_some() {
+        if self.pending.is_some() || self.stream.failed.is_some() {
             return self.next_of_pieces(limits, input);
         }
         let Some(byte) = input.first() else { return Ok(None) };
-        if let Err(error) = check_first(*byte, self.mode) {
-            return fail(&mut self.failed, error);
+        let Stream { mode, failed, .. } = &mut self.stream;
+        if let Err(error) = check_first(*byte, *mode, limits.lenient) {
+            return fail(failed, error);
         }
-        let extent = match extent(input, self.mode, limits) {
+        let extent = match extent(input, *mode, limits) {
             Ok(Some(extent)) if extent.end <= input.len() => extent,
             Ok(_) => return self.next_of_pieces(limits, input),
-            Err(error) => return fail(&mut self.failed, error),
+            Err(error) => return fail(failed, error),
         };
         let (packet, rest) = input.split_at(extent.end);
         *input = rest;
@@ -190,7 +223,7 @@ impl Decoder {
             let pending = Pending { body_left: extent.streamed, yielded: true, ..Pending::default() };
             self.pending = Some(Box::new(pending));
         }
-        decode(&mut self.mode, &mut self.failed, limits, packet, extent)
+        decode(&mut self.stream, limits, packet, extent)
     }
 
     /// The rest of something, or the beginning of a packet whose end is not there.
@@ -200,7 +233,7 @@ impl Decoder {
         limits: &Limits,
         input: &mut &'i [u8],
     ) -> Result<Option<Item<'a>>, DecodeError> {
-        if let Some(error) = self.failed {
+        if let Some(error) = self.stream.failed {
             self.pending = None;
             return Err(error);
         }
@@ -214,15 +247,15 @@ impl Decoder {
                 return self.next(limits, input);
             }
         }
-        let Self { pending, mode, failed } = self;
+        let Self { pending, stream } = self;
         let Pending { bytes, yielded, body_left } = &mut **pending.get_or_insert_default();
-        let extent = match fill(bytes, *mode, limits, input) {
+        let extent = match fill(bytes, stream.mode, limits, input) {
             Ok(Some(extent)) => extent,
             Ok(None) => return Ok(None),
-            Err(error) => return fail(failed, error),
+            Err(error) => return fail(&mut stream.failed, error),
         };
         (*yielded, *body_left) = (true, extent.streamed);
-        decode(mode, failed, limits, bytes, extent)
+        decode(stream, limits, bytes, extent)
     }
 }
 
@@ -251,7 +284,7 @@ fn fill(
     input: &mut &[u8],
 ) -> Result<Option<Extent>, DecodeError> {
     if let (true, Some(byte)) = (bytes.is_empty(), input.first()) {
-        check_first(*byte, mode)?;
+        check_first(*byte, mode, limits.lenient)?;
     }
     loop {
         let begin = if bytes.is_empty() { *input } else { &bytes[..] };
@@ -291,21 +324,23 @@ fn is_common(byte: u8) -> bool {
 /// The one item that `packet` is.
 #[inline]
 fn decode<'p>(
-    mode: &mut Mode,
-    failed: &mut Option<DecodeError>,
+    stream: &mut Stream,
     limits: &Limits,
     packet: &'p [u8],
     extent: Extent,
 ) -> Result<Option<Item<'p>>, DecodeError> {
     let (header, body) = packet.split_at(extent.body);
-    let (Some(version), true) = (mode.version, header[0] != first::CONNECT) else {
-        return decode_connect(mode, failed, limits, header, body);
+    let first = as_it_must_be(header[0]);
+    let (Some(version), true) = (stream.mode.version, first != first::CONNECT) else {
+        return decode_connect(stream, limits, header, body);
     };
+    let Stream { mode, failed, forgave } = stream;
+    *forgave |= first != header[0] && check_first(header[0], *mode, Leniency::NONE).is_err();
     let context = Context { role: mode.role, version, limits };
-    if is_common(header[0]) {
-        decode_common(context, failed, header[0], body, extent.streamed)
+    if is_common(first) {
+        decode_common(context, failed, first, body, extent.streamed)
     } else {
-        decode_other(context, failed, header, body)
+        decode_other(context, failed, first, body)
     }
 }
 
@@ -342,23 +377,23 @@ fn decode_common<'p>(
 /// The first one says how all that follows is to be read.
 #[inline(never)]
 fn decode_connect<'p>(
-    mode: &mut Mode,
-    failed: &mut Option<DecodeError>,
+    stream: &mut Stream,
     limits: &Limits,
     header: &[u8],
     body: &'p [u8],
 ) -> Result<Option<Item<'p>>, DecodeError> {
     match connect::decode(limits, header, body) {
         Ok(connect) => {
-            mode.version.get_or_insert(connect.version);
+            stream.mode.version.get_or_insert(connect.version);
+            stream.forgave |= header[0] != first::CONNECT && connect.version > Version::V3_1;
             Ok(Some(Item::Packet(Packet::Connect(connect))))
         }
         Err(error) => {
             // Whoever refuses it has to say so in the words of its version.
             if let Ok(version) = connect::version(body) {
-                mode.version.get_or_insert(version);
+                stream.mode.version.get_or_insert(version);
             }
-            fail(failed, error)
+            fail(&mut stream.failed, error)
         }
     }
 }
@@ -367,10 +402,10 @@ fn decode_connect<'p>(
 fn decode_other<'p>(
     context: Context<'_>,
     failed: &mut Option<DecodeError>,
-    header: &[u8],
+    first: u8,
     body: &'p [u8],
 ) -> Result<Option<Item<'p>>, DecodeError> {
-    let packet = match header[0] {
+    let packet = match first {
         first::CONNACK => connack::decode(context, body).map(Packet::Connack),
         first::SUBSCRIBE => subscribe::decode_subscribe(context, body).map(Packet::Subscribe),
         first::SUBACK => suback::decode_suback(context, body).map(Packet::Suback),

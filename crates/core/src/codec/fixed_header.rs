@@ -1,6 +1,6 @@
 //! The Fixed Header: what packet this is, whether it may come, how long it is. (Section 2.1)
 use super::primitives::raw_variable_byte_integer;
-use super::{DecodeError, Limits, Mode, publish};
+use super::{DecodeError, Leniency, Limits, Mode, publish};
 use crate::version::{Role, Version};
 
 /// Type and flags of each packet, as the first byte shows them.
@@ -23,42 +23,65 @@ pub(super) mod first {
     pub(in crate::codec) const AUTH: u8 = 0xf0;
 }
 
+/// The flags of a PUBLISH. [MQTT-3.3.1-4] [MQTT-3.3.1-2]
+fn check_publish(byte: u8, lenient: Leniency) -> Result<(), DecodeError> {
+    match byte & 0b1110 {
+        0b1000 if !lenient.dup_without_qos => Err(DecodeError::DupWithoutQoS),
+        0b0110 | 0b1110 => Err(DecodeError::QoS),
+        _ => Ok(()),
+    }
+}
+
 /// May a packet that begins like this come now?
-pub(super) fn check_first(byte: u8, mode: Mode) -> Result<(), DecodeError> {
-    let (own, from_client, from_server) = match byte >> 4 {
-        1 => (first::CONNECT, true, false),
-        2 => (first::CONNACK, false, true),
-        3 => (byte, true, true),
-        4 => (first::PUBACK, true, true),
-        5 => (first::PUBREC, true, true),
-        6 => (first::PUBREL, true, true),
-        7 => (first::PUBCOMP, true, true),
-        8 => (first::SUBSCRIBE, true, false),
-        9 => (first::SUBACK, false, true),
-        10 => (first::UNSUBSCRIBE, true, false),
-        11 => (first::UNSUBACK, false, true),
-        12 => (first::PINGREQ, true, false),
-        13 => (first::PINGRESP, false, true),
-        14 => (first::DISCONNECT, true, mode.version == Some(Version::V5)),
-        15 => (first::AUTH, mode.version == Some(Version::V5), mode.version == Some(Version::V5)),
-        _ => return Err(DecodeError::ReservedPacketType),
+pub(super) fn check_first(byte: u8, mode: Mode, lenient: Leniency) -> Result<(), DecodeError> {
+    let v5 = mode.version == Some(Version::V5);
+    let (from_client, from_server) = match byte >> 4 {
+        0 => return Err(DecodeError::ReservedPacketType),
+        1 | 8 | 10 | 12 => (true, false),
+        2 | 9 | 11 | 13 => (false, true),
+        14 => (true, v5),
+        15 => (v5, v5),
+        _ => (true, true),
     };
     // [MQTT-3.1.0-1]
     if mode.version.is_none() && (byte >> 4 != 1 || mode.role == Role::Client) {
         return Err(DecodeError::ConnectExpected);
     }
-    // [MQTT-2.1.3-1]
-    if byte != own {
-        return Err(DecodeError::ReservedFlags);
-    }
     if byte >> 4 == 3 {
-        publish::check_flags(byte)?;
+        check_publish(byte, lenient)?;
+    } else if !are_flags_fine(byte, mode.version, lenient) {
+        return Err(DecodeError::ReservedFlags);
     }
     let may_come = match mode.role {
         Role::Server => from_client,
         Role::Client => from_server,
     };
     if may_come { Ok(()) } else { Err(DecodeError::UnexpectedPacket) }
+}
+
+/// Are these the flags that a packet other than PUBLISH must have? [MQTT-2.1.3-1]
+///
+/// Most flags are not used in 3.1, so there they may be anything: RETAIN and DUP always, and the QoS too, where it
+/// is not 1. (Sections 3.1 to 3.14 of 3.1) In which version a CONNECT is, its first byte doesn't say.
+pub(super) fn are_flags_fine(byte: u8, version: Option<Version>, lenient: Leniency) -> bool {
+    let own = as_it_must_be(byte);
+    byte == own
+        || lenient.fixed_header_flags
+        || match version {
+            None => true,
+            Some(Version::V3_1) => own & 0x0f == 0 || byte & 0b0110 == 0b0010,
+            Some(_) => false,
+        }
+}
+
+/// The first byte with the flags that such a packet must have. A PUBLISH with QoS 0 is no repetition.
+pub(super) fn as_it_must_be(byte: u8) -> u8 {
+    match byte >> 4 {
+        3 if byte & 0b0110 == 0 => byte & !0b1000,
+        3 => byte,
+        6 | 8 | 10 => byte & 0xf0 | 0b0010,
+        _ => byte & 0xf0,
+    }
 }
 
 /// How a packet lies in the bytes that begin with it.

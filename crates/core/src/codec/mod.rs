@@ -21,7 +21,7 @@ mod write;
 pub use ack::{AckKind, encode_ack};
 #[cfg(feature = "broker")]
 pub(crate) use connack::is_connack;
-pub use decoder::{Decoder, Limits, Mode};
+pub use decoder::{Decoder, Leniency, Limits, Mode};
 #[cfg(any(feature = "broker", feature = "client"))]
 pub(crate) use disconnect::is_disconnect;
 pub use encode::TooLarge;

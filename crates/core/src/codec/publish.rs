@@ -8,17 +8,7 @@ use crate::topic::{self, TopicError};
 use crate::version::{Role, Version};
 use alloc::vec::Vec;
 
-/// The flags of the fixed header. [MQTT-3.3.1-4] [MQTT-3.3.1-2]
-#[inline]
-pub(super) fn check_flags(first: u8) -> Result<(), DecodeError> {
-    match first & 0b1110 {
-        0b1000 => Err(DecodeError::DupWithoutQoS),
-        0b0110 | 0b1110 => Err(DecodeError::QoS),
-        _ => Ok(()),
-    }
-}
-
-/// The flags have been [checked](check_flags).
+/// The flags in the first byte have been checked.
 #[inline(always)]
 pub(super) fn decode<'a>(
     context: Context<'_>,

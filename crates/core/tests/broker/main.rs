@@ -8,6 +8,7 @@ mod flow;
 mod grants;
 mod large;
 mod leaks;
+mod leniency;
 mod limits;
 mod locals;
 mod pipelining;

@@ -10,6 +10,7 @@ use tidewire_core::broker::policy::{
     Access, Admission, AuthStep, Authentication, Grant, Peer, Policy, Rights, Ruling,
 };
 use tidewire_core::broker::{Broker, Config, Limits, Mail, Passage};
+use tidewire_core::codec::Leniency;
 use tidewire_core::codec::Publish;
 use tidewire_core::id::{ConnectionId, IdentityId, ShardId, Ticket};
 use tidewire_core::output::Output;
@@ -160,6 +161,7 @@ impl World {
                 incarnation: 1,
                 durable: false,
                 limits: limits.clone(),
+                lenient: Leniency::NONE,
                 policy: Box::new(policy),
             };
             #[cfg_attr(

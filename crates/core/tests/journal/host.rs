@@ -4,8 +4,8 @@ use std::sync::Arc;
 use tidewire_core::broker::policy::{Access, AuthStep, Authentication, Grant, Peer, Policy, Rights, Ruling};
 use tidewire_core::broker::{Action, Broker, CloseCause, Config, Limits};
 use tidewire_core::codec::{
-    self, Ack, Connect, Decoder, Delivery, FiltersBuf, Item, Mode, Packet, Payload, Properties, Publish,
-    Subscribe, SubscriptionOptions,
+    self, Ack, Connect, Decoder, Delivery, FiltersBuf, Item, Leniency, Mode, Packet, Payload, Properties,
+    Publish, Subscribe, SubscriptionOptions,
 };
 use tidewire_core::id::{ConnectionId, IdentityId, PacketId, Position, ShardId};
 use tidewire_core::output::Output;
@@ -81,6 +81,7 @@ pub(crate) fn config_of(shard: u16, shards: u16, incarnation: u32) -> Config {
         incarnation,
         durable: true,
         limits: Limits::default(),
+        lenient: Leniency::default(),
         policy: Box::new(Everybody),
     }
 }

@@ -6,6 +6,7 @@ use tidewire_core::Input;
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::broker::{self, Broker, CloseCause, Limits};
 use tidewire_core::client::{Action, Cause, Client, Config, Event, Misuse, Stage, Subscription};
+use tidewire_core::codec::Leniency;
 use tidewire_core::id::{ConnectionId, LocalId, ShardId, Ticket, Token};
 use tidewire_core::message::Publication;
 use tidewire_core::output::Output;
@@ -100,6 +101,7 @@ pub(crate) fn new_broker(now: Instant, incarnation: u32) -> (Broker, LocalId) {
         incarnation,
         durable: false,
         limits: Limits::default(),
+        lenient: Leniency::NONE,
         policy: Box::new(Open),
     };
     let mut broker = Broker::new(now, config);

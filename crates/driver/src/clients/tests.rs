@@ -13,7 +13,7 @@ use tidewire_core::broker::policy::{
 };
 use tidewire_core::broker::{self, Broker, Limits};
 use tidewire_core::client::{Cause, Config, Subscription};
-use tidewire_core::codec::Publish;
+use tidewire_core::codec::{Leniency, Publish};
 use tidewire_core::id::{IdentityId, ShardId};
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
@@ -72,6 +72,7 @@ impl World {
             incarnation: 1,
             durable: false,
             limits: Limits::default(),
+            lenient: Leniency::default(),
             policy: Box::new(Open),
         };
         let broker = Broker::new(network.now(), config);

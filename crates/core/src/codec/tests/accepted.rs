@@ -35,6 +35,32 @@ fn connect() {
 }
 
 #[test]
+fn what_3_1_does_not_use_may_be_anything() {
+    let connect = "s:MQIsdp 03 02 000a s:pp";
+    let name = accepted(&std::format!("10 10 {connect}"), None, Server);
+    for first in ["11", "12", "1c", "1f"] {
+        assert_eq!(accepted(&std::format!("{first} 10 {connect}"), None, Server), name); // librabbitmq has QoS 1
+    }
+    for first in ["62", "63", "6a", "6b"] {
+        accepted(&std::format!("{first} 02 0001"), V3_1, Server);
+    }
+    accepted("8a 06 0001 s:a 00", V3_1, Server); // sent again
+    accepted("ab 05 0001 s:a", V3_1, Server);
+    accepted("cf 00", V3_1, Server);
+    accepted("41 02 0001", V3_1, Client);
+    accepted("20 02 ff 00", V3_1, Client);
+    assert!(!accepted("2f 02 01 00", V3_1, Client).contains("session_present: true"));
+}
+
+#[test]
+fn in_3_1_the_length_counts_where_the_flags_promise_more() {
+    let shown = accepted("10 10 s:MQIsdp 03 c2 000a s:pp", None, Server);
+    assert!(shown.contains("username: None, password: None"), "{shown}");
+    let shown = accepted("10 13 s:MQIsdp 03 c2 000a s:pp s:u", None, Server);
+    assert!(shown.contains("username: Some(\"u\"), password: None"), "{shown}");
+}
+
+#[test]
 fn a_version_is_known_from_connect_on() {
     let stream = bytes("10 0d s:MQTT 05 02 0000 00 0000 30 04 s:a 00 e0 00");
     assert_eq!(read_whole(&stream, None, Server).items.len(), 3);

@@ -52,6 +52,10 @@ rules! {
         V5, Client, 0x21 "00 00 00" => ReservedFlags, 0x81;
         V5, Server, 0x41 "0001" => ReservedFlags, 0x81;
         V3_1, Server, 0x60 "0001" => ReservedFlags, 0x81;
+        V3_1, Server, 0x86 "0001 s:a 00" => ReservedFlags, 0x81;
+        None, Server, 0x12 "s:MQTT 05 02 0000 00 0000" => ReservedFlags, 0x81;
+        None, Server, 0x1f "s:MQTT 04 02 0000 0000" => ReservedFlags, 0x81;
+        V3_1_1, Server, 0x6a "0001" => ReservedFlags, 0x81;
         V3_1_1, Server, 0x80 "0001 s:a 00" => ReservedFlags, 0x81;
         V3_1_1, Server, 0xa0 "0001 s:a" => ReservedFlags, 0x81;
         V5, Server, 0xc2 "" => ReservedFlags, 0x81;
@@ -216,6 +220,8 @@ rules! {
         None, Server, 0x10 "s:MQTT" => Truncated, 0x81;
         None, Server, 0x10 "s:MQTT 04 02 0000" => Truncated, 0x81;
         None, Server, 0x10 "s:MQTT 04 c2 0000 0000 s:u" => Truncated, 0x81;
+        None, Server, 0x10 "s:MQIsdp 03 c2 0000 0000 0001" => Truncated, 0x81;
+        None, Server, 0x10 "s:MQIsdp 03 06 0000 0000" => Truncated, 0x81;
         V3_1_1, Server, 0x30 "" => Truncated, 0x81;
         V3_1_1, Server, 0x30 "0002 61" => Truncated, 0x81;
         V3_1_1, Server, 0x32 "s:a 00" => Truncated, 0x81;

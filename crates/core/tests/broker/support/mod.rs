@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Answer, Grant, Peer};
 use tidewire_core::broker::{Broker, CloseCause, Config, Event, Limits, Mail, Passage, Stats};
-use tidewire_core::codec::{Decoder, Item, Mode};
+use tidewire_core::codec::{Decoder, Item, Leniency, Mode};
 use tidewire_core::id::{ConnectionId, IdentityId, LocalId, ShardId, Ticket};
 use tidewire_core::output::Output;
 use tidewire_core::reason::ReasonCode;
@@ -81,6 +81,15 @@ impl Shards {
 
     /// With a clock that begins then.
     pub(crate) fn since(now: Instant, shards: u16, limits: &[(&str, &str)]) -> Self {
+        Self::set_up(now, shards, limits, Leniency::default())
+    }
+
+    /// Forgiving these faults.
+    pub(crate) fn forgiving(shards: u16, lenient: Leniency) -> Self {
+        Self::set_up(EPOCH, shards, &[], lenient)
+    }
+
+    fn set_up(now: Instant, shards: u16, limits: &[(&str, &str)], lenient: Leniency) -> Self {
         let authority = Arc::new(Mutex::new(Authority::default()));
         let mut all = Limits::default();
         for (name, value) in limits {
@@ -97,6 +106,7 @@ impl Shards {
                 incarnation: 1,
                 durable: false,
                 limits: all.clone(),
+                lenient,
                 policy: Box::new(authority::Asked(authority.clone())),
             };
             Broker::new(now, config)
@@ -391,6 +401,7 @@ impl Shards {
             all.messages += stats.messages;
             all.incomplete_bytes += stats.incomplete_bytes;
             all.questions += stats.questions;
+            all.forgiven += stats.forgiven;
             let (sum, one) = (&mut all.ledger, &stats.ledger);
             sum.accepted += one.accepted;
             sum.refused += one.refused;

@@ -1,0 +1,59 @@
+//! What is forgiven only where somebody has said so.
+use crate::support::{Client, Hello, Shards, publish, subscribe};
+use tidewire_core::codec::Leniency;
+use tidewire_core::version::Version;
+
+/// A subscriber, and what it hears of somebody who sends these bytes; whether that one is let go on, and how many
+/// have been forgiven something in the end.
+fn outcome(lenient: Leniency, version: Version, bytes: &[u8]) -> (Vec<String>, bool, u64) {
+    let mut s = Shards::forgiving(1, lenient);
+    let subscriber = s.subscriber("s", "t", 0);
+    s.hear(subscriber);
+    let c: Client = s.greet(&Hello::new("c").version(version));
+    s.hear(c);
+    s.send(c, bytes);
+    let open = s.is_open(c);
+    let heard = s.hear(subscriber);
+    s.cut(c);
+    s.check();
+    (heard, open, s.stats().forgiven)
+}
+
+#[test]
+fn dup_with_qos_0_is_forgiven_where_that_was_said() {
+    for version in [Version::V3_1, Version::V3_1_1, Version::V5] {
+        let mut bytes = publish(version, "t", b"hello", 0, 0);
+        bytes[0] |= 0b1000;
+        assert_eq!(outcome(Leniency::default(), version, &bytes), (vec![], false, 0));
+        let lenient = Leniency { dup_without_qos: true, ..Leniency::default() };
+        let heard = vec!["PUBLISH t hello".to_owned()];
+        assert_eq!(outcome(lenient, version, &bytes), (heard, true, 1));
+    }
+}
+
+#[test]
+fn flags_of_the_fixed_header_are_forgiven_where_that_was_said() {
+    for version in [Version::V3_1_1, Version::V5] {
+        let mut bytes = subscribe(version, 1, &[("x", 0)]);
+        bytes[0] = 0x80;
+        assert_eq!(outcome(Leniency::default(), version, &bytes), (vec![], false, 0));
+        let lenient = Leniency { fixed_header_flags: true, ..Leniency::default() };
+        assert_eq!(outcome(lenient, version, &bytes), (vec![], true, 1));
+    }
+}
+
+#[test]
+fn a_connect_is_forgiven_its_flags_as_well_and_who_needed_nothing_is_not_counted() {
+    let lenient = Leniency { fixed_header_flags: true, dup_without_qos: true };
+    let mut s = Shards::forgiving(1, lenient);
+    let mut bytes = Hello::new("c").bytes();
+    bytes[0] |= 0b0010;
+    let c = s.dial();
+    s.send(c, &bytes);
+    let other = s.connect("other");
+    assert!(s.is_open(c) && s.is_open(other));
+    s.cut(other);
+    assert_eq!(s.stats().forgiven, 0);
+    s.cut(c);
+    assert_eq!(s.stats().forgiven, 1);
+}
