@@ -4,6 +4,7 @@
 mod broker;
 mod check;
 mod client;
+mod explain;
 mod limits;
 mod publish;
 mod say;
@@ -34,6 +35,8 @@ enum Command {
     Broker(broker::Arguments),
     /// Check whether a broker keeps to the specification
     Check(check::Arguments),
+    /// Explain what a peer did wrong, and what to do about it
+    Explain(explain::Arguments),
     /// Publish messages
     Pub(publish::Arguments),
     /// Subscribe, and print what comes
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Broker(arguments) => broker::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Pub(arguments) => publish::run(&arguments),
         Command::Sub(arguments) => subscribe::run(&arguments),
     };

@@ -1,7 +1,7 @@
 //! CONNECT: from the packet to the one point at which it takes effect.
 use super::answers::What;
 use super::connection::{Flags, NONE, State};
-use super::fault::{Fault, in_connack};
+use super::fault::{self, Fault, in_connack};
 use super::policy::{AuthStep, Authentication, Denial, Grant};
 use super::rules::Rule;
 use super::session::{Kind, NEVER};
@@ -215,19 +215,17 @@ impl Broker {
 
     /// No. Nothing outside this connection has been touched. [MQTT-3.2.2-7]
     pub(super) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial) -> Input {
-        let version = match self.connections[index].lane.as_deref().and_then(|l| l.greeting.as_deref()) {
-            Some(greeting) => greeting.version,
-            None => self.connections[index].version(),
-        };
-        let mut properties = PropertiesBuf::default();
-        if let (Version::V5, Some(told)) = (version, &denial.told) {
-            properties.push(Property::ReasonString(told));
-        }
-        let reason = in_connack(denial.reason);
-        let connack = Connack { session_present: false, reason, properties: properties.as_properties() };
+        let (version, limit) =
+            match self.connections[index].lane.as_deref().and_then(|l| l.greeting.as_deref()) {
+                Some(greeting) => (greeting.version, greeting.maximum_packet_size),
+                None => (self.connections[index].version(), u32::MAX),
+            };
+        let (reason, words) = (in_connack(denial.reason), denial.words());
         let lane = self.connections.lane(index);
         lane.greeting = None;
-        let _ = Packet::Connack(connack).encode(version, u32::MAX, &mut lane.out);
+        fault::put(&mut lane.out, version, limit, &words, |properties| {
+            Packet::Connack(Connack { session_present: false, reason, properties })
+        });
         let id = self.connections.id(index);
         self.event(Event::Refused { id, reason: denial.reason });
         self.close(now, index);
@@ -401,7 +399,7 @@ impl Broker {
     fn take_over(&mut self, now: Instant, session: u32, clean_start: bool) {
         let old = self.sessions[session].connection;
         if old != NONE {
-            self.farewell(now, old, ReasonCode::SessionTakenOver);
+            self.farewell(now, old, &Denial::new(ReasonCode::SessionTakenOver));
             self.detach(now, session, super::ending::Leaving::TakenOver);
         }
         if let Some(more) = self.sessions[session].more.as_deref_mut() {

@@ -1,13 +1,13 @@
 //! Ends: of connections, and of sessions.
 use super::connection::{NONE, State};
-use super::fault::{Fault, in_disconnect};
+use super::fault::{Fault, in_disconnect, put};
 use super::ledger::{Fate, Reason};
 use super::policy::Denial;
 use super::session::NEVER;
 use super::timers::Key;
 use super::timing::Kind;
 use super::{Action, Broker, CloseCause, Event};
-use crate::codec::{DecodeError, Decoder, Disconnect, Packet, Properties};
+use crate::codec::{DecodeError, Disconnect, Packet};
 use crate::id::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -29,7 +29,7 @@ impl Broker {
     pub(super) fn fail(&mut self, now: Instant, index: u32, fault: &Fault) {
         match self.connections[index].state {
             State::Up => {
-                self.farewell(now, index, fault.reason());
+                self.farewell(now, index, &fault.denial());
                 self.leave(now, index, Leaving::Lost);
             }
             State::Opened | State::Asking => self.fail_stranger(now, index, fault),
@@ -41,20 +41,17 @@ impl Broker {
     fn fail_stranger(&mut self, now: Instant, index: u32, fault: &Fault) {
         let known = self.connections[index].lane.as_deref().is_some_and(|l| l.greeting.is_some());
         let spoken = self.connections[index].spoken.is_some();
-        let reason = fault.reason();
+        let refused = matches!(fault, Fault::Refused(_));
         match fault {
-            Fault::Refused(denial) => {
-                let _done = self.refuse(now, index, denial);
-            }
             Fault::Decode(DecodeError::UnsupportedProtocolVersion { level }) => {
                 self.refuse_version(now, index, *level);
             }
-            _ if (known || spoken) && self.connections[index].version().is_v5() => {
-                let _done = self.refuse(now, index, &Denial::new(reason));
+            _ if refused || ((known || spoken) && self.connections[index].version().is_v5()) => {
+                let _done = self.refuse(now, index, &fault.denial());
             }
             _ => {
                 let id = self.connections.id(index);
-                self.event(Event::Refused { id, reason });
+                self.event(Event::Refused { id, reason: fault.reason() });
                 self.close(now, index);
             }
         }
@@ -72,14 +69,17 @@ impl Broker {
     }
 
     /// The last packet on a connection, where its version has one, and the close. [MQTT-4.13.1-1]
-    pub(super) fn farewell(&mut self, now: Instant, index: u32, reason: ReasonCode) {
+    pub(super) fn farewell(&mut self, now: Instant, index: u32, why: &Denial) {
         let id = self.connections.id(index);
         if self.connections[index].version() == Version::V5 {
-            let disconnect = Disconnect { reason: in_disconnect(reason), properties: Properties::default() };
-            let lane = self.connections.lane(index);
-            let _ = Packet::Disconnect(disconnect).encode(Version::V5, u32::MAX, &mut lane.out);
+            let session = self.connections[index].session;
+            let limit = if session == NONE { u32::MAX } else { self.sessions[session].maximum_packet_size };
+            let (reason, words) = (in_disconnect(why.reason), why.words());
+            put(&mut self.connections.lane(index).out, Version::V5, limit, &words, |properties| {
+                Packet::Disconnect(Disconnect { reason, properties })
+            });
         }
-        self.event(Event::Disconnected { id, reason });
+        self.event(Event::Disconnected { id, reason: why.reason });
         self.close(now, index);
     }
 
@@ -91,10 +91,10 @@ impl Broker {
         let id = self.connections.id(index);
         self.drop_question(id);
         self.uncharge(index);
+        self.connections.drop_decoder(index);
         let connection = &mut self.connections[index];
         connection.state = State::Closing;
         connection.heard = now;
-        connection.decoder = Decoder::default();
         if let Some(lane) = connection.lane.as_deref_mut() {
             // What waits asserts something that is not true yet; it never will be on this connection.
             lane.answers.clear();

@@ -1,8 +1,10 @@
 //! What a peer did wrong, and the one place that turns it into a Reason Code.
 use super::policy::Denial;
-use crate::codec::{self, AckKind, DecodeError};
+use crate::codec::{self, AckKind, DecodeError, Packet, Properties, PropertiesBuf};
 use crate::reason::ReasonCode;
-use crate::version::Role;
+use crate::version::{Role, Version};
+use alloc::format;
+use alloc::vec::Vec;
 
 /// Why a connection is ended by us. Each names the statement that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +52,33 @@ impl Fault {
             Self::Refused(denial) => denial.reason,
         }
     }
+}
+
+impl Fault {
+    /// The same as somebody's answer. Who sent what is not MQTT is told in words.
+    pub(super) fn denial(&self) -> Denial {
+        match self {
+            Self::Refused(denial) => denial.clone(),
+            Self::Decode(error) => {
+                let told = format!("{}: {error} [{}]", error.code(), error.statement());
+                Denial { told: Some(told.into()), ..Denial::new(error.reason()) }
+            }
+            _ => Denial::new(self.reason()),
+        }
+    }
+}
+
+/// Appends a packet with these words, or without if there is no room for them. [MQTT-3.2.2-19] [MQTT-3.14.2-3]
+pub(super) fn put<'w>(
+    out: &mut Vec<u8>,
+    version: Version,
+    limit: u32,
+    words: &'w PropertiesBuf,
+    packet: impl Fn(Properties<'w>) -> Packet<'w>,
+) {
+    let long = packet(words.as_properties()).encode(version, limit, out);
+    // Nothing is said where there is no room for anything. [MQTT-3.1.2-24]
+    let _ = long.or_else(|_| packet(Properties::default()).encode(version, limit, out));
 }
 
 /// What a CONNACK can say of this reason; it never says that all is well. [MQTT-3.2.2-8]

@@ -1,5 +1,5 @@
 //! Decisions that are not the protocol's to make.
-use crate::codec::Publish;
+use crate::codec::{PropertiesBuf, Property, Publish};
 use crate::id::IdentityId;
 use crate::message::Publication;
 use crate::qos::QoS;
@@ -118,6 +118,11 @@ impl Denial {
     /// Without a Reason String.
     pub const fn new(reason: ReasonCode) -> Self {
         Self { reason, told: None }
+    }
+
+    /// The words as a property.
+    pub(super) fn words(&self) -> PropertiesBuf {
+        self.told.as_deref().map(Property::ReasonString).into_iter().collect()
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`Decoder`] cuts a stream of bytes into packets, which borrow from it. [`Packet::encode`] appends a packet to
 //! a buffer. What a machine sends most often has ways of its own: [`PublishHead`] and [`encode_ack`].
 mod ack;
+pub mod catalogue;
 mod connack;
 mod connect;
 mod decoder;

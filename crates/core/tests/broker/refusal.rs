@@ -189,3 +189,31 @@ fn who_chooses_anothers_id_online_or_not_gets_neither_its_session_nor_its_messag
     let alice = s.greet(&Hello::new("device").user("alice").resume().expiry(1000));
     assert_eq!(s.hear(alice), ["CONNACK present 0x00", "PUBLISH secret for alice q1 #1"]);
 }
+
+#[test]
+fn who_sends_what_is_not_mqtt_hears_in_words_what_was_wrong() {
+    const TOLD: &[u8] = b"packet-id-zero: the Packet Identifier is 0 [MQTT-2.2.1-3]";
+    let goodbye = |maximum_packet_size| {
+        let mut s = Shards::new(1);
+        let c = s.greet(&Hello::new("c").maximum_packet_size(maximum_packet_size));
+        s.hear(c);
+        s.send(c, b"\x40\x02\0\0");
+        s.hear_bytes(c)
+    };
+    let size = u32::try_from(TOLD.len() + 7).unwrap();
+    let long = goodbye(size);
+    assert_eq!((long.len(), &long[..2]), (size as usize, &b"\xe0\x3e"[..]));
+    assert!(long.ends_with(TOLD) && long[2] == 0x82);
+    assert_eq!(goodbye(size - 1), b"\xe0\x01\x82", "without them if there is no room [MQTT-3.14.2-3]");
+    assert_eq!(goodbye(2), b"", "and nothing where nothing fits [MQTT-3.1.2-24]");
+}
+
+#[test]
+fn a_connect_that_is_not_one_is_answered_in_words_too() {
+    let mut s = Shards::new(1);
+    let c = s.dial();
+    s.send(c, b"\x10\x0d\0\x04MQTT\x05\x01\0\0\0\0\0");
+    let connack = s.hear_bytes(c);
+    assert_eq!(&connack[..5], b"\x20\x46\0\x81\x43");
+    assert!(connack.ends_with(b"connect-flag: the reserved flag of CONNECT is set [MQTT-3.1.2-3]"));
+}

@@ -1,5 +1,6 @@
 //! The codec as a whole. `support` is the one place that calls it.
 mod accepted;
+mod catalogue;
 mod encoding;
 mod limits;
 mod properties;

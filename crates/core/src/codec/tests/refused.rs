@@ -283,15 +283,3 @@ fn a_first_byte_is_enough_to_refuse() {
         }
     }
 }
-
-#[test]
-fn each_error_names_its_rule_and_fits_a_sentence() {
-    for error in [ConnectExpected, PacketIdZero, ReasonCode(5), TopicName(TopicError::Wildcard), NoFilters] {
-        assert!(error.reason().is_error());
-        assert!(error.statement().contains('.'));
-        assert!(!std::string::ToString::to_string(&error).is_empty());
-    }
-    assert_eq!(ConnectExpected.statement(), "MQTT-3.1.0-1");
-    assert_eq!(SharedNoLocal.statement(), "MQTT-3.8.3-4");
-    assert_eq!(RemainingLength.statement(), "MQTT-1.5.5-1");
-}
