@@ -288,29 +288,32 @@ fn fill(
     }
     loop {
         let begin = if bytes.is_empty() { *input } else { &bytes[..] };
-        let missing = match extent(begin, mode, limits)? {
+        let (missing, likely) = match extent(begin, mode, limits)? {
             Some(extent) if extent.end == bytes.len() => return Ok(Some(extent)),
-            Some(extent) => extent.end - bytes.len(),
+            Some(extent) => (extent.end - bytes.len(), extent.end - bytes.len()),
             // The Fixed Header, and what else tells the length of a head, comes byte by byte.
-            None => 1,
+            None => (1, HEADER),
         };
         let (more, rest) = input.split_at(missing.min(input.len()));
         if more.is_empty() {
             return Ok(None);
         }
-        reserve(bytes, more.len(), missing);
+        reserve(bytes, more.len(), likely);
         bytes.extend_from_slice(more);
         *input = rest;
     }
 }
 
 /// Makes room for `more` bytes: by doubling, so that many small pieces cost no more than few large ones, but not
-/// beyond what is `missing`. What has not come is not reserved; a length is only a claim.
-fn reserve(bytes: &mut Vec<u8>, more: usize, missing: usize) {
+/// beyond what is `likely` to come. A length is only a claim, and what it claims is not reserved.
+fn reserve(bytes: &mut Vec<u8>, more: usize, likely: usize) {
     if bytes.capacity() - bytes.len() < more {
-        bytes.reserve_exact(bytes.capacity().max(RESERVED_MIN).min(missing).max(more));
+        bytes.reserve_exact(bytes.capacity().max(RESERVED_MIN).min(likely).max(more));
     }
 }
+
+/// A Fixed Header and a little more: an acknowledgement.
+const HEADER: usize = 8;
 
 /// Enough for most packets.
 const RESERVED_MIN: usize = 256;
