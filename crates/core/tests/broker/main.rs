@@ -1,7 +1,10 @@
 //! A broker's contract, shown from outside: shards in virtual time, without sockets.
+#[path = "../common/packets.rs"]
+mod packets;
 mod support;
 
 mod authorities;
+mod cuts;
 mod ends;
 mod fates;
 mod flow;

@@ -10,6 +10,8 @@ mod cuts;
 #[path = "../common/random.rs"]
 mod draw;
 mod judge;
+#[path = "../common/packets.rs"]
+mod packets;
 mod pair;
 mod policy;
 mod random;

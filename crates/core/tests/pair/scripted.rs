@@ -470,3 +470,5 @@ fn an_authentication_takes_its_steps() {
 
 #[path = "faults.rs"]
 mod faults;
+#[path = "states.rs"]
+mod states;
