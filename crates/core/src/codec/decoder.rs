@@ -214,7 +214,11 @@ impl Decoder {
         }
         let extent = match extent(input, *mode, limits) {
             Ok(Some(extent)) if extent.end <= input.len() => extent,
-            Ok(_) => return self.next_of_pieces(limits, input),
+            Ok(extent) => {
+                let bytes = begin(input, extent);
+                self.pending = Some(Box::new(Pending { bytes, ..Pending::default() }));
+                return Ok(None);
+            }
             Err(error) => return fail(failed, error),
         };
         let (packet, rest) = input.split_at(extent.end);
@@ -226,7 +230,7 @@ impl Decoder {
         decode(&mut self.stream, limits, packet, extent)
     }
 
-    /// The rest of something, or the beginning of a packet whose end is not there.
+    /// The rest of something.
     #[inline(never)]
     fn next_of_pieces<'a, 'i: 'a>(
         &'a mut self,
@@ -237,18 +241,16 @@ impl Decoder {
             self.pending = None;
             return Err(error);
         }
-        if let Some(pending) = &mut self.pending {
-            if pending.body_left > 0 {
-                pending.bytes = Vec::new();
-                return Ok(pending.take_body(input).map(Item::Body));
-            }
-            if pending.yielded {
-                self.pending = None;
-                return self.next(limits, input);
-            }
+        if self.pending.as_ref().is_some_and(|pending| pending.yielded && pending.body_left == 0) {
+            self.pending = None;
+            return self.next(limits, input);
         }
-        let Self { pending, stream } = self;
-        let Pending { bytes, yielded, body_left } = &mut **pending.get_or_insert_default();
+        let Self { pending: Some(pending), stream } = self else { return Ok(None) };
+        if pending.body_left > 0 {
+            pending.bytes = Vec::new();
+            return Ok(pending.take_body(input).map(Item::Body));
+        }
+        let Pending { bytes, yielded, body_left } = &mut **pending;
         let extent = match fill(bytes, stream.mode, limits, input) {
             Ok(Some(extent)) => extent,
             Ok(None) => return Ok(None),
@@ -276,19 +278,24 @@ fn fail<'a>(failed: &mut Option<DecodeError>, error: DecodeError) -> Result<Opti
     Err(error)
 }
 
-/// Moves from `input` to `bytes` what is missing; `None` if that is not all there.
+/// Takes all of `input`, the beginning of a packet whose end, if it is known, is not there.
+fn begin(input: &mut &[u8], extent: Option<Extent>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let all = core::mem::take(input);
+    reserve(&mut bytes, all.len(), extent.map_or(HEADER, |extent| extent.end));
+    bytes.extend_from_slice(all);
+    bytes
+}
+
+/// Moves from `input` to `bytes`, which have begun, what is missing; `None` if that is not all there.
 fn fill(
     bytes: &mut Vec<u8>,
     mode: Mode,
     limits: &Limits,
     input: &mut &[u8],
 ) -> Result<Option<Extent>, DecodeError> {
-    if let (true, Some(byte)) = (bytes.is_empty(), input.first()) {
-        check_first(*byte, mode, limits.lenient)?;
-    }
     loop {
-        let begin = if bytes.is_empty() { *input } else { &bytes[..] };
-        let (missing, likely) = match extent(begin, mode, limits)? {
+        let (missing, likely) = match extent(bytes, mode, limits)? {
             Some(extent) if extent.end == bytes.len() => return Ok(Some(extent)),
             Some(extent) => (extent.end - bytes.len(), extent.end - bytes.len()),
             // The Fixed Header, and what else tells the length of a head, comes byte by byte.
