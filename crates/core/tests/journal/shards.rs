@@ -122,6 +122,14 @@ impl Cluster {
         }
     }
 
+    /// Until all is done and durable.
+    fn rest(&mut self) {
+        for _ in 0..3 {
+            self.settle();
+            self.sync();
+        }
+    }
+
     fn sync(&mut self) {
         for i in 0..self.shards.len() {
             self.shards[i].sync(self.now);
@@ -130,11 +138,15 @@ impl Cluster {
     }
 
     fn open(&mut self, client_id: &str) -> Line {
+        self.open_with(client_id, false)
+    }
+
+    fn open_with(&mut self, client_id: &str, clean_start: bool) -> Line {
         let address = "127.0.0.1:1".parse().expect("an address");
         let id = self.shards[0].broker.handle_open(self.now, Peer { address, listener: 0 });
         self.lines.push(Some((0, id)));
         let line = self.lines.len() - 1;
-        self.send(line, &connect(client_id, false));
+        self.send(line, &connect(client_id, clean_start));
         line
     }
 
@@ -176,6 +188,44 @@ fn over_crashes_of_all_shards_qos_2_arrives_once_wherever_it_is_wanted() {
     }
 }
 
+/// After a restart sessions have other numbers, and a snapshot is in these.
+#[test]
+fn what_has_not_reached_all_shards_outlives_a_crash_a_snapshot_and_a_crash() {
+    let mut cluster = Cluster::new(2);
+    // Whoever goes with its connection is not there after the crash.
+    for i in 0..8 {
+        cluster.open_with(&format!("passing-{i}"), true);
+    }
+    let open_readers = |cluster: &mut Cluster| [0, 1, 2, 3].map(|i| cluster.open(&format!("reader-{i}")));
+    let alice = cluster.open("alice");
+    let readers = open_readers(&mut cluster);
+    cluster.rest();
+    readers.iter().for_each(|reader| cluster.subscribe(*reader, "t"));
+    cluster.rest();
+    let (of_alice, _) = cluster.lines[alice].expect("she is connected");
+    let elsewhere =
+        readers.iter().any(|reader| cluster.lines[*reader].expect("it is connected").0 != of_alice);
+    assert!(elsewhere, "a reader is at home on the other shard");
+    cluster.send(alice, &publish("t", "once", QoS::ExactlyOnce, 7, false));
+    let now = cluster.now;
+    cluster.shards[of_alice].sync(now);
+    cluster.crash(|| 0);
+    for shard in &mut cluster.shards {
+        shard.disk.clear();
+        while shard.broker.poll_snapshot(now, 1000, &mut shard.disk) {}
+        shard.durable = shard.disk.len();
+    }
+    cluster.crash(|| 0);
+    let readers = open_readers(&mut cluster);
+    cluster.rest();
+    for reader in readers {
+        let got = cluster.got(reader);
+        let count =
+            got.iter().filter(|got| matches!(got, Got::Publish { payload, .. } if payload == "once")).count();
+        assert_eq!(count, 1, "{got:?}");
+    }
+}
+
 const READERS: usize = 3;
 
 pub(crate) struct Run {
@@ -197,17 +247,11 @@ impl Run {
         let mut cluster = Cluster::new(shards);
         let alice = cluster.open("alice");
         let readers: Vec<_> = (0..READERS).map(|i| cluster.open(&format!("reader-{i}"))).collect();
-        for _ in 0..3 {
-            cluster.settle();
-            cluster.sync();
-        }
+        cluster.rest();
         for reader in &readers {
             cluster.subscribe(*reader, "t");
         }
-        for _ in 0..3 {
-            cluster.settle();
-            cluster.sync();
-        }
+        cluster.rest();
         cluster.received.clear();
         Self {
             what: format!("seed {seed}, {shards} shards"),

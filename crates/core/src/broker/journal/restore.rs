@@ -54,17 +54,25 @@ pub(in super::super) struct Restoring {
     read: u64,
     /// The newest time that a record told.
     newest: Instant,
-    /// Sessions by the numbers that they had in the journal.
-    sessions: BTreeMap<(u32, u32), Restored>,
-    /// Those that an earlier start knew, by their places here.
-    unnamed: BTreeMap<u32, Restored>,
+    /// The numbers that sessions had in the journal, and their places here.
+    names: BTreeMap<(u32, u32), u32>,
+    /// Sessions by their places here. One that a journal names twice is one.
+    sessions: BTreeMap<u32, Restored>,
     /// Messages that have been read, each with one reference of ours.
     messages: BTreeMap<MessageId, MessageRef>,
 }
 
+impl Restoring {
+    /// The session of that number in the journal, and its place here.
+    fn named(&mut self, who: Recipient) -> Option<(u32, &mut Restored)> {
+        let index = *self.names.get(&key(who))?;
+        Some((index, self.sessions.get_mut(&index)?))
+    }
+}
+
 /// A session that is being restored: what is in its flow is put there at the end.
+#[derive(Default)]
 struct Restored {
-    index: u32,
     connected: bool,
     ends_at: Option<Instant>,
     will_at: Option<Instant>,
@@ -88,21 +96,6 @@ struct Waiting {
 }
 
 impl Restored {
-    fn new(index: u32) -> Self {
-        Self {
-            index,
-            connected: false,
-            ends_at: None,
-            will_at: None,
-            entries: BTreeMap::new(),
-            by_id: BTreeMap::new(),
-            bound: BTreeMap::new(),
-            by_packet_id: BTreeMap::new(),
-            receipts: BTreeSet::new(),
-            count: 0,
-        }
-    }
-
     fn next(&mut self) -> u64 {
         self.count += 1;
         self.count
@@ -175,26 +168,27 @@ impl Broker {
             Record::Start { at } => {
                 restoring.newest = restoring.newest.max(at);
                 // Numbers before this mean nothing behind it: sessions that go on are named anew.
-                let named = core::mem::take(&mut restoring.sessions);
-                restoring.unnamed.extend(named.into_values().map(|restored| (restored.index, restored)));
+                restoring.names.clear();
             }
             Record::Session(session) => self.restore_session(restoring, &session),
             Record::SessionEnd(who) => {
-                if let Some(restored) = restoring.sessions.remove(&key(who)) {
+                let index = restoring.names.remove(&key(who));
+                if let Some((index, restored)) =
+                    index.and_then(|index| restoring.sessions.remove_entry(&index))
+                {
                     for waiting in restored.entries.values() {
                         self.depot.unidentify(waiting.entry);
                     }
-                    self.forget_restored(restored.index);
+                    self.forget_restored(index);
                 }
             }
             Record::Subscribed { who, filter, options, identifier } => {
-                if let Some(restored) = restoring.sessions.get(&key(who)) {
-                    self.restore_subscription(restored.index, filter, options, identifier);
+                if let Some((index, _)) = restoring.named(who) {
+                    self.restore_subscription(index, filter, options, identifier);
                 }
             }
             Record::Unsubscribed { who, filter } => {
-                if let Some(restored) = restoring.sessions.get(&key(who)) {
-                    let index = restored.index;
+                if let Some((index, _)) = restoring.named(who) {
                     self.unsubscribe_one(index, filter);
                 }
             }
@@ -212,7 +206,7 @@ impl Broker {
                     self.mailed_here.insert(message.id);
                 }
                 if let Some((who, packet_id)) = receipt
-                    && let Some(restored) = restoring.sessions.get_mut(&key(who))
+                    && let Some((index, restored)) = restoring.named(who)
                 {
                     restored.receipts.insert(packet_id);
                     if mail.out {
@@ -221,7 +215,7 @@ impl Broker {
                             topic: message.topic.into(),
                             message: Arc::new(kept),
                             retain: mail.retain,
-                            publisher: who,
+                            publisher: self.sessions.recipient(index),
                             packet_id,
                         };
                         self.undistributed.insert(message.id, left);
@@ -230,28 +224,27 @@ impl Broker {
                 self.restore_message(restoring, &message, &places);
             }
             Record::Ended { who, id } => {
-                let restored = restoring.sessions.get_mut(&key(who));
-                if let Some(entry) = restored.and_then(|r| r.remove(id)) {
+                if let Some(entry) = restoring.named(who).and_then(|(_, restored)| restored.remove(id)) {
                     self.depot.unidentify(entry);
                 }
             }
             Record::Bound { who, id, packet_id } => {
-                if let Some(restored) = restoring.sessions.get_mut(&key(who)) {
+                if let Some((_, restored)) = restoring.named(who) {
                     restored.bind(id, packet_id);
                 }
             }
             Record::Released { who, packet_id } => {
-                if let Some(restored) = restoring.sessions.get_mut(&key(who)) {
+                if let Some((_, restored)) = restoring.named(who) {
                     restored.release(packet_id);
                 }
             }
             Record::Receipt { who, packet_id } => {
-                if let Some(restored) = restoring.sessions.get_mut(&key(who)) {
+                if let Some((_, restored)) = restoring.named(who) {
                     restored.receipts.insert(packet_id);
                 }
             }
             Record::ReceiptEnd { who, packet_id } => {
-                if let Some(restored) = restoring.sessions.get_mut(&key(who)) {
+                if let Some((_, restored)) = restoring.named(who) {
                     restored.receipts.remove(&packet_id);
                 }
             }
@@ -260,14 +253,14 @@ impl Broker {
                 self.retained.clear(topic);
             }
             Record::Will { who, will } => {
-                if let Some(restored) = restoring.sessions.get(&key(who)) {
-                    self.sessions[restored.index].more.get_or_insert_default().will = Some(will);
+                if let Some((index, _)) = restoring.named(who) {
+                    self.sessions[index].more.get_or_insert_default().will = Some(will);
                 }
             }
             Record::WillEnd(who) => {
-                if let Some(restored) = restoring.sessions.get_mut(&key(who)) {
+                if let Some((index, restored)) = restoring.named(who) {
                     restored.will_at = None;
-                    if let Some(more) = self.sessions[restored.index].more.as_deref_mut() {
+                    if let Some(more) = self.sessions[index].more.as_deref_mut() {
                         more.will = None;
                     }
                 }
@@ -281,7 +274,7 @@ impl Broker {
         if self.home(record.client_id) != self.shard {
             return;
         }
-        let known = restoring.sessions.get(&key(record.who)).map(|r| r.index);
+        let known = restoring.named(record.who).map(|(index, _)| index);
         let index = match known.or_else(|| self.sessions.find(record.client_id)) {
             Some(index) => index,
             None => self.sessions.insert(record.client_id, Kind::Client),
@@ -302,10 +295,8 @@ impl Broker {
             5 => Version::V5,
             _ => Version::V3_1_1,
         };
-        let Restoring { sessions, unnamed, .. } = restoring;
-        let restored = sessions
-            .entry(key(record.who))
-            .or_insert_with(|| unnamed.remove(&index).unwrap_or_else(|| Restored::new(index)));
+        restoring.names.insert(key(record.who), index);
+        let restored = restoring.sessions.entry(index).or_default();
         restored.connected = record.connected;
         (restored.ends_at, restored.will_at) = (record.ends_at, record.will_at);
     }
@@ -329,7 +320,8 @@ impl Broker {
 
     fn restore_message(&mut self, restoring: &mut Restoring, record: &MessageRecord<'_>, places: &[Place]) {
         for place in places {
-            let Some(restored) = restoring.sessions.get_mut(&key(place.who)) else { continue };
+            let Some(index) = restoring.names.get(&key(place.who)) else { continue };
+            let Some(restored) = restoring.sessions.get_mut(index) else { continue };
             if place.qos == QoS::AtMostOnce || restored.by_id.contains_key(&record.id) {
                 continue;
             }
@@ -372,9 +364,7 @@ impl Broker {
 
     /// Puts what was read of the queues of all sessions where it belongs.
     fn settle_restored(&mut self, restoring: &mut Restoring) {
-        let sessions = core::mem::take(&mut restoring.sessions).into_values();
-        for restored in sessions.chain(core::mem::take(&mut restoring.unnamed).into_values()) {
-            let session = restored.index;
+        for (session, restored) in core::mem::take(&mut restoring.sessions) {
             let who = self.sessions.recipient(session);
             let mut flow = self.sessions.take_flow_or_new(session);
             for waiting in restored.bound.values().filter_map(|at| restored.entries.get(at)) {
