@@ -1,5 +1,4 @@
 //! `cargo xtask ci`: what a change has to pass.
-use crate::count::Count;
 use crate::shell::{cargo, run as run_command, step, target};
 use crate::{Result, fuzz, targets, test, tidy};
 
@@ -36,15 +35,7 @@ pub(crate) fn run() -> Result {
     })?;
     step("targets", targets::run)?;
     let mut count = step("tests", || test::all(&[]))?;
-    for target in fuzz::targets()? {
-        match fuzz::run(&target, FUZZ_SECONDS) {
-            Ok(()) => count += Count::PASSED,
-            Err(error) => {
-                eprintln!("{error}");
-                count += Count::FAILED;
-            }
-        }
-    }
+    count += step("fuzzing", || fuzz::all("all", FUZZ_SECONDS, 2))?;
     println!("{count}");
     if count.failed == 0 { Ok(()) } else { Err("not all tests passed".into()) }
 }

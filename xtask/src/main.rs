@@ -25,7 +25,8 @@ const USAGE: &str = "usage: cargo xtask TASK
   tidy [--write]                checks the shape of the repository; --write renews the tables in docs
   targets                       builds the core, and its examples, for bare metal and for WebAssembly
   size                          says what a client takes on bare metal
-  fuzz TARGET|all [--seconds N] feeds a fuzz target for so long (60)
+  fuzz TARGET|all [--seconds N] [--jobs N]
+                                feeds a fuzz target for so long (60), or each, so many at a time (1)
   ci                            all that .ci/run does after it has installed what it needs";
 
 fn main() -> ExitCode {
@@ -38,8 +39,7 @@ fn main() -> ExitCode {
         ["tidy", "--write"] => tidy::run(true),
         ["targets"] => targets::run(),
         ["size"] => size::run(),
-        ["fuzz", target] => fuzz::run(target, 60),
-        ["fuzz", target, "--seconds", n] => n.parse().map_err(Into::into).and_then(|n| fuzz::run(target, n)),
+        ["fuzz", target, options @ ..] => fuzz::run(target, options),
         ["ci"] => ci::run(),
         _ => {
             eprintln!("{USAGE}");

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all tests, with all that they need.
 use crate::count::Count;
-use crate::shell::{cargo, command, exists, output, run as run_command, step, watch};
+use crate::shell::{cargo, command, exists, output, run as run_command, step, target, watch};
 use crate::suite::Table;
 use crate::{Result, clients, targets};
 
@@ -15,10 +15,16 @@ pub(crate) fn all(names: &[&str]) -> Result<Count> {
     step("rustup targets", add_targets)?;
     let mut table = Table::default();
     let mut count = step("cargo test", || tests(&["--workspace"], names, &mut table))?;
-    // Each rule between shards, left out in turn: only the tests that are about that.
-    count += step("rules left out", || {
-        let of = ["-p", "tidewire-core", "--features", "_rules"];
-        tests(&of, &["without_a_rule", "is_missed"], &mut Table::default())
+    // Each rule between shards, left out in turn, and the seeds of fuzz targets: only the tests that are about that.
+    count += step("rules left out, seeds", || {
+        let of = ["-p", "tidewire-core", "--features", "_rules,_fuzz"];
+        tests(&of, &["without_a_rule", "is_missed", "seeds_of"], &mut Table::default())
+    })?;
+    count += step("fuzz targets", || {
+        let folder = target().join("fuzz").display().to_string();
+        let manifest = ["--manifest-path", "fuzz/Cargo.toml", "--target-dir", &folder];
+        // Without libFuzzer no C++ is needed.
+        tests(&[&manifest[..], &["--no-default-features", "--lib"]].concat(), names, &mut Table::default())
     })?;
     count += step("clients", || clients::all(names, &mut table))?;
     count += table.print();

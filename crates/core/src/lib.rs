@@ -60,6 +60,10 @@ pub mod broker;
 #[cfg(feature = "client")]
 pub mod client;
 
+#[cfg(feature = "_fuzz")]
+#[doc(hidden)]
+pub mod fuzz;
+
 /// What a machine wants of the bytes that follow.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

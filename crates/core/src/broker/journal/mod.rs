@@ -24,6 +24,8 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 pub(super) use record::Place;
+#[cfg(feature = "_fuzz")]
+pub(crate) use record::seal;
 use record::{InMail, MessageRecord, Payload, Record, SessionRecord};
 pub use restore::RestoreError;
 pub(super) use restore::Restoring;

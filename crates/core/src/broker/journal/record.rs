@@ -176,6 +176,13 @@ fn check(body: &[u8]) -> u32 {
     u32::try_from(hasher.finish() >> 32).unwrap_or_default()
 }
 
+/// Fills in a record's length and check.
+pub(crate) fn seal(record: &mut [u8]) {
+    let (header, body) = record.split_at_mut(HEADER);
+    header[..4].copy_from_slice(&length(body.len()).to_le_bytes());
+    header[4..].copy_from_slice(&check(body).to_le_bytes());
+}
+
 impl Record<'_> {
     /// Appends it.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
@@ -184,10 +191,7 @@ impl Record<'_> {
         out.push(FORMAT);
         let mut w = Writer(out);
         self.fields(&mut w);
-        let body = &out[start + HEADER..];
-        let (length, check) = (length(body.len()), check(body));
-        out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-        out[start + 4..start + HEADER].copy_from_slice(&check.to_le_bytes());
+        seal(&mut out[start..]);
     }
 
     fn fields(&self, w: &mut Writer<'_>) {
