@@ -64,6 +64,7 @@ scripts! {
     "qos-of-delivery",
     "receive-maximum",
     "receive-maximum-0",
+    "receive-maximum-smaller-after-a-reconnect",
     "refused-by-the-subscriber",
     "resend-only-after-a-reconnect",
     "resend-qos-1",

@@ -80,7 +80,8 @@ impl Broker {
         let who = self.sessions.recipient(session);
         self.depot.end(entry, who, Fate::InFlight, fate);
         let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
-        if flow.queue.is_empty() {
+        // What goes out again after a reconnect waits in its place, not in the queue.
+        if flow.queue.is_empty() && flow.sender.all_sent() {
             self.sessions.rest(session);
         } else {
             self.wake(session);

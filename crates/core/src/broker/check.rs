@@ -1,6 +1,7 @@
 //! What must hold between two calls.
 use super::Broker;
 use super::connection::{Flags, NONE, State};
+use super::outbound::SPAN;
 use super::session::{Identifiers, Kind, Queued};
 use alloc::collections::BTreeMap;
 
@@ -114,11 +115,13 @@ impl Broker {
         let s = &self.sessions[session];
         let connection = &self.connections[s.connection];
         let Some(flow) = s.flow.as_deref() else { return };
-        let waits = flow.queue.is_empty() && flow.passing.is_empty();
+        let waits = !(flow.queue.is_empty() && flow.passing.is_empty() && flow.sender.all_sent());
         let quota = flow.sender.unacknowledged() < usize::from(s.receive_maximum);
+        // Whatever else it may have stopped for.
+        let free = flow.bound <= self.journal.durable() && flow.replays == 0 && flow.sender.span() < SPAN;
         let flags = connection.flags;
         let may = flags.has(Flags::GREETED) && !flags.has(Flags::BLOCKED) && !flags.has(Flags::MORE);
-        if !waits && quota && may && !flow.stalled {
+        if waits && quota && may && (free || !flow.stalled) {
             assert!(connection.flags.has(Flags::ANNOUNCED), "what can go has been announced");
         }
     }

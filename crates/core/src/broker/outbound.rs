@@ -110,8 +110,10 @@ impl Broker {
             }
         };
         flow.stalled = stop == Stop::Waits;
-        if flow.stalled && flow.zeros > 0 && flow.replays == 0 {
-            let_pass(&mut flow);
+        if flow.stalled {
+            if flow.zeros > 0 && flow.replays == 0 {
+                let_pass(&mut flow);
+            }
             while out.unsent() < limit
                 && let Some(entry) = flow.passing.pop_front()
             {
