@@ -3,7 +3,7 @@ use super::super::connection::NONE;
 use super::super::ledger::{Fate, Recipient};
 use super::super::retain::Kept;
 use super::super::router::{Options, Subscriber};
-use super::super::session::{Entry, Kind};
+use super::super::session::{Entry, Kind, NEVER};
 use super::super::store::{Content, MessageRef, View};
 use super::super::{Broker, LARGE};
 use super::Left;
@@ -388,7 +388,10 @@ impl Broker {
             self.sessions.rest(session);
             let more = self.sessions[session].more.get_or_insert_default();
             (more.ends_at, more.will_at) = (restored.ends_at, restored.will_at);
-            if restored.connected {
+            // Whoever is away knows when it ends, or does not end; who does not counts as cut.
+            let expiry = self.sessions[session].expiry;
+            let is_away = expiry == NEVER || (expiry > 0 && restored.ends_at.is_some());
+            if restored.connected || !is_away {
                 self.cut.push(session);
             }
         }
