@@ -4,6 +4,8 @@
 
 mod broker;
 mod client;
+mod differential;
 
 pub use broker::{Event, broker};
 pub use client::{Setup, Step, client};
+pub use differential::{Class, differential};

@@ -92,7 +92,8 @@ fn judge(journal: &[u8], shards: u16) -> Result<Instant, RestoreError> {
     }
     let snapshot = life.snapshot();
     let (again, other) = restored([&snapshot[..]], life.now, shards);
-    assert_eq!(again, Ok(life.now), "a snapshot is a journal, of this moment");
+    assert!(again.is_ok(), "a snapshot is a journal: {again:?}");
+    assert!(result.is_err() || again == Ok(life.now), "of this moment: {again:?}");
     let (stats, others) = (life.broker.stats(), other.broker.stats());
     assert_eq!(
         (stats.sessions, stats.subscriptions, stats.retained),
