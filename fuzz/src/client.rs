@@ -1,9 +1,12 @@
+use crate::ear::Ear;
+use crate::framed;
 use arbitrary::Arbitrary;
 use std::time::Duration;
 use tidewire_core::Input;
 use tidewire_core::client::{
     Acknowledge, Action, Cause, Client, Config, OutboxFull, SessionLost, Subscription,
 };
+use tidewire_core::codec::Packet;
 use tidewire_core::id::Token;
 use tidewire_core::message::Publication;
 use tidewire_core::output::Output;
@@ -11,7 +14,7 @@ use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
 use tidewire_core::topic::{TopicFilter, TopicName};
-use tidewire_core::version::Version;
+use tidewire_core::version::{Role, Version};
 
 /// How a client is set up.
 #[derive(Arbitrary, Clone, Debug)]
@@ -75,7 +78,8 @@ pub enum Step {
 
 const FILTERS: [&str; 4] = ["a", "a/+", "#", "$share/g/a"];
 
-/// A client and a hostile server: nothing panics, and the books balance after every step.
+/// A client and a hostile server: nothing panics, the books balance after every step, and what the client says is
+/// MQTT.
 pub fn client(setup: Setup, steps: Vec<Step>) {
     let mut config = Config::default();
     config.version =
@@ -94,6 +98,7 @@ pub fn client(setup: Setup, steps: Vec<Step>) {
         wanted: false,
         connected: false,
         tokens: vec![],
+        ear: Ear::new(Role::Server, None, u32::MAX),
         v5: setup.version % 4 < 2,
     };
     stage.client.connect(stage.now);
@@ -110,6 +115,8 @@ struct Stage {
     wanted: bool,
     connected: bool,
     tokens: Vec<Token>,
+    /// The server's, for what the client says.
+    ear: Ear,
     v5: bool,
 }
 
@@ -152,7 +159,10 @@ impl Stage {
                 self.connected = !fails;
                 match fails {
                     true => self.client.handle_close(self.now, Cause::Unreachable),
-                    false => self.client.handle_open(self.now),
+                    false => {
+                        self.ear = Ear::new(Role::Server, None, u32::MAX);
+                        self.client.handle_open(self.now);
+                    }
                 }
             }
             Step::Open { .. } => {}
@@ -195,15 +205,7 @@ impl Stage {
     }
 
     fn packet(&mut self, header: u8, body: &[u8]) {
-        let mut packet = vec![header];
-        let mut length = body.len();
-        while length >= 0x80 {
-            packet.push((length & 0x7f | 0x80).to_le_bytes()[0]);
-            length >>= 7;
-        }
-        packet.push(length.to_le_bytes()[0]);
-        packet.extend(body);
-        self.hear(&packet);
+        self.hear(&framed(header, body));
     }
 
     fn hear(&mut self, mut bytes: &[u8]) {
@@ -233,14 +235,35 @@ impl Stage {
         }
     }
 
+    fn transmit(&mut self) {
+        let mut output = Output::default();
+        loop {
+            let more = self.client.poll_transmit(self.now, 1000, &mut output);
+            while !output.is_empty() {
+                let mut slices: [&[u8]; 4] = [&[]; 4];
+                let filled = output.slices(&mut slices);
+                let bytes = slices[..filled].concat();
+                self.ear.hear(&bytes, |packet, is_first| {
+                    assert_eq!(
+                        is_first,
+                        matches!(packet, Packet::Connect(_)),
+                        "CONNECT comes first: {packet:?}"
+                    );
+                });
+                output.advance(bytes.len());
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
     fn act(&mut self) {
         self.client.check();
         while let Some(action) = self.client.poll_action() {
             match action {
                 Action::Open(_) => self.wanted = true,
-                Action::Transmit => {
-                    while self.client.poll_transmit(self.now, 1000, &mut Output::default()) {}
-                }
+                Action::Transmit => self.transmit(),
                 Action::Abort => {
                     if std::mem::take(&mut self.wanted) {
                         self.client.handle_close(self.now, Cause::Unreachable);

@@ -1,4 +1,6 @@
 #![no_main]
 #![forbid(unsafe_code)]
 
-libfuzzer_sys::fuzz_target!(|input: Vec<tidewire_fuzz::Event>| tidewire_fuzz::broker(input));
+use tidewire_fuzz::Event;
+
+libfuzzer_sys::fuzz_target!(|input: (u8, Vec<Event>)| tidewire_fuzz::broker(input.0, input.1));

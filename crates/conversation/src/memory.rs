@@ -95,6 +95,19 @@ impl World {
                 busy |= self.turn(shard);
             }
         }
+        self.check_at_rest();
+    }
+
+    /// States what must hold when no shard has anything to do: mail has arrived, and what all have is the same.
+    fn check_at_rest(&self) {
+        let retained = self.shards[0].broker.stats().retained;
+        for shard in &self.shards {
+            let stats = shard.broker.stats();
+            assert!(shard.broker.is_settled(), "at rest, something is under way: {stats:?}");
+            assert_eq!(stats.ledger.mailed, stats.ledger.settled, "at rest, mail is under way");
+            assert_eq!(stats.retained, retained, "at rest, shards differ in what is retained");
+            assert_eq!(stats.questions, 0, "the policies of conversations answer at once");
+        }
     }
 
     /// One turn: mail, timers and sockets in; mail out; then writes. Was there anything to do?
@@ -184,6 +197,7 @@ impl World {
                 _ => {}
             }
         }
+        self.shards[index].broker.check();
         busy
     }
 
