@@ -71,12 +71,13 @@ fn sorted(bytes: &[u8]) -> Vec<u8> {
 
 /// The peer does not ask who sent it: what one of the two sides may send is accepted.
 fn ours(version: Version, packet: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    use DecodeError::{MisplacedProperty, ReasonCode, UnexpectedPacket};
     match as_read_by(Role::Server, version, packet) {
-        Ok(written) => Ok(written),
-        Err(as_server) => as_read_by(Role::Client, version, packet).map_err(|as_client| match as_server {
-            DecodeError::UnexpectedPacket => as_client,
-            _ => as_server,
-        }),
+        // What a client may not send.
+        Err(UnexpectedPacket | MisplacedProperty(_) | ReasonCode(_)) => {
+            as_read_by(Role::Client, version, packet)
+        }
+        as_server => as_server,
     }
 }
 

@@ -94,12 +94,14 @@ fn judge(journal: &[u8], shards: u16) -> Result<Instant, RestoreError> {
     let (again, other) = restored([&snapshot[..]], life.now, shards);
     assert!(again.is_ok(), "a snapshot is a journal: {again:?}");
     assert!(result.is_err() || again == Ok(life.now), "of this moment: {again:?}");
-    let (stats, others) = (life.broker.stats(), other.broker.stats());
-    assert_eq!(
-        (stats.sessions, stats.subscriptions, stats.retained),
-        (others.sessions, others.subscriptions, others.retained),
-        "what was restored can be written and restored"
-    );
+    // What is damaged does not tell the time, and so this life may be behind its own journal.
+    if again == Ok(life.now) {
+        let known = |life: &Life| {
+            let stats = life.broker.stats();
+            (stats.sessions, stats.subscriptions, stats.retained)
+        };
+        assert_eq!(known(&life), known(&other), "what was restored can be written and restored");
+    }
     life.live(&AFTERWARDS);
     life.wait(10_000);
     life.broker.check();
