@@ -44,6 +44,8 @@ classes! {
     SessionPresentAndRefused,
     /// 3.1: the byte that later became Session Present.
     ReservedByteOfConnack,
+    /// 3.1: the bit of a CONNECT that later had to be zero.
+    ReservedFlagOfConnect,
     /// 3.x: the failure of a subscription is written as a QoS of 3.
     FailureWrittenAsQoS3,
     /// AUTH without an Authentication Method.
@@ -126,6 +128,11 @@ impl Class {
             }
             ErrorV5::DuplicatedProperty(PropertyId::SubscriptionIdentifier) if packet[0] >> 4 == 3 => {
                 Self::SeveralSubscriptionIdentifiers
+            }
+            ErrorV5::Common(Error::InvalidConnectFlags(flags))
+                if flags & 1 != 0 && packet.windows(6).any(|name| name == b"MQIsdp") =>
+            {
+                Self::ReservedFlagOfConnect
             }
             ErrorV5::InvalidPayloadFormat => Self::PayloadNotUtf8,
             ErrorV5::InvalidReasonCode(PacketType::Disconnect, 0x8c) => {

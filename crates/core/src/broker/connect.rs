@@ -8,7 +8,7 @@ use super::session::{Kind, NEVER};
 use super::will::Will;
 use super::{Action, Broker, Event};
 use crate::Input;
-use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property};
+use crate::codec::{Auth, Connack, Connect, Packet, Properties, PropertiesBuf, Property};
 use crate::id::ShardId;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -185,7 +185,9 @@ impl Broker {
         properties.push(Property::AuthenticationData(data));
         let auth =
             Auth { reason: ReasonCode::ContinueAuthentication, properties: properties.as_properties() };
-        let _ = Packet::Auth(auth).encode(Version::V5, u32::MAX, &mut lane.out);
+        if Packet::Auth(auth).encode(Version::V5, greeting.maximum_packet_size, &mut lane.out).is_err() {
+            return self.refuse(now, index, &Denial::new(ReasonCode::PacketTooLarge));
+        }
         self.connections[index].state = State::Opened;
         self.announce(index);
         Input::More
@@ -248,7 +250,6 @@ impl Broker {
         let (session, present) = self.hand_on(now, &greeting, found);
         self.settle_in(now, index, session, present, &mut greeting, grant);
         let keep_alive = self.keep_alive(greeting.keep_alive);
-        let expiry = self.sessions[session].expiry;
         self.uncharge(index);
         let c = &mut self.connections[index];
         (c.session, c.state, c.keep_alive, c.heard) = (session, State::Up, keep_alive, now);
@@ -260,7 +261,7 @@ impl Broker {
         if u64::from(keep_alive) * 3 / 2 < u64::from(self.limits.connect_seconds) {
             self.watch(now, index);
         }
-        let connack = self.connack(&greeting, present, expiry, keep_alive);
+        let connack = self.welcome_packet(&greeting, present);
         self.answer(index, What::Encoded(connack));
         self.announce(index);
         let id = self.connections.id(index);
@@ -342,6 +343,11 @@ impl Broker {
         found: Option<u32>,
     ) -> Option<Denial> {
         let v5 = greeting.version.is_v5();
+        let limit = greeting.maximum_packet_size;
+        if limit < u32::MAX && self.welcome_packet(greeting, false).len() as u64 > u64::from(limit) {
+            // It takes no packet in which it could be welcomed. [MQTT-3.1.2-24]
+            return Some(Denial::new(ReasonCode::PacketTooLarge));
+        }
         if let Some(will) = &greeting.will {
             let access = super::policy::Access::Publish {
                 topic: (&*will.topic).into(),
@@ -423,7 +429,10 @@ impl Broker {
         }
     }
 
-    fn connack(&self, greeting: &Greeting, present: bool, expiry: u32, keep_alive: u16) -> Box<[u8]> {
+    /// The CONNACK that lets somebody in.
+    fn welcome_packet(&self, greeting: &Greeting, present: bool) -> Box<[u8]> {
+        let keep_alive = self.keep_alive(greeting.keep_alive);
+        let expiry = greeting.expiry.min(self.limits.session_expiry_seconds);
         let mut properties = PropertiesBuf::default();
         if greeting.version.is_v5() {
             if expiry != greeting.expiry {

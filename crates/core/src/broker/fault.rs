@@ -27,6 +27,8 @@ pub(super) enum Fault {
     KeepAlive,
     /// It keeps more unfinished input than the shard has room for.
     Incomplete,
+    /// The answer would be larger than what it takes. [MQTT-3.1.2-24]
+    AnswerTooLarge,
     /// A limit of this server was reached.
     Quota,
     /// What let it in has ended.
@@ -47,6 +49,7 @@ impl Fault {
             Self::ReceiveMaximum => ReasonCode::ReceiveMaximumExceeded,
             Self::TopicAlias => ReasonCode::TopicAliasInvalid,
             Self::KeepAlive => ReasonCode::KeepAliveTimeout,
+            Self::AnswerTooLarge => ReasonCode::PacketTooLarge,
             Self::Incomplete | Self::Quota => ReasonCode::QuotaExceeded,
             Self::Revoked(reason) | Self::Ordered(reason) => *reason,
             Self::Refused(denial) => denial.reason,

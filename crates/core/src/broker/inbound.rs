@@ -99,7 +99,7 @@ impl Broker {
             Packet::Pubrel(ack) => self.on_pubrel(index, ack),
             Packet::Pubcomp(ack) => self.on_pubcomp(index, ack)?,
             Packet::Subscribe(subscribe) => self.on_subscribe(index, subscribe)?,
-            Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(index, unsubscribe),
+            Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(index, unsubscribe)?,
             Packet::Pingreq => {
                 // [MQTT-3.12.4-1]
                 self.connections.lane(index).out.extend_from_slice(&[0xd0, 0]);

@@ -44,7 +44,7 @@ impl Broker {
             properties: Properties::default(),
             reasons: &reasons,
         });
-        let number = self.answer_interest(index, &suback, &interest);
+        let number = self.answer_interest(index, &suback, &interest)?;
         for (node, qos) in replays {
             let behind = number.map(|number| (self.connections.id(index), number));
             self.begin_replay(session, node, qos, identifier, behind);
@@ -95,7 +95,7 @@ impl Broker {
         Ok((node, !replaced))
     }
 
-    pub(super) fn on_unsubscribe(&mut self, index: u32, unsubscribe: &Unsubscribe<'_>) {
+    pub(super) fn on_unsubscribe(&mut self, index: u32, unsubscribe: &Unsubscribe<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
         let mut filters = Vec::new();
@@ -111,7 +111,8 @@ impl Broker {
             reasons: &reasons,
         });
         let settlement = self.await_interest(filters.into_iter());
-        self.answer_settlement(index, &unsuback, settlement);
+        self.answer_settlement(index, &unsuback, settlement)?;
+        Ok(())
     }
 
     pub(super) fn unsubscribe_one(&mut self, session: u32, filter: &str) -> bool {
@@ -139,7 +140,12 @@ impl Broker {
     }
 
     /// SUBACK waits until every shard knows of the interest. Returns the number of the answer if it has to wait.
-    fn answer_interest(&mut self, index: u32, packet: &Packet<'_>, nodes: &[NodeId]) -> Option<u32> {
+    fn answer_interest(
+        &mut self,
+        index: u32,
+        packet: &Packet<'_>,
+        nodes: &[NodeId],
+    ) -> Result<Option<u32>, Fault> {
         let settlement = if self.shards > 1 {
             let filters: Vec<_> = nodes.iter().map(|node| self.router.filter(*node)).collect();
             self.await_interest(filters.iter().map(|filter| filter.as_str()))
@@ -149,12 +155,19 @@ impl Broker {
         self.answer_settlement(index, packet, settlement)
     }
 
-    fn answer_settlement(&mut self, index: u32, packet: &Packet<'_>, settlement: Option<u32>) -> Option<u32> {
-        let version = self.connections[index].version();
+    /// Fails if the client has asked for more than it can be told.
+    fn answer_settlement(
+        &mut self,
+        index: u32,
+        packet: &Packet<'_>,
+        settlement: Option<u32>,
+    ) -> Result<Option<u32>, Fault> {
+        let connection = &self.connections[index];
+        let limit = self.sessions[connection.session].maximum_packet_size;
         let mut bytes = Vec::new();
-        let _ = packet.encode(version, u32::MAX, &mut bytes);
+        packet.encode(connection.version(), limit, &mut bytes).map_err(|_| Fault::AnswerTooLarge)?;
         let what = What::Encoded(bytes.into());
-        match settlement {
+        Ok(match settlement {
             Some(settlement) => {
                 let number = self.answer_later(index, what);
                 let id = self.connections.id(index);
@@ -165,7 +178,7 @@ impl Broker {
                 self.answer(index, what);
                 self.last_answer(index)
             }
-        }
+        })
     }
 
     /// Retained Messages come behind the SUBACK, at the place of the SUBSCRIBE.

@@ -20,6 +20,27 @@ fn filters_per_packet() {
     }
 }
 
+/// [MQTT-3.1.2-24] holds for all packets, not for PUBLISH alone.
+#[test]
+fn nobody_is_sent_a_packet_larger_than_it_takes() {
+    for limit in 1..30 {
+        let mut s = Shards::new(1);
+        let c = s.dial();
+        s.send(c, &Hello::new("c").maximum_packet_size(limit).bytes());
+        let heard = s.hear_bytes(c);
+        assert!(heard.len() <= limit as usize, "{limit}: {heard:x?}");
+        let let_in = heard.get(3) == Some(&0);
+        assert_eq!(s.is_open(c), let_in, "{limit}: who can't be welcomed is let go");
+        assert_eq!(heard.get(3), [None, Some(&0x95), Some(&0)][usize::from(limit > 4) + usize::from(let_in)]);
+        for packet in [filters(8), filters(40)] {
+            s.send(c, &packet);
+            let heard = s.hear_bytes(c);
+            assert!(heard.len() <= limit as usize, "{limit}: {heard:x?}");
+        }
+        assert!(!s.is_open(c), "{limit}: an answer of 46 bytes is too large");
+    }
+}
+
 #[test]
 fn subscriptions_of_a_session_and_those_it_has_may_be_renewed() {
     let mut s = Shards::with(1, &[("subscriptions", "3")]);
