@@ -8,7 +8,7 @@ use super::session::{Kind, NEVER};
 use super::will::Will;
 use super::{Action, Broker, Event};
 use crate::Input;
-use crate::codec::{Auth, Connack, Connect, Packet, Properties, PropertiesBuf, Property};
+use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property};
 use crate::id::ShardId;
 use crate::reason::ReasonCode;
 use crate::time::Instant;

@@ -142,12 +142,16 @@ fn streamed(
 ) -> Result<Option<Extent>, DecodeError> {
     let whole = Extent { body, end: body + remaining as usize, streamed: 0 };
     let Some(version) = mode.version else { return Ok(Some(whole)) };
-    let Some(head) = publish::head_length(bytes[0], &bytes[body..], version, limits)? else {
-        return Ok(None);
+    // What comes behind the packet is not its head.
+    let own = &bytes[body..bytes.len().min(whole.end)];
+    let payload = match publish::head_length(bytes[0], own, version, limits)? {
+        Some(head) => remaining.checked_sub(head),
+        None if own.len() < remaining as usize => return Ok(None),
+        None => None,
     };
-    let payload = remaining.checked_sub(head).ok_or(DecodeError::Truncated)?;
+    let payload = payload.ok_or(DecodeError::Truncated)?;
     if payload == 0 || payload < limits.streamed_from {
         return Ok(Some(whole));
     }
-    Ok(Some(Extent { body, end: body + head as usize, streamed: payload }))
+    Ok(Some(Extent { end: whole.end - payload as usize, streamed: payload, ..whole }))
 }

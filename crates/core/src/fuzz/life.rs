@@ -2,7 +2,7 @@
 use crate::broker::policy::{Access, AuthStep, Authentication, Grant, Peer, Policy, Rights, Ruling};
 use crate::broker::{Action, Broker, CloseCause, Config, Limits};
 use crate::codec::{
-    Ack, Connect, Delivery, Disconnect, FilterNamesBuf, FiltersBuf, Packet, Payload, Properties,
+    Ack, Connect, Delivery, Disconnect, FilterNamesBuf, FiltersBuf, Leniency, Packet, Payload, Properties,
     PropertiesBuf, Property, Publish, Subscribe, SubscriptionOptions, Unsubscribe, Will,
 };
 use crate::id::{ConnectionId, IdentityId, PacketId, Position, ShardId};
@@ -54,6 +54,7 @@ pub(super) fn broker(now: Instant, shards: u16, incarnation: u32) -> Broker {
         incarnation,
         durable: true,
         limits: Limits::default(),
+        lenient: Leniency::NONE,
         policy: Box::new(Everybody),
     };
     Broker::new(now, config)
@@ -123,7 +124,7 @@ impl Life {
         let mut of_will = PropertiesBuf::new();
         of_will.push(Property::WillDelayInterval(EXPIRIES[usize::from(how >> 5 & 1)]));
         let will = Will {
-            topic: "w",
+            topic: "w".into(),
             payload: b"gone",
             qos: QoS::ExactlyOnce,
             retain: how & 0x20 != 0,
@@ -134,7 +135,7 @@ impl Life {
             clean_start: how & 8 != 0,
             keep_alive: 0,
             properties: properties.as_properties(),
-            client_id: CLIENTS[client],
+            client_id: CLIENTS[client].into(),
             will: (how & 0x10 != 0).then_some(will),
             username: None,
             password: None,
@@ -177,7 +178,7 @@ impl Life {
         let publish = Publish {
             delivery,
             retain: what % 10 == 4,
-            topic: TOPICS[topic],
+            topic: TOPICS[topic].into(),
             properties: properties.as_properties(),
             payload: Payload::Whole(&payload),
         };

@@ -110,4 +110,16 @@ fn a_head_longer_than_its_packet() {
         let transcript = read(decoder(V3_1_1, Server), &limits, packet.chunks(step));
         assert_eq!(transcript.error, Some(DecodeError::Truncated));
     }
+    // Neither are the bytes of later packets its own.
+    for (version, body) in [(V3_1_1, "00ff 'only-so-much'"), (V5, "0009 'just-all'"), (V5, "s:just-al 80")] {
+        let stream = [packet(0x30, &bytes(body)), std::vec![0; 300]].concat();
+        for step in [1, 7, 400] {
+            let transcript = read(decoder(version, Server), &limits, stream.chunks(step));
+            assert_eq!(
+                (transcript.error, transcript.items.len()),
+                (Some(DecodeError::Truncated), 0),
+                "{body}"
+            );
+        }
+    }
 }
