@@ -1,0 +1,41 @@
+//! A codec of 3.1.1 that borrows what it decodes.
+use super::Slices;
+use crate::codecs::{Codec, Stream};
+use crate::jobs::{Repeat, Run};
+use crate::lines::{Look, Task};
+use bytes::Bytes;
+use mqttrs::{decode_slice, encode_slice};
+use std::hint::black_box;
+use tidewire_core::version::Version;
+
+pub(super) struct Mqttrs;
+
+impl Codec for Mqttrs {
+    fn name(&self) -> &'static str {
+        "mqttrs"
+    }
+
+    fn can(&self, task: &Task) -> bool {
+        match task {
+            Task::Decode { version, .. }
+            | Task::Fragments { version, .. }
+            | Task::Encode { version, .. }
+            | Task::FanOut { version, .. } => !version.is_v5(),
+            Task::Publish { .. } => false,
+        }
+    }
+
+    fn stream(&self, _: Version, _: Look) -> Box<dyn Stream> {
+        Box::new(Slices::new(|packet: &[u8]| black_box(decode_slice(packet)).expect("it is valid").is_some()))
+    }
+
+    fn encode(&self, _: Version, packet: Bytes) -> Box<dyn Run> {
+        let bytes: &'static [u8] = packet.to_vec().leak();
+        let packet = decode_slice(bytes).expect("it is valid").expect("it is whole");
+        let mut out = vec![0; bytes.len()];
+        Box::new(Repeat(move || {
+            encode_slice(black_box(&packet), &mut out).expect("it is as long as before");
+            black_box(&out);
+        }))
+    }
+}

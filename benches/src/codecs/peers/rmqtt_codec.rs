@@ -1,0 +1,56 @@
+//! The codec of a broker.
+use super::Buffered;
+use crate::codecs::{Codec, Stream};
+use crate::jobs::{Run, UseUp};
+use crate::lines::{Look, Task};
+use bytes::{Bytes, BytesMut};
+use rmqtt_codec::{v3, v5};
+use std::hint::black_box;
+use tidewire_core::version::Version;
+use tokio_util::codec::{Decoder, Encoder};
+
+pub(super) struct RmqttCodec;
+
+impl Codec for RmqttCodec {
+    fn name(&self) -> &'static str {
+        "rmqtt-codec"
+    }
+
+    fn can(&self, task: &Task) -> bool {
+        !matches!(task, Task::Publish { .. })
+    }
+
+    fn stream(&self, version: Version, _: Look) -> Box<dyn Stream> {
+        if version.is_v5() { stream(v5::Codec::new(0, 0)) } else { stream(v3::Codec::new(0)) }
+    }
+
+    fn encode(&self, version: Version, packet: Bytes) -> Box<dyn Run> {
+        if version.is_v5() {
+            encode(v5::Codec::new(0, 0), &packet)
+        } else {
+            encode(v3::Codec::new(0), &packet)
+        }
+    }
+}
+
+fn stream<D: Decoder<Error: std::fmt::Debug> + 'static>(mut codec: D) -> Box<dyn Stream> {
+    Box::new(Buffered::new(move |buffer: &mut BytesMut| {
+        black_box(codec.decode(buffer)).expect("the packets are valid").is_some()
+    }))
+}
+
+/// The codec takes packets away.
+fn encode<C, P>(mut codec: C, packet: &[u8]) -> Box<dyn Run>
+where
+    C: Decoder<Item = (P, u32), Error: std::fmt::Debug> + Encoder<P, Error: std::fmt::Debug> + 'static,
+    P: Clone + 'static,
+{
+    let mut bytes = BytesMut::from(packet);
+    let (packet, _) = codec.decode(&mut bytes).expect("it is valid").expect("it is whole");
+    let mut out = BytesMut::with_capacity(2 * bytes.len());
+    Box::new(UseUp::new(packet, move |packet| {
+        out.clear();
+        codec.encode(packet, &mut out).expect("it is small");
+        black_box(&out);
+    }))
+}

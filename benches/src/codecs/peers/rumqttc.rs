@@ -1,0 +1,120 @@
+//! A client's codec; it reads what servers do, too.
+use super::Buffered;
+use crate::codecs::{Codec, Stream};
+use crate::jobs::{Repeat, Run};
+use crate::lines::{Look, Task};
+use crate::packets::TOPIC;
+use bytes::{Bytes, BytesMut};
+use rumqttc::mqttbytes::{self, v4};
+use rumqttc::v5::mqttbytes::{Error as ErrorOf5, v5};
+use rumqttc::{MqttState, QoS, Request};
+use std::hint::black_box;
+use tidewire_core::version::Version;
+
+pub(super) struct Rumqttc;
+
+impl Codec for Rumqttc {
+    fn name(&self) -> &'static str {
+        "rumqttc"
+    }
+
+    fn can(&self, _: &Task) -> bool {
+        true
+    }
+
+    fn stream(&self, version: Version, _: Look) -> Box<dyn Stream> {
+        if version.is_v5() {
+            Box::new(Buffered::new(|buffer: &mut BytesMut| black_box(read_5(buffer)).is_some()))
+        } else {
+            Box::new(Buffered::new(|buffer: &mut BytesMut| black_box(read_4(buffer)).is_some()))
+        }
+    }
+
+    fn encode(&self, version: Version, packet: Bytes) -> Box<dyn Run> {
+        let mut bytes = BytesMut::from(&packet[..]);
+        let mut out = BytesMut::with_capacity(packet.len());
+        if version.is_v5() {
+            let packet = read_5(&mut bytes).expect("it is whole");
+            Box::new(Repeat(move || {
+                out.clear();
+                black_box(&packet).write(&mut out, None).expect("it is small");
+                black_box(&out);
+            }))
+        } else {
+            let packet = read_4(&mut bytes).expect("it is whole");
+            Box::new(Repeat(move || {
+                out.clear();
+                black_box(&packet).write(&mut out, usize::MAX).expect("it is small");
+                black_box(&out);
+            }))
+        }
+    }
+
+    fn publish(&self, in_flight: u16) -> Box<dyn Run> {
+        let mut client = Client::new(in_flight);
+        Box::new(Repeat(move || {
+            client.publish();
+            client.acknowledge();
+        }))
+    }
+}
+
+fn read_4(buffer: &mut BytesMut) -> Option<v4::Packet> {
+    match v4::Packet::read(buffer, usize::MAX) {
+        Ok(packet) => Some(packet),
+        Err(mqttbytes::Error::InsufficientBytes(_)) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn read_5(buffer: &mut BytesMut) -> Option<v5::Packet> {
+    match v5::Packet::read(buffer, None) {
+        Ok(packet) => Some(packet),
+        Err(ErrorOf5::InsufficientBytes(_)) => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Of 3.1.1.
+struct Client {
+    state: MqttState,
+    message: v4::Publish,
+    out: BytesMut,
+    input: BytesMut,
+    oldest: u16,
+}
+
+impl Client {
+    /// One of those in flight is still to come.
+    fn new(in_flight: u16) -> Self {
+        let mut client = Self {
+            state: MqttState::new(u16::MAX, false),
+            message: v4::Publish::from_bytes(TOPIC, QoS::AtLeastOnce, Bytes::from_static(&[b'x'; 64])),
+            out: BytesMut::new(),
+            input: BytesMut::new(),
+            oldest: 1,
+        };
+        (1..in_flight).for_each(|_| client.publish());
+        client
+    }
+
+    fn publish(&mut self) {
+        let request = Request::Publish(self.message.clone());
+        let packet = self.state.handle_outgoing_packet(request).expect("there is room");
+        self.out.clear();
+        packet.expect("it goes out at once").write(&mut self.out, usize::MAX).expect("it is small");
+        black_box(&self.out);
+        self.state.events.clear();
+    }
+
+    fn acknowledge(&mut self) {
+        let [high, low] = self.oldest.to_be_bytes();
+        self.input.extend_from_slice(&[0x40, 2, high, low]);
+        let packet = read_4(&mut self.input).expect("it is whole");
+        self.state.handle_incoming_packet(packet).expect("it is in flight");
+        self.oldest = self.oldest.checked_add(1).unwrap_or(1);
+        while let Some(event) = self.state.events.pop_front() {
+            black_box(event);
+        }
+    }
+}
