@@ -1,6 +1,6 @@
 //! `cargo xtask ci`: what a change has to pass.
 use crate::shell::{cargo, run as run_command, step, target};
-use crate::{Result, fuzz, targets, test, tidy};
+use crate::{Result, bench, fuzz, targets, test, tidy};
 
 const FUZZ_SECONDS: u32 = 20;
 
@@ -34,6 +34,7 @@ pub(crate) fn run() -> Result {
         run_command(doc)
     })?;
     step("targets", targets::run)?;
+    step("what the codec costs", bench::check)?;
     let mut count = step("tests", || test::all(&[]))?;
     count += step("fuzzing", || fuzz::all("all", FUZZ_SECONDS, 2))?;
     println!("{count}");

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a task does")]
 
+mod bench;
 mod ci;
 mod clients;
 mod count;
@@ -25,6 +26,9 @@ const USAGE: &str = "usage: cargo xtask TASK
   tidy [--write]                checks the shape of the repository; --write renews the tables in docs
   targets                       builds the core, and its examples, for bare metal and for WebAssembly
   size                          says what a client takes on bare metal
+  bench codec                   measures our codec and others, and prints a table
+  bench codec --check           only ours, and fails if it needs more instructions or allocations than are recorded
+  bench codec --record          records them
   fuzz TARGET|all [--seconds N] [--jobs N]
                                 feeds a fuzz target for so long (60), or each, so many at a time (1)
   ci                            all that .ci/run does after it has installed what it needs";
@@ -39,6 +43,9 @@ fn main() -> ExitCode {
         ["tidy", "--write"] => tidy::run(true),
         ["targets"] => targets::run(),
         ["size"] => size::run(),
+        ["bench", "codec"] => bench::codec(),
+        ["bench", "codec", "--check"] => bench::check(),
+        ["bench", "codec", "--record"] => bench::record(),
         ["fuzz", target, options @ ..] => fuzz::run(target, options),
         ["ci"] => ci::run(),
         _ => {

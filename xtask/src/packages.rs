@@ -22,6 +22,7 @@ pub(crate) const NODE: Need =
 /// With what makes environments; Debian packages that apart.
 pub(crate) const PYTHON: Need =
     Need { is_there: python_makes_environments, packages: &["python3", "python3-venv"] };
+pub(crate) const VALGRIND: Need = Need { is_there: || exists("valgrind"), packages: &["valgrind"] };
 
 impl Need {
     /// Is it there, or could it be installed?

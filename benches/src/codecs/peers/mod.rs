@@ -8,6 +8,8 @@ mod rumqttc;
 
 use super::{Codec, Stream};
 use bytes::BytesMut;
+use std::fmt::Debug;
+use std::hint::black_box;
 
 pub(super) const ALL: [&dyn Codec; 6] = [
     &rumqttc::Rumqttc,
@@ -17,6 +19,14 @@ pub(super) const ALL: [&dyn Codec; 6] = [
     &mqtt_proto::MqttProto,
     &mqttrs::Mqttrs,
 ];
+
+/// Was there one? It is looked at where it is, as with ours.
+fn is_some<T, E: Debug>(next: &Result<Option<T>, E>) -> bool {
+    match black_box(next) {
+        Ok(packet) => packet.is_some(),
+        Err(error) => panic!("{error:?}"),
+    }
+}
 
 /// For codecs that take packets off the front of a buffer.
 struct Buffered<F> {

@@ -64,7 +64,7 @@ impl Stream for Reader {
         let mut cursor = Cursor::new(&self.buffer[..]);
         let mut count = 0;
         while let PacketBuildResult::Complete(raw) = self.builder.feed(&mut cursor) {
-            black_box(parse(raw, self.version));
+            black_box(&parse(raw, self.version));
             count += 1;
         }
         count

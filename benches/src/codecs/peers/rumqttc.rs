@@ -5,7 +5,7 @@ use crate::jobs::{Repeat, Run};
 use crate::lines::{Look, Task};
 use crate::packets::TOPIC;
 use bytes::{Bytes, BytesMut};
-use rumqttc::mqttbytes::{self, v4};
+use rumqttc::mqttbytes::{Error, v4};
 use rumqttc::v5::mqttbytes::{Error as ErrorOf5, v5};
 use rumqttc::{MqttState, QoS, Request};
 use std::hint::black_box;
@@ -24,9 +24,21 @@ impl Codec for Rumqttc {
 
     fn stream(&self, version: Version, _: Look) -> Box<dyn Stream> {
         if version.is_v5() {
-            Box::new(Buffered::new(|buffer: &mut BytesMut| black_box(read_5(buffer)).is_some()))
+            Box::new(Buffered::new(|buffer: &mut BytesMut| {
+                match black_box(&v5::Packet::read(buffer, None)) {
+                    Ok(_) => true,
+                    Err(ErrorOf5::InsufficientBytes(_)) => false,
+                    Err(error) => panic!("{error}"),
+                }
+            }))
         } else {
-            Box::new(Buffered::new(|buffer: &mut BytesMut| black_box(read_4(buffer)).is_some()))
+            Box::new(Buffered::new(|buffer: &mut BytesMut| {
+                match black_box(&v4::Packet::read(buffer, usize::MAX)) {
+                    Ok(_) => true,
+                    Err(Error::InsufficientBytes(_)) => false,
+                    Err(error) => panic!("{error}"),
+                }
+            }))
         }
     }
 
@@ -34,14 +46,14 @@ impl Codec for Rumqttc {
         let mut bytes = BytesMut::from(&packet[..]);
         let mut out = BytesMut::with_capacity(packet.len());
         if version.is_v5() {
-            let packet = read_5(&mut bytes).expect("it is whole");
+            let packet = v5::Packet::read(&mut bytes, None).expect("it is whole");
             Box::new(Repeat(move || {
                 out.clear();
                 black_box(&packet).write(&mut out, None).expect("it is small");
                 black_box(&out);
             }))
         } else {
-            let packet = read_4(&mut bytes).expect("it is whole");
+            let packet = v4::Packet::read(&mut bytes, usize::MAX).expect("it is whole");
             Box::new(Repeat(move || {
                 out.clear();
                 black_box(&packet).write(&mut out, usize::MAX).expect("it is small");
@@ -56,22 +68,6 @@ impl Codec for Rumqttc {
             client.publish();
             client.acknowledge();
         }))
-    }
-}
-
-fn read_4(buffer: &mut BytesMut) -> Option<v4::Packet> {
-    match v4::Packet::read(buffer, usize::MAX) {
-        Ok(packet) => Some(packet),
-        Err(mqttbytes::Error::InsufficientBytes(_)) => None,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-fn read_5(buffer: &mut BytesMut) -> Option<v5::Packet> {
-    match v5::Packet::read(buffer, None) {
-        Ok(packet) => Some(packet),
-        Err(ErrorOf5::InsufficientBytes(_)) => None,
-        Err(error) => panic!("{error}"),
     }
 }
 
@@ -110,7 +106,7 @@ impl Client {
     fn acknowledge(&mut self) {
         let [high, low] = self.oldest.to_be_bytes();
         self.input.extend_from_slice(&[0x40, 2, high, low]);
-        let packet = read_4(&mut self.input).expect("it is whole");
+        let packet = v4::Packet::read(&mut self.input, usize::MAX).expect("it is whole");
         self.state.handle_incoming_packet(packet).expect("it is in flight");
         self.oldest = self.oldest.checked_add(1).unwrap_or(1);
         while let Some(event) = self.state.events.pop_front() {
