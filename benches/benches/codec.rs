@@ -1,7 +1,7 @@
 //! The time that packets take, by criterion.
 #![forbid(unsafe_code)]
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use std::time::{Duration, Instant};
 use tidewire_benches::jobs::{Run, jobs};
 
@@ -11,6 +11,8 @@ fn time(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(job.line.key);
         group.warm_up_time(Duration::from_millis(300));
         group.measurement_time(Duration::from_secs(1)).sample_size(20);
+        // Some runs take a tenth of a second.
+        group.sampling_mode(SamplingMode::Flat);
         group.throughput(Throughput::Elements(run.run() as u64));
         group.bench_function(BenchmarkId::from_parameter(job.codec.name()), |bencher| {
             bencher.iter_custom(|times| (0..times).map(|_| one(run.as_mut())).sum());

@@ -24,28 +24,49 @@ impl<F: FnMut()> Run for Repeat<F> {
     }
 }
 
-/// The same to values that are used up by it; they are made beforehand.
-pub struct UseUp<T, F> {
-    pattern: T,
-    ready: Vec<T>,
-    with: F,
+/// Does something to each buffer.
+pub struct Each<O, F> {
+    buffers: Vec<O>,
+    put: F,
 }
 
-impl<T, F> UseUp<T, F> {
-    pub fn new(pattern: T, with: F) -> Self {
-        Self { pattern, ready: Vec::with_capacity(TIMES), with }
+impl<O, F: FnMut(&mut O)> Each<O, F> {
+    pub fn new(buffers: Vec<O>, put: F) -> Self {
+        Self { buffers, put }
     }
 }
 
-impl<T: Clone, F: FnMut(T)> Run for UseUp<T, F> {
+impl<O, F: FnMut(&mut O)> Run for Each<O, F> {
+    fn run(&mut self) -> usize {
+        self.buffers.iter_mut().for_each(&mut self.put);
+        self.buffers.len()
+    }
+}
+
+/// The same, with a value for each that is used up. They are made beforehand.
+pub struct UseUp<T, O, F> {
+    pattern: T,
+    ready: Vec<T>,
+    buffers: Vec<O>,
+    put: F,
+}
+
+impl<T, O, F: FnMut(T, &mut O)> UseUp<T, O, F> {
+    pub fn new(pattern: T, buffers: Vec<O>, put: F) -> Self {
+        Self { pattern, ready: Vec::with_capacity(buffers.len()), buffers, put }
+    }
+}
+
+impl<T: Clone, O, F: FnMut(T, &mut O)> Run for UseUp<T, O, F> {
     fn prepare(&mut self) {
-        self.ready.resize(TIMES, self.pattern.clone());
+        self.ready.resize(self.buffers.len(), self.pattern.clone());
     }
 
     fn run(&mut self) -> usize {
-        let count = self.ready.len();
-        self.ready.drain(..).for_each(&mut self.with);
-        count
+        for (value, buffer) in self.ready.drain(..).zip(&mut self.buffers) {
+            (self.put)(value, buffer);
+        }
+        self.buffers.len()
     }
 }
 

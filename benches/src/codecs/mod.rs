@@ -23,25 +23,37 @@ pub trait Stream {
 pub trait Codec {
     fn name(&self) -> &'static str;
 
-    /// Does it know how?
-    fn can(&self, task: &Task) -> bool;
+    fn knows(&self, _: Version) -> bool {
+        true
+    }
 
     /// As a server decodes.
     fn stream(&self, version: Version, look: Look) -> Box<dyn Stream>;
 
-    /// `packet` is a PUBLISH; it is encoded into a buffer that is there already.
-    fn encode(&self, version: Version, packet: Bytes) -> Box<dyn Run>;
+    /// `packet` is a PUBLISH; it is encoded into each of so many buffers, which are there already.
+    fn encode(&self, version: Version, packet: Bytes, buffers: usize) -> Box<dyn Run>;
 
     /// The same for one subscriber after the other. Most have no other way for that.
     fn fan_out(&self, version: Version, packet: Bytes, _: FanOut) -> Box<dyn Run> {
-        self.encode(version, packet)
+        self.encode(version, packet, SUBSCRIBERS)
     }
 
-    /// A client that has so many PUBLISHes in flight. Only who can is asked.
-    fn publish(&self, _in_flight: u16) -> Box<dyn Run> {
-        unreachable!("{} has no client", self.name())
+    /// If it comes with one that is public and does no I/O.
+    fn client(&self) -> Option<&dyn Client> {
+        None
     }
 
+    fn can(&self, task: &Task) -> bool {
+        match task {
+            Task::Decode { version, .. }
+            | Task::Fragments { version, .. }
+            | Task::Encode { version, .. }
+            | Task::FanOut { version, .. } => self.knows(*version),
+            Task::Publish { .. } => self.client().is_some(),
+        }
+    }
+
+    /// Something that it can.
     fn start(&self, task: &Task) -> Box<dyn Run> {
         match task.clone() {
             Task::Decode { version, look, bytes } => {
@@ -50,11 +62,26 @@ pub trait Codec {
             Task::Fragments { version, bytes } => {
                 Box::new(Fragments::new(self.stream(version, Look::Decoded), &bytes))
             }
-            Task::Encode { version, bytes } => self.encode(version, bytes),
+            Task::Encode { version, bytes } => self.encode(version, bytes, BUFFERS),
             Task::FanOut { version, payload, bytes } => self.fan_out(version, bytes, payload),
-            Task::Publish { in_flight } => self.publish(in_flight),
+            Task::Publish { in_flight } => self.client().expect("it can").publish(in_flight),
         }
     }
+}
+
+/// The session machine of a client.
+pub trait Client {
+    /// With so many PUBLISHes in flight.
+    fn publish(&self, in_flight: u16) -> Box<dyn Run>;
+}
+
+const SUBSCRIBERS: usize = 100;
+/// They fit into the cache.
+const BUFFERS: usize = 256;
+
+/// So many of them.
+fn several<T>(count: usize, one: impl Fn() -> T) -> Vec<T> {
+    (0..count).map(|_| one()).collect()
 }
 
 /// Tidewire comes first.

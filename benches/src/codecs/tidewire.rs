@@ -1,7 +1,7 @@
 //! Ours.
-use super::{Codec, Stream};
-use crate::jobs::{Repeat, Run};
-use crate::lines::{FanOut, Look, Task};
+use super::{Codec, SUBSCRIBERS, Stream, several};
+use crate::jobs::{Each, Repeat, Run};
+use crate::lines::{FanOut, Look};
 use crate::packets::TOPIC;
 use bytes::Bytes;
 use std::hint::black_box;
@@ -21,48 +21,49 @@ impl Codec for Tidewire {
         "Tidewire"
     }
 
-    fn can(&self, _: &Task) -> bool {
-        true
-    }
-
     fn stream(&self, version: Version, look: Look) -> Box<dyn Stream> {
         let decoder = Decoder::new(Mode { role: Role::Server, version: Some(version) });
         Box::new(Reader { decoder, limits: Limits::default(), look, buffer: vec![] })
     }
 
-    fn encode(&self, version: Version, packet: Bytes) -> Box<dyn Run> {
+    fn encode(&self, version: Version, packet: Bytes, buffers: usize) -> Box<dyn Run> {
         let (head, payload) = message(version, &packet);
-        let mut out = Vec::with_capacity(packet.len());
-        Box::new(Repeat(move || {
+        let buffers = several(buffers, || Vec::with_capacity(packet.len()));
+        Box::new(Each::new(buffers, move |out| {
             out.clear();
-            black_box(&head).encode(version, u32::MAX, &mut out).expect("it is small");
+            black_box(&head).encode(version, u32::MAX, out).expect("it is small");
             out.extend_from_slice(black_box(payload));
-            black_box(&out);
+            black_box(out);
         }))
     }
 
     fn fan_out(&self, version: Version, packet: Bytes, payload: FanOut) -> Box<dyn Run> {
         let (head, small) = message(version, &packet);
-        let large = Bytes::from_static(small);
-        let mut subscribers: Vec<Output> = (0..SUBSCRIBERS).map(|_| Output::default()).collect();
-        let mut next = 0;
-        Box::new(Repeat(move || {
-            let out = &mut subscribers[next];
-            next = (next + 1) % SUBSCRIBERS;
-            out.append(|out| {
-                black_box(&head).encode(version, u32::MAX, out).expect("it is small");
-                if payload == FanOut::Copied {
+        let outputs = several(SUBSCRIBERS, Output::default);
+        match payload {
+            FanOut::Copied => fan_out(outputs, move |out| {
+                out.append(|out| {
+                    black_box(&head).encode(version, u32::MAX, out).expect("it is small");
                     out.extend_from_slice(black_box(small));
-                }
-            });
-            if payload == FanOut::Shared {
-                out.put_shared(large.clone());
+                });
+            }),
+            FanOut::Shared => {
+                let large = Bytes::copy_from_slice(small);
+                fan_out(outputs, move |out| {
+                    let encoded = out.append(|out| black_box(&head).encode(version, u32::MAX, out));
+                    encoded.expect("it is small");
+                    out.put_shared(black_box(&large).clone());
+                })
             }
-            // A socket has taken it.
-            out.advance(black_box(&*out).unsent());
-        }))
+        }
     }
 
+    fn client(&self) -> Option<&dyn super::Client> {
+        Some(self)
+    }
+}
+
+impl super::Client for Tidewire {
     fn publish(&self, in_flight: u16) -> Box<dyn Run> {
         let mut pair = Pair::new(in_flight);
         Box::new(Repeat(move || {
@@ -72,7 +73,26 @@ impl Codec for Tidewire {
     }
 }
 
-const SUBSCRIBERS: usize = 100;
+/// Puts something into each output, after a socket has taken all that was there.
+struct Outputs<F> {
+    outputs: Vec<Output>,
+    put: F,
+}
+
+fn fan_out(outputs: Vec<Output>, put: impl FnMut(&mut Output) + 'static) -> Box<dyn Run> {
+    Box::new(Outputs { outputs, put })
+}
+
+impl<F: FnMut(&mut Output)> Run for Outputs<F> {
+    fn prepare(&mut self) {
+        self.outputs.iter_mut().for_each(|out| out.advance(out.unsent()));
+    }
+
+    fn run(&mut self) -> usize {
+        self.outputs.iter_mut().for_each(&mut self.put);
+        self.outputs.len()
+    }
+}
 
 struct Reader {
     decoder: Decoder,

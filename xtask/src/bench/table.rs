@@ -74,11 +74,14 @@ fn fraction(number: f64) -> String {
 
 impl Bar {
     fn shown(&self) -> String {
-        let instructions = self.instructions.map(whole);
-        let nanoseconds = self.nanoseconds.map(|bar| fraction(bar) + " ns");
-        let allocations = self.allocations.map(|bar| format!("{bar} allocations"));
+        let instructions = self.instructions.map(|most| format!("≤ {}", whole(most)));
+        let nanoseconds = self.nanoseconds.map(|most| format!("≤ {} ns", fraction(most)));
+        let allocations = self.allocations.map(|most| match most {
+            0.0 => "no allocation".to_owned(),
+            _ => format!("≤ {most} allocation"),
+        });
         let bars: Vec<_> = [instructions, nanoseconds, allocations].into_iter().flatten().collect();
-        if bars.is_empty() { String::new() } else { format!("≤ {}", bars.join(", ")) }
+        bars.join(", ")
     }
 }
 
@@ -125,7 +128,7 @@ mod tests {
             [
                 "| packet | ours must be | met | Tidewire | other |",
                 "| --- | --- | --- | --- | --- |",
-                "| A | ≤ 1,200, 9 ns, 0 allocations | **no** | 1,200 · 0 · 9 | 2,400 (2.0×) · 2 · 18.1 (2.0×) |",
+                "| A | ≤ 1,200, ≤ 9 ns, no allocation | **no** | 1,200 · 0 · 9 | 2,400 (2.0×) · 2 · 18.1 (2.0×) |",
                 "| B |  |  | 99 · 0 · 0.50 | – |",
             ]
         );

@@ -2,7 +2,7 @@
 use super::{Slices, is_some};
 use crate::codecs::{Codec, Stream};
 use crate::jobs::{Repeat, Run};
-use crate::lines::{Look, Task};
+use crate::lines::Look;
 use bytes::Bytes;
 use mqtt_proto::{v3, v5};
 use std::hint::black_box;
@@ -15,10 +15,6 @@ impl Codec for MqttProto {
         "mqtt-proto"
     }
 
-    fn can(&self, task: &Task) -> bool {
-        !matches!(task, Task::Publish { .. })
-    }
-
     fn stream(&self, version: Version, _: Look) -> Box<dyn Stream> {
         if version.is_v5() {
             Box::new(Slices::new(|packet: &[u8]| is_some(&v5::Packet::decode(packet))))
@@ -28,7 +24,7 @@ impl Codec for MqttProto {
     }
 
     /// It makes a buffer for each packet.
-    fn encode(&self, version: Version, packet: Bytes) -> Box<dyn Run> {
+    fn encode(&self, version: Version, packet: Bytes, _: usize) -> Box<dyn Run> {
         if version.is_v5() {
             let packet = v5::Packet::decode(&packet).expect("it is valid").expect("it is whole");
             Box::new(Repeat(move || drop(black_box(black_box(&packet).encode()))))

@@ -1,7 +1,7 @@
 //! A state machine without I/O, and its codec.
-use crate::codecs::{Codec, Stream};
+use crate::codecs::{Client, Codec, Stream};
 use crate::jobs::{Repeat, Run};
-use crate::lines::{FanOut, Look, Task};
+use crate::lines::{FanOut, Look};
 use crate::packets::TOPIC;
 use bytes::Bytes;
 use mqtt_protocol_core::mqtt::common::Cursor;
@@ -19,16 +19,12 @@ impl Codec for MqttProtocolCore {
         "mqtt-protocol-core"
     }
 
-    fn can(&self, _: &Task) -> bool {
-        true
-    }
-
     fn stream(&self, version: Version, _: Look) -> Box<dyn Stream> {
         Box::new(Reader { builder: PacketBuilder::new(), version, buffer: vec![] })
     }
 
     /// It makes a buffer for each packet.
-    fn encode(&self, version: Version, packet: Bytes) -> Box<dyn Run> {
+    fn encode(&self, version: Version, packet: Bytes, _: usize) -> Box<dyn Run> {
         let packet = whole(&packet, version);
         Box::new(Repeat(move || drop(black_box(black_box(&packet).to_continuous_buffer()))))
     }
@@ -39,11 +35,17 @@ impl Codec for MqttProtocolCore {
         Box::new(Repeat(move || drop(black_box(black_box(&packet).to_buffers()))))
     }
 
+    fn client(&self) -> Option<&dyn Client> {
+        Some(self)
+    }
+}
+
+impl Client for MqttProtocolCore {
     fn publish(&self, in_flight: u16) -> Box<dyn Run> {
-        let mut client = Client::new(in_flight);
+        let mut machine = Machine::new(in_flight);
         Box::new(Repeat(move || {
-            client.publish();
-            client.acknowledge();
+            machine.publish();
+            machine.acknowledge();
         }))
     }
 }
@@ -95,13 +97,13 @@ fn parse(raw: RawPacket, version: Version) -> Packet {
 }
 
 /// Of 3.1.1, with a session that outlives the connection.
-struct Client {
+struct Machine {
     connection: Connection<role::Client>,
     payload: Arc<[u8]>,
     in_flight: VecDeque<u16>,
 }
 
-impl Client {
+impl Machine {
     /// One of those in flight is still to come.
     fn new(in_flight: u16) -> Self {
         let mut connection = Connection::new(mqtt::Version::V3_1_1);
@@ -109,9 +111,9 @@ impl Client {
             v3_1_1::Connect::builder().client_id("bench").expect("it is short").clean_session(false);
         let _ = connection.send(connect.build().expect("it is valid").into());
         let _ = connection.recv(&mut Cursor::new(&[0x20, 2, 0, 0]));
-        let mut client = Self { connection, payload: [b'x'; 64].into(), in_flight: VecDeque::new() };
-        (1..in_flight).for_each(|_| client.publish());
-        client
+        let mut machine = Self { connection, payload: [b'x'; 64].into(), in_flight: VecDeque::new() };
+        (1..in_flight).for_each(|_| machine.publish());
+        machine
     }
 
     fn publish(&mut self) {

@@ -1,7 +1,7 @@
 //! The codec of a framework. 9 wants a newer compiler.
-use crate::codecs::{Codec, Stream};
+use crate::codecs::{Codec, Stream, several};
 use crate::jobs::{Run, UseUp};
-use crate::lines::{Look, Task};
+use crate::lines::Look;
 use bytes::Bytes;
 use ntex_bytes::{BytePageSize, BytePages, BytesMut};
 use ntex_codec::{Decoder, Encoder};
@@ -15,11 +15,6 @@ pub(super) struct NtexMqtt;
 impl Codec for NtexMqtt {
     fn name(&self) -> &'static str {
         "ntex-mqtt"
-    }
-
-    /// Its session machine is not public.
-    fn can(&self, task: &Task) -> bool {
-        !matches!(task, Task::Publish { .. })
     }
 
     fn stream(&self, version: Version, _: Look) -> Box<dyn Stream> {
@@ -38,20 +33,20 @@ impl Codec for NtexMqtt {
         }
     }
 
-    fn encode(&self, version: Version, packet: Bytes) -> Box<dyn Run> {
+    fn encode(&self, version: Version, packet: Bytes, buffers: usize) -> Box<dyn Run> {
         let mut bytes = BytesMut::copy_from_slice(&packet);
         if version.is_v5() {
             let codec = v5::codec::Codec::new();
             let Ok(Some(v5::codec::Decoded::Publish(head, payload, _))) = codec.decode(&mut bytes) else {
                 panic!("it is a PUBLISH")
             };
-            encode(codec, v5::codec::Encoded::Publish(head, Some(payload)))
+            encode(codec, v5::codec::Encoded::Publish(head, Some(payload)), buffers)
         } else {
             let codec = v3::codec::Codec::new();
             let Ok(Some(v3::codec::Decoded::Publish(head, payload, _))) = codec.decode(&mut bytes) else {
                 panic!("it is a PUBLISH")
             };
-            encode(codec, v3::codec::Encoded::Publish(head, Some(payload)))
+            encode(codec, v3::codec::Encoded::Publish(head, Some(payload)), buffers)
         }
     }
 }
@@ -85,14 +80,14 @@ impl<C: Decoder> Stream for Reader<C> {
 }
 
 /// The codec takes packets away.
-fn encode<C>(codec: C, packet: C::Item) -> Box<dyn Run>
+fn encode<C>(codec: C, packet: C::Item, buffers: usize) -> Box<dyn Run>
 where
     C: Encoder<Item: Clone, Error: Debug> + 'static,
 {
-    let mut out = BytePages::new(BytePageSize::Size16);
-    Box::new(UseUp::new(packet, move |packet| {
+    let buffers = several(buffers, || BytePages::new(BytePageSize::Size16));
+    Box::new(UseUp::new(packet, buffers, move |packet, out| {
         out.clear();
-        codec.encodev(packet, &mut out).expect("it is small");
-        black_box(&out);
+        codec.encodev(packet, out).expect("it is small");
+        black_box(out);
     }))
 }

@@ -1,8 +1,8 @@
 //! The codec of a broker.
 use super::{Buffered, is_some};
-use crate::codecs::{Codec, Stream};
+use crate::codecs::{Codec, Stream, several};
 use crate::jobs::{Run, UseUp};
-use crate::lines::{Look, Task};
+use crate::lines::Look;
 use bytes::{Bytes, BytesMut};
 use rmqtt_codec::{v3, v5};
 use std::hint::black_box;
@@ -16,19 +16,15 @@ impl Codec for RmqttCodec {
         "rmqtt-codec"
     }
 
-    fn can(&self, task: &Task) -> bool {
-        !matches!(task, Task::Publish { .. })
-    }
-
     fn stream(&self, version: Version, _: Look) -> Box<dyn Stream> {
         if version.is_v5() { stream(v5::Codec::new(0, 0)) } else { stream(v3::Codec::new(0)) }
     }
 
-    fn encode(&self, version: Version, packet: Bytes) -> Box<dyn Run> {
+    fn encode(&self, version: Version, packet: Bytes, buffers: usize) -> Box<dyn Run> {
         if version.is_v5() {
-            encode(v5::Codec::new(0, 0), &packet)
+            encode(v5::Codec::new(0, 0), &packet, buffers)
         } else {
-            encode(v3::Codec::new(0), &packet)
+            encode(v3::Codec::new(0), &packet, buffers)
         }
     }
 }
@@ -38,17 +34,18 @@ fn stream<D: Decoder<Error: std::fmt::Debug> + 'static>(mut codec: D) -> Box<dyn
 }
 
 /// The codec takes packets away.
-fn encode<C, P>(mut codec: C, packet: &[u8]) -> Box<dyn Run>
+fn encode<C, P>(mut codec: C, packet: &[u8], buffers: usize) -> Box<dyn Run>
 where
     C: Decoder<Item = (P, u32), Error: std::fmt::Debug> + Encoder<P, Error: std::fmt::Debug> + 'static,
     P: Clone + 'static,
 {
+    let length = packet.len();
     let mut bytes = BytesMut::from(packet);
     let (packet, _) = codec.decode(&mut bytes).expect("it is valid").expect("it is whole");
-    let mut out = BytesMut::with_capacity(2 * bytes.len());
-    Box::new(UseUp::new(packet, move |packet| {
+    let buffers = several(buffers, || BytesMut::with_capacity(length));
+    Box::new(UseUp::new(packet, buffers, move |packet, out| {
         out.clear();
-        codec.encode(packet, &mut out).expect("it is small");
-        black_box(&out);
+        codec.encode(packet, out).expect("it is small");
+        black_box(out);
     }))
 }

@@ -1,8 +1,8 @@
 //! A client's codec; it reads what servers do, too.
 use super::Buffered;
-use crate::codecs::{Codec, Stream};
-use crate::jobs::{Repeat, Run};
-use crate::lines::{Look, Task};
+use crate::codecs::{Client, Codec, Stream, several};
+use crate::jobs::{Each, Repeat, Run};
+use crate::lines::Look;
 use crate::packets::TOPIC;
 use bytes::{Bytes, BytesMut};
 use rumqttc::mqttbytes::{Error, v4};
@@ -16,10 +16,6 @@ pub(super) struct Rumqttc;
 impl Codec for Rumqttc {
     fn name(&self) -> &'static str {
         "rumqttc"
-    }
-
-    fn can(&self, _: &Task) -> bool {
-        true
     }
 
     fn stream(&self, version: Version, _: Look) -> Box<dyn Stream> {
@@ -42,37 +38,43 @@ impl Codec for Rumqttc {
         }
     }
 
-    fn encode(&self, version: Version, packet: Bytes) -> Box<dyn Run> {
+    fn encode(&self, version: Version, packet: Bytes, buffers: usize) -> Box<dyn Run> {
         let mut bytes = BytesMut::from(&packet[..]);
-        let mut out = BytesMut::with_capacity(packet.len());
+        let buffers = several(buffers, || BytesMut::with_capacity(packet.len()));
         if version.is_v5() {
             let packet = v5::Packet::read(&mut bytes, None).expect("it is whole");
-            Box::new(Repeat(move || {
+            Box::new(Each::new(buffers, move |out| {
                 out.clear();
-                black_box(&packet).write(&mut out, None).expect("it is small");
-                black_box(&out);
+                black_box(&packet).write(out, None).expect("it is small");
+                black_box(out);
             }))
         } else {
             let packet = v4::Packet::read(&mut bytes, usize::MAX).expect("it is whole");
-            Box::new(Repeat(move || {
+            Box::new(Each::new(buffers, move |out| {
                 out.clear();
-                black_box(&packet).write(&mut out, usize::MAX).expect("it is small");
-                black_box(&out);
+                black_box(&packet).write(out, usize::MAX).expect("it is small");
+                black_box(out);
             }))
         }
     }
 
+    fn client(&self) -> Option<&dyn Client> {
+        Some(self)
+    }
+}
+
+impl Client for Rumqttc {
     fn publish(&self, in_flight: u16) -> Box<dyn Run> {
-        let mut client = Client::new(in_flight);
+        let mut machine = Machine::new(in_flight);
         Box::new(Repeat(move || {
-            client.publish();
-            client.acknowledge();
+            machine.publish();
+            machine.acknowledge();
         }))
     }
 }
 
 /// Of 3.1.1.
-struct Client {
+struct Machine {
     state: MqttState,
     message: v4::Publish,
     out: BytesMut,
@@ -80,18 +82,18 @@ struct Client {
     oldest: u16,
 }
 
-impl Client {
+impl Machine {
     /// One of those in flight is still to come.
     fn new(in_flight: u16) -> Self {
-        let mut client = Self {
+        let mut machine = Self {
             state: MqttState::new(u16::MAX, false),
             message: v4::Publish::from_bytes(TOPIC, QoS::AtLeastOnce, Bytes::from_static(&[b'x'; 64])),
             out: BytesMut::new(),
             input: BytesMut::new(),
             oldest: 1,
         };
-        (1..in_flight).for_each(|_| client.publish());
-        client
+        (1..in_flight).for_each(|_| machine.publish());
+        machine
     }
 
     fn publish(&mut self) {
