@@ -26,6 +26,11 @@ fn seeds_of_round_trip() {
 }
 
 #[test]
+fn seeds_of_faults() {
+    replay("faults", fuzz::faults);
+}
+
+#[test]
 fn seeds_of_topic() {
     replay("topic", fuzz::topic);
 }

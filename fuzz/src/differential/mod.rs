@@ -9,17 +9,6 @@ use mqtt_proto::{v3, v5};
 use tidewire_core::codec::{DecodeError, Decoder, Item, Limits, Mode, Packet};
 use tidewire_core::version::{Role, Version};
 
-/// What MQTT itself allows; the peer knows no other limits.
-const LIMITS: Limits = Limits {
-    maximum_packet_size: u32::MAX,
-    property_bytes_max: u32::MAX,
-    user_properties_max: u16::MAX,
-    filters_max: u16::MAX,
-    topic_bytes_max: u16::MAX,
-    topic_levels_max: u16::MAX,
-    streamed_from: u32::MAX,
-};
-
 /// Both decoders judge one packet; each disagreement falls into a [`Class`].
 ///
 /// The first byte chooses the version, which a CONNECT says itself; then comes a packet, whole.
@@ -86,7 +75,7 @@ fn as_read_by(role: Role, version: Version, packet: &[u8]) -> Result<Vec<u8>, De
     let mut decoder =
         Decoder::new(Mode { role, version: (!is_connect || role == Role::Client).then_some(version) });
     let mut input = packet;
-    match decoder.next(&LIMITS, &mut input)? {
+    match decoder.next(&Limits::NONE, &mut input)? {
         Some(Item::Packet(read)) => {
             let version = if let Packet::Connect(connect) = &read { connect.version } else { version };
             let mut written = vec![];

@@ -2,12 +2,14 @@
 //!
 //! Each function takes bytes as they come and panics where something does not hold.
 mod decode;
+mod faults;
 mod life;
 mod restore;
 mod round_trip;
 mod topic;
 
 pub use decode::decode;
+pub use faults::faults;
 pub use restore::restore;
 pub use round_trip::round_trip;
 pub use topic::topic;
