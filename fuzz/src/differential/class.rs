@@ -46,6 +46,10 @@ classes! {
     ReservedByteOfConnack,
     /// 3.1: the bit of a CONNECT that later had to be zero.
     ReservedFlagOfConnect,
+    /// 3.1: flags of the fixed header that are not used there.
+    UnusedFlags,
+    /// 3.1: the flags of a CONNECT promise more than its remaining length has room for.
+    NothingBehindTheFlags,
     /// 3.x: the failure of a subscription is written as a QoS of 3.
     FailureWrittenAsQoS3,
     /// AUTH without an Authentication Method.
@@ -130,9 +134,18 @@ impl Class {
                 Self::SeveralSubscriptionIdentifiers
             }
             ErrorV5::Common(Error::InvalidConnectFlags(flags))
-                if flags & 1 != 0 && packet.windows(6).any(|name| name == b"MQIsdp") =>
+                if flags & 1 != 0 && is_3_1(version, packet) =>
             {
                 Self::ReservedFlagOfConnect
+            }
+            ErrorV5::Common(Error::InvalidHeader) if is_3_1(version, packet) && packet[0] >> 4 != 3 => {
+                Self::UnusedFlags
+            }
+            ErrorV5::Common(Error::InvalidConnackFlags(_)) if is_3_1(version, packet) => {
+                Self::ReservedByteOfConnack
+            }
+            ErrorV5::Common(Error::IoError(_)) if is_3_1(version, packet) && packet[0] >> 4 == 1 => {
+                Self::NothingBehindTheFlags
             }
             ErrorV5::InvalidPayloadFormat => Self::PayloadNotUtf8,
             ErrorV5::InvalidReasonCode(PacketType::Disconnect, 0x8c) => {
@@ -149,5 +162,13 @@ impl Class {
             9 if !version.is_v5() && packet.contains(&0x80) => Some(Self::FailureWrittenAsQoS3),
             _ => None,
         }
+    }
+}
+
+/// A CONNECT says itself of which version it is.
+fn is_3_1(version: Version, packet: &[u8]) -> bool {
+    match packet[0] >> 4 {
+        1 => packet.windows(6).any(|name| name == b"MQIsdp"),
+        _ => version == Version::V3_1,
     }
 }
