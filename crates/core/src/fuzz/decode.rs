@@ -1,5 +1,5 @@
 //! The decoder, over every way in which a stream can come.
-use super::mode_of;
+use super::{FORGIVING, mode_of};
 use crate::codec::{DecodeError, Decoder, Item, Leniency, Limits, Mode, Packet, Payload, Publish};
 use alloc::format;
 use alloc::string::String;
@@ -29,6 +29,7 @@ pub fn decode(input: &[u8]) {
     let [first, step, streamed_from, stream @ ..] = input else { return };
     let mode = mode_of(*first);
     let base = if first & 8 == 0 { Limits::default() } else { TIGHT };
+    let base = if first & 16 == 0 { base } else { Limits { lenient: FORGIVING, ..base } };
     let limits = Limits { streamed_from: u32::from(*streamed_from).max(1), ..base };
     let whole = read(mode, &limits, [stream]);
     for size in [1, usize::from(*step).max(1), stream.len() / 2 + 1] {

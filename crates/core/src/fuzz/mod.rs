@@ -14,8 +14,11 @@ pub use restore::restore;
 pub use round_trip::round_trip;
 pub use topic::topic;
 
-use crate::codec::Mode;
+use crate::codec::{Leniency, Mode};
 use crate::version::{Role, Version};
+
+/// All that can be forgiven.
+const FORGIVING: Leniency = Leniency { dup_without_qos: true, fixed_header_flags: true };
 
 /// Who reads which version: the low three bits of a byte.
 fn mode_of(byte: u8) -> Mode {

@@ -1,8 +1,8 @@
 //! What was accepted is written, and read again.
-use super::mode_of;
+use super::{FORGIVING, mode_of};
 use crate::codec::{
-    Ack, AckKind, Decoder, Delivery, FilterNamesBuf, Filters, FiltersBuf, Item, Limits, Mode, Packet,
-    Payload, Properties, PropertiesBuf, Publish, PublishHead, TooLarge, encode_ack,
+    Ack, AckKind, Decoder, Delivery, FilterNamesBuf, Filters, FiltersBuf, Item, Leniency, Limits, Mode,
+    Packet, Payload, Properties, PropertiesBuf, Publish, PublishHead, TooLarge, encode_ack,
 };
 use crate::topic::TopicFilter;
 use crate::version::{Role, Version};
@@ -13,14 +13,16 @@ const BEFORE: &[u8] = b"before";
 /// A packet that was read can be written and is read again as the same; in bytes that are the same each time, and
 /// no more than there were; within a limit or not at all.
 ///
-/// The first byte chooses who reads which version, the rest is what they read.
+/// The first byte chooses who reads which version and what they forgive, the rest is what they read.
 pub fn round_trip(input: &[u8]) {
     let [first, stream @ ..] = input else { return };
+    let lenient = if first & 8 == 0 { Leniency::NONE } else { FORGIVING };
+    let limits = Limits { lenient, ..Limits::NONE };
     let mut decoder = Decoder::new(mode_of(*first));
     let mut stream = stream;
     loop {
         let (mode, before) = (decoder.mode(), stream.len());
-        let Ok(Some(Item::Packet(packet))) = decoder.next(&Limits::NONE, &mut stream) else { return };
+        let Ok(Some(Item::Packet(packet))) = decoder.next(&limits, &mut stream) else { return };
         let length = before - stream.len();
         let version = match &packet {
             Packet::Connect(connect) => connect.version,
