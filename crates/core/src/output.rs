@@ -104,6 +104,9 @@ impl Output {
 
     /// Takes over what was encoded before, by a swap when nothing else is there.
     pub fn take(&mut self, pending: &mut Vec<u8>) {
+        if pending.is_empty() {
+            return;
+        }
         if self.is_empty() {
             core::mem::swap(&mut self.small, pending);
             pending.clear();

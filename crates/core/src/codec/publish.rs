@@ -136,7 +136,7 @@ impl PublishHead<'_> {
         let [.., high, low] = self.topic.len().to_be_bytes();
         match u8::try_from(remaining) {
             Ok(remaining @ 0..0x80) => out.extend_from_slice(&[self.first(), remaining, high, low]),
-            _ => self.put_long_header(remaining, out),
+            _ => put_long_header(self.first(), remaining, [high, low], out),
         }
         out.extend_from_slice(self.topic);
         if let Some(packet_id) = self.delivery.packet_id() {
@@ -159,12 +159,6 @@ impl PublishHead<'_> {
         flags | u8::from(self.retain)
     }
 
-    fn put_long_header(&self, remaining: u32, out: &mut Vec<u8>) {
-        out.push(self.first());
-        put_varint(out, remaining);
-        let [.., high, low] = self.topic.len().to_be_bytes();
-        out.extend_from_slice(&[high, low]);
-    }
 
     /// Remaining length and Property Length.
     #[inline]
@@ -217,6 +211,17 @@ impl PublishHead<'_> {
     fn impossible(&self) -> TooLarge {
         let length = self.topic.len().saturating_add(self.payload_len).saturating_add(self.properties.len());
         TooLarge { by: TooLarge::beyond(length, REMAINING_LENGTH_MAX).by.max(1) }
+    }
+}
+
+/// The Fixed Header and the length of the Topic Name, where the remaining length has more than one byte.
+fn put_long_header(first: u8, remaining: u32, [high, low]: [u8; 2], out: &mut Vec<u8>) {
+    // Seven bits each; all but the last have the eighth set.
+    let [a, b, c, d] = [0, 7, 14, 21].map(|shift| (remaining >> shift).to_le_bytes()[0] | 0x80);
+    match varint_len(remaining) {
+        ..=2 => out.extend_from_slice(&[first, a, b & 0x7f, high, low]),
+        3 => out.extend_from_slice(&[first, a, b, c & 0x7f, high, low]),
+        _ => out.extend_from_slice(&[first, a, b, c, d & 0x7f, high, low]),
     }
 }
 
