@@ -93,20 +93,19 @@ impl Outbox {
         }
     }
 
-    /// It has ended.
-    pub(super) fn remove(&mut self, place: u32) -> Option<Outgoing> {
-        let outgoing = self.table.get_mut(place as usize)?.take()?;
+    /// It has ended. Returns its ticket.
+    pub(super) fn remove(&mut self, place: u32) -> Option<Ticket> {
+        let entry = self.table.get_mut(place as usize)?;
+        let outgoing = entry.as_ref()?;
+        let ticket = outgoing.ticket;
         self.bytes -= outgoing.size();
+        *entry = None;
         self.free.push(place);
-        if self.len() == 0 {
+        if self.len() == 0 && self.table.capacity() > KEPT {
             // A burst is over: what it needed is given back.
-            self.table.clear();
-            self.free.clear();
-            self.table.shrink_to(KEPT);
-            self.free.shrink_to(KEPT);
-            self.queue.shrink_to(KEPT);
+            *self = Self::default();
         }
-        Some(outgoing)
+        Some(ticket)
     }
 
     /// All of them, for good.

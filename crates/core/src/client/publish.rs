@@ -82,14 +82,14 @@ impl Client {
 
     /// The only place where a message of the application ends.
     pub(super) fn ended(&mut self, place: u32, stage: Stage) {
-        let Some(outgoing) = self.outbox.remove(place) else { return };
+        let Some(ticket) = self.outbox.remove(place) else { return };
         let count = match stage {
             Stage::Acknowledged(reason) if reason.is_error() => &mut self.stats.refused,
             Stage::Sent | Stage::Acknowledged(_) | Stage::Released(_) => &mut self.stats.delivered,
             Stage::Failed(_) => &mut self.stats.failed,
         };
         *count += 1;
-        self.inbox.push(Event::Progress(outgoing.ticket, stage));
+        self.inbox.push(Event::Progress(ticket, stage));
         self.actions.event();
     }
 

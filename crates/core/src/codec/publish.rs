@@ -159,7 +159,6 @@ impl PublishHead<'_> {
         flags | u8::from(self.retain)
     }
 
-
     /// Remaining length and Property Length.
     #[inline]
     fn lengths(&self, version: Version) -> Option<(u32, u32)> {
