@@ -57,3 +57,16 @@ fn a_connect_is_forgiven_its_flags_as_well_and_who_needed_nothing_is_not_counted
     s.cut(c);
     assert_eq!(s.stats().forgiven, 1);
 }
+
+#[test]
+fn who_says_goodbye_has_been_forgiven_as_well() {
+    let lenient = Leniency { fixed_header_flags: true, ..Leniency::default() };
+    let mut s = Shards::forgiving(1, lenient);
+    let mut bytes = Hello::new("c").bytes();
+    bytes[0] |= 0b0010;
+    let c = s.dial();
+    s.send(c, &bytes);
+    s.send(c, b"\xe0\x00");
+    assert!(!s.is_open(c));
+    assert_eq!(s.stats().forgiven, 1);
+}

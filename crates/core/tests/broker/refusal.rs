@@ -217,3 +217,43 @@ fn a_connect_that_is_not_one_is_answered_in_words_too() {
     assert_eq!(&connack[..5], b"\x20\x46\0\x81\x43");
     assert!(connack.ends_with(b"connect-flag: the reserved flag of CONNECT is set [MQTT-3.1.2-3]"));
 }
+
+/// What is valid and more than is taken here is refused within the Maximum Packet Size that it has said.
+/// [MQTT-3.1.2-24] [MQTT-3.2.2-19]
+#[test]
+fn a_refusal_is_within_the_maximum_packet_size_of_the_connect_that_it_refuses() {
+    let mut s = Shards::new(1);
+    let will = "/".repeat(300);
+    let c = s.greet(&Hello::new("c").maximum_packet_size(20).will(&will, 0));
+    let heard = s.hear_bytes(c);
+    assert!(!heard.is_empty() && heard.len() <= 20, "{}", String::from_utf8_lossy(&heard));
+}
+
+/// It is a Protocol Error, whatever stands in it. [MQTT-3.1.0-2]
+#[test]
+fn a_second_connect_is_a_protocol_error_whatever_it_says() {
+    let level = b"\x10\x0d\x00\x04MQTT\x06\x02\x00\x00\x00\x00\x00".to_vec();
+    let name = b"\x10\x0d\x00\x04mqtt\x05\x02\x00\x00\x00\x00\x00".to_vec();
+    let client_id = b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x01\x01".to_vec();
+    for connect in [level, name, client_id] {
+        let mut s = Shards::new(1);
+        let c = s.connect("c");
+        s.send(c, &connect);
+        assert_eq!(s.hear(c).first().map(String::as_str), Some("DISCONNECT 0x82"), "{connect:x?}");
+    }
+}
+
+/// A bridge of mosquitto sets the upper bit of the level, and does without once it has read a CONNACK of 3.x that
+/// refuses that. (MQTT-3.1.2-2 of 3.1.1)
+#[test]
+fn a_bridge_of_mosquitto_hears_in_its_own_version_that_its_level_is_unknown() {
+    for connect in [
+        &b"\x10\x0d\x00\x04MQTT\x84\x02\x00\x00\x00\x01b"[..],
+        b"\x10\x0f\x00\x06MQIsdp\x83\x02\x00\x00\x00\x01b",
+    ] {
+        let mut s = Shards::new(1);
+        let c = s.dial();
+        s.send(c, connect);
+        assert_eq!(s.hear_bytes(c), [0x20, 2, 0, 1]);
+    }
+}

@@ -188,6 +188,11 @@ impl Host {
         Got::all(&self.received.remove(&id).unwrap_or_default())
     }
 
+    /// The same as it came.
+    pub(crate) fn bytes(&mut self, id: ConnectionId) -> Vec<u8> {
+        self.received.remove(&id).unwrap_or_default()
+    }
+
     pub(crate) fn connect(&mut self, client_id: &str, clean_start: bool) -> ConnectionId {
         let id = self.open();
         self.send(id, &connect(client_id, clean_start));

@@ -42,6 +42,33 @@ fn nothing_is_asserted_before_it_is_durable() {
     }
 }
 
+/// [MQTT-3.14.0-1]
+#[test]
+fn nobody_is_told_goodbye_who_was_not_told_welcome() {
+    let mut host = Host::new();
+    host.prompt = false;
+    let bob = host.open();
+    let mut properties = PropertiesBuf::new();
+    properties.push(Property::SessionExpiryInterval(100));
+    let mut bytes = Vec::new();
+    let connect = Connect {
+        version: Version::V5,
+        clean_start: true,
+        keep_alive: 0,
+        properties: properties.as_properties(),
+        client_id: "bob".into(),
+        will: None,
+        username: None,
+        password: None,
+    };
+    Packet::Connect(connect).encode(Version::V5, u32::MAX, &mut bytes).expect("it is small");
+    bytes.extend(b"\xc1\x00");
+    let _ = host.broker.handle_bytes(host.now, bob, &bytes);
+    host.run();
+    let heard = host.bytes(bob);
+    assert_ne!(heard.first().map(|first| first >> 4), Some(14), "a DISCONNECT without a CONNACK: {heard:x?}");
+}
+
 // verb: handle_journal_failed
 #[test]
 fn a_journal_that_dies_promises_nothing_and_lets_nobody_in() {

@@ -60,6 +60,23 @@ fn in_3_1_the_length_counts_where_the_flags_promise_more() {
     assert!(shown.contains("username: Some(\"u\"), password: None"), "{shown}");
 }
 
+/// "If the Will flag is set, the Will QoS field is mandatory, otherwise its value is disregarded", and so for Will
+/// Retain. (Section 3.1 of 3.1)
+#[test]
+fn in_3_1_what_is_said_of_no_will_is_disregarded() {
+    for flags in ["0a", "12", "1a", "22", "3a"] {
+        accepted(&std::format!("10 10 s:MQIsdp 03 {flags} 000a s:pp"), None, Server);
+    }
+}
+
+/// "The upper 6 bits of this byte are not used in the current version of the protocol." (Section 3.8 of 3.1)
+#[test]
+fn in_3_1_only_the_qos_of_the_subscription_options_is_used() {
+    for options in ["04", "fd", "fe"] {
+        accepted(&std::format!("82 06 0001 s:a {options}"), V3_1, Server);
+    }
+}
+
 #[test]
 fn a_version_is_known_from_connect_on() {
     let stream = bytes("10 0d s:MQTT 05 02 0000 00 0000 30 04 s:a 00 e0 00");
@@ -79,12 +96,11 @@ fn short_forms() {
         }
         accepted("e0 00", version, Server);
     }
-    accepted("40 03 0001 10", V5, Server);
-    accepted("40 04 0001 10 00", V5, Server);
+    accepted("40 03 0001 10", V5, Client);
+    accepted("40 04 0001 10 00", V5, Client);
     accepted("62 03 0001 92", V5, Client);
     accepted("e0 01 04", V5, Server);
     accepted("e0 02 00 00", V5, Client);
-    accepted("f0 00", V5, Server);
     accepted("f0 00", V5, Client);
 }
 

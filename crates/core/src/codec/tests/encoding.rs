@@ -180,3 +180,40 @@ fn filters_are_read_as_they_were_pushed() {
     assert_eq!(names.as_filters().iter().collect::<Vec<_>>(), ["a/+"]);
     assert_eq!((names.as_filters().len(), names.as_filters().is_empty()), (1, false));
 }
+
+#[test]
+fn a_head_with_an_identifier_that_there_is_not_is_no_packet_out_of_step() {
+    for identifiers in [&[1, u32::MAX][..], &[268_435_456], &[0]] {
+        let head = PublishHead { subscription_identifiers: identifiers, ..head("a", &[], 0) };
+        let mut out = Vec::new();
+        let written =
+            std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| head.encode(V5, u32::MAX, &mut out)));
+        let written = written.expect("what a caller says is no reason to panic");
+        let read = read_whole(&out, V5, Client);
+        assert!(written.is_err() || (read.error, read.items.len()) == (None, 1), "{identifiers:?} {out:x?}");
+    }
+}
+
+/// What 5.0 has and an older version has not is left out, but never so that nothing valid is left.
+#[test]
+fn what_an_older_version_cannot_say_is_not_said_wrongly() {
+    let mut alias = PropertiesBuf::new();
+    alias.push(Property::TopicAlias(1));
+    let mut method = PropertiesBuf::new();
+    method.push(Property::AuthenticationMethod("m"));
+    let publish = Packet::Publish(Publish {
+        delivery: Delivery::AtMostOnce,
+        retain: false,
+        topic: "".into(),
+        properties: alias.as_properties(),
+        payload: Payload::Whole(b"payload"),
+    });
+    let auth =
+        Packet::Auth(Auth { reason: ReasonCode::ContinueAuthentication, properties: method.as_properties() });
+    for packet in [publish, auth] {
+        let mut out = Vec::new();
+        let written = packet.encode(V3_1_1, u32::MAX, &mut out);
+        let read = read_whole(&out, V3_1_1, Client);
+        assert!(written.is_err() || read.error.is_none(), "{packet:?} became {out:x?}");
+    }
+}

@@ -59,6 +59,27 @@ fn topic_levels() {
     }
 }
 
+/// A topic of 65,535 bytes has up to 65,536 levels; 256 MB have room for more Topic Filters and User Properties than
+/// 65,535.
+#[test]
+fn without_limits_all_that_the_protocol_allows_is_accepted() {
+    let levels = [bytes("ffff"), std::vec![b'/'; 65_535]].concat();
+    held_to(Limits::NONE, V3_1_1, &packet(0x30, &levels), None);
+    held_to(Limits::NONE, V3_1_1, &packet(0x82, &[bytes("0001"), levels, bytes("00")].concat()), None);
+    let filters = [bytes("0001"), bytes("s:a 00").repeat(65_536)].concat();
+    held_to(Limits::NONE, V3_1_1, &packet(0x82, &filters), None);
+    let properties = bytes("26 0000 0000").repeat(65_536);
+    held_to(Limits::NONE, V5, &packet(0x30, &[bytes("s:a 808014"), properties].concat()), None);
+}
+
+#[test]
+fn the_properties_of_a_connect_and_of_its_will_are_those_of_one_packet() {
+    let connect = packet(0x10, &bytes("s:MQTT 05 06 0000 05 2600000000 0000 05 2600000000 s:t 0000"));
+    let limits = Limits { user_properties_max: 1, ..Limits::NONE };
+    let transcript = read(decoder(None, Server), &limits, [&connect[..]]);
+    assert_eq!(transcript.error, Some(DecodeError::TooManyUserProperties));
+}
+
 #[test]
 fn property_bytes() {
     for (property_bytes_max, refused) in [(6, true), (7, false), (8, false)] {

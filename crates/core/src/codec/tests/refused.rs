@@ -115,6 +115,16 @@ rules! {
         V5, Client, 0xe0 "04" => ReasonCode(0x04), 0x82;
         V5, Client, 0xf0 "19 05 15 s:mm" => ReasonCode(0x19), 0x82;
     }
+    // Table 3-11: Success is sent by the server. [MQTT-3.15.2-1]
+    a_client_does_not_say_that_authentication_has_succeeded {
+        V5, Server, 0xf0 "" => ReasonCode(0x00), 0x82;
+        V5, Server, 0xf0 "00 05 15 s:mm" => ReasonCode(0x00), 0x82;
+    }
+    // "This is sent only by the Server." (Sections 3.4.2.1, 3.5.2.1)
+    a_client_does_not_say_that_nobody_subscribes {
+        V5, Server, 0x40 "0001 10" => ReasonCode(0x10), 0x82;
+        V5, Server, 0x50 "0001 10 00" => ReasonCode(0x10), 0x82;
+    }
     protocol_name_and_level {
         None, Server, 0x10 "s:MQT 04 02 0000 0000" => ProtocolName, 0x84;
         None, Server, 0x10 "s:mqtt 04 02 0000 0000" => ProtocolName, 0x84;

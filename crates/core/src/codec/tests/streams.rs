@@ -170,3 +170,26 @@ fn a_client_says_the_version() {
 fn nothing_is_nothing() {
     assert_eq!(read(decoder(V5, Server), &Limits::NONE, [&b""[..]; 3]), Transcript::default());
 }
+
+/// How often the memory for what is unfinished was asked for anew.
+fn growths(limits: &Limits, packet: &[u8]) -> usize {
+    let mut decoder = decoder(V5, Server);
+    let mut sizes = Vec::new();
+    for mut piece in packet.chunks(1) {
+        decoder.next(limits, &mut piece).unwrap();
+        sizes.push(decoder.held());
+    }
+    sizes.dedup();
+    sizes.len()
+}
+
+/// Whoever grows by a constant copies what came again and again.
+#[test]
+fn a_head_in_pieces_is_collected_by_doubling() {
+    let packet = packet(0x30, &[bytes("fff0"), std::vec![b'a'; 0xfff0], std::vec![0; 70_000]].concat());
+    let whole = Limits { streamed_from: u32::MAX, ..Limits::NONE };
+    let streamed = Limits { streamed_from: 65_536, ..Limits::NONE };
+    let (whole, streamed) = (growths(&whole, &packet), growths(&streamed, &packet));
+    assert!(whole < 30, "{whole}");
+    assert!(streamed < 30, "{streamed}");
+}
