@@ -120,7 +120,12 @@ impl Reader {
     fn decode_all(&mut self, look: impl Fn(&Packet<'_>)) -> usize {
         let mut input = &self.buffer[..];
         let mut count = 0;
+        // A connection has one CONNECT, so each needs a decoder of its own.
+        let is_connect = self.buffer.first() == Some(&0x10);
         loop {
+            if is_connect {
+                self.decoder = Decoder::new(Mode { role: Role::Server, version: None });
+            }
             // Looked at where it is: to move it would cost more than to decode a PUBACK.
             let next = self.decoder.next(&self.limits, &mut input);
             match black_box(&next) {

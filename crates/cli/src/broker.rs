@@ -41,8 +41,10 @@ pub(crate) struct Arguments {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Fault {
     /// DUP in a PUBLISH with QoS 0 [MQTT-3.3.1-2]
+    #[value(name = "dup_without_qos")]
     DupWithoutQos,
     /// Flags in the fixed header that the packet does not have [MQTT-2.1.3-1]
+    #[value(name = "fixed_header_flags")]
     FixedHeaderFlags,
 }
 

@@ -26,7 +26,10 @@ impl fmt::Display for TextError {
 
 impl core::error::Error for TextError {}
 
-/// A UTF-8 Encoded String of a packet, checked when it was read.
+/// A UTF-8 Encoded String of a packet.
+///
+/// One that was read has been checked. One that is made of a `str` is taken as it is: it is UTF-8, and that it has
+/// no U+0000 is for the caller to see to.
 ///
 /// Most texts are compared, hashed and forwarded, and for that their bytes do. To make a `str` of them would check
 /// them once more, and for a small PUBLISH that is more work than all the rest of decoding it; so that is done

@@ -223,21 +223,21 @@ pub fn share(filter: &str) -> Option<(&str, &str)> {
 }
 
 /// Checks that there are at most `max` levels.
-pub fn check_levels(topic: &str, max: u16) -> Result<(), TopicError> {
+pub fn check_levels(topic: &str, max: u32) -> Result<(), TopicError> {
     validate_levels(topic.as_bytes(), max)
 }
 
 /// [`check_levels`] for bytes.
 #[inline]
-pub(crate) fn validate_levels(topic: &[u8], max: u16) -> Result<(), TopicError> {
+pub(crate) fn validate_levels(topic: &[u8], max: u32) -> Result<(), TopicError> {
     // As many levels as bytes and one more: short ones need not be counted.
-    if topic.len() < usize::from(max) { Ok(()) } else { count_levels(topic, max) }
+    if topic.len() < max as usize { Ok(()) } else { count_levels(topic, max) }
 }
 
 #[cold]
-fn count_levels(topic: &[u8], max: u16) -> Result<(), TopicError> {
+fn count_levels(topic: &[u8], max: u32) -> Result<(), TopicError> {
     let separators = topic.iter().filter(|byte| **byte == b'/').count();
-    if separators < usize::from(max) { Ok(()) } else { Err(TopicError::TooManyLevels) }
+    if separators < max as usize { Ok(()) } else { Err(TopicError::TooManyLevels) }
 }
 
 /// Does the Topic Filter match the Topic Name? Byte by byte, nothing is normalised. [MQTT-4.7.3-4]

@@ -43,10 +43,10 @@ pub(super) fn decode_limits(limits: &Limits, lenient: Leniency) -> codec::Limits
     codec::Limits {
         maximum_packet_size: limits.packet_bytes,
         property_bytes_max: limits.property_bytes,
-        user_properties_max: u16::try_from(limits.user_properties).unwrap_or(u16::MAX),
-        filters_max: u16::try_from(limits.filters_per_packet).unwrap_or(u16::MAX),
+        user_properties_max: limits.user_properties,
+        filters_max: limits.filters_per_packet,
         topic_bytes_max: limits.topic_bytes,
-        topic_levels_max: u16::try_from(limits.topic_levels).unwrap_or(u16::MAX),
+        topic_levels_max: limits.topic_levels,
         streamed_from: u32::try_from(LARGE).unwrap_or(u32::MAX),
         lenient,
     }

@@ -236,7 +236,7 @@ pub(super) struct Connections {
     free: Vec<u32>,
     #[expect(clippy::vec_box, reason = "what is pooled is the box")]
     pool: Vec<Box<Lane>>,
-    /// How many are gone that were [forgiven](Decoder::forgave) something.
+    /// How many were [forgiven](Decoder::forgave) something.
     pub(super) forgiven: u64,
 }
 
@@ -254,18 +254,12 @@ impl Connections {
     /// Forgets it. A later event about it will find nothing.
     pub(super) fn free(&mut self, id: ConnectionId) {
         self.recycle(id.index);
-        self.drop_decoder(id.index);
         let connection = &mut self.table[id.index];
+        connection.decoder = Decoder::default();
         connection.lane = None;
         connection.state = State::Free;
         connection.generation = connection.generation.wrapping_add(1);
         self.free.push(id.index);
-    }
-
-    /// Nothing that it sends is looked at any more.
-    pub(super) fn drop_decoder(&mut self, index: u32) {
-        let decoder = core::mem::take(&mut self.table[index].decoder);
-        self.forgiven += u64::from(decoder.forgave());
     }
 
     /// If it is still the one that the id names.

@@ -1,13 +1,13 @@
 //! Ends: of connections, and of sessions.
-use super::connection::{NONE, State};
-use super::fault::{Fault, in_disconnect, put};
+use super::connection::{Flags, NONE, State};
+use super::fault::{Fault, in_connack, in_disconnect, put};
 use super::ledger::{Fate, Reason};
 use super::policy::Denial;
 use super::session::NEVER;
 use super::timers::Key;
 use super::timing::Kind;
 use super::{Action, Broker, CloseCause, Event};
-use crate::codec::{DecodeError, Disconnect, Packet};
+use crate::codec::{Connack, DecodeError, Decoder, Disconnect, Packet};
 use crate::id::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -47,7 +47,12 @@ impl Broker {
                 self.refuse_version(now, index, *level);
             }
             _ if refused || ((known || spoken) && self.connections[index].version().is_v5()) => {
-                let _done = self.refuse(now, index, &fault.denial());
+                let mut denial = fault.denial();
+                // What it takes is not known. [MQTT-3.2.2-19]
+                if self.connections[index].flags.has(Flags::TERSE) {
+                    denial.told = None;
+                }
+                let _done = self.refuse(now, index, &denial);
             }
             _ => {
                 let id = self.connections.id(index);
@@ -59,9 +64,11 @@ impl Broker {
 
     /// The client speaks a version that we don't: it hears so in the form of the nearest that we do.
     /// [MQTT-3.1.2-2]
+    ///
+    /// A bridge of mosquitto sets the highest bit, and tries again without if it understands the answer.
     fn refuse_version(&mut self, now: Instant, index: u32, level: u8) {
         let refusal: &[u8] =
-            if level < Version::V5.level() { &[0x20, 2, 0, 1] } else { &[0x20, 3, 0, 0x84, 0] };
+            if level & 0x7f < Version::V5.level() { &[0x20, 2, 0, 1] } else { &[0x20, 3, 0, 0x84, 0] };
         self.connections.lane(index).out.extend_from_slice(refusal);
         let id = self.connections.id(index);
         self.event(Event::Refused { id, reason: ReasonCode::UnsupportedProtocolVersion });
@@ -71,12 +78,19 @@ impl Broker {
     /// The last packet on a connection, where its version has one, and the close. [MQTT-4.13.1-1]
     pub(super) fn farewell(&mut self, now: Instant, index: u32, why: &Denial) {
         let id = self.connections.id(index);
-        if self.connections[index].version() == Version::V5 {
-            let session = self.connections[index].session;
+        let connection = &self.connections[index];
+        if connection.version() == Version::V5 {
+            let (session, greeted) = (connection.session, connection.flags.has(Flags::GREETED));
             let limit = if session == NONE { u32::MAX } else { self.sessions[session].maximum_packet_size };
-            let (reason, words) = (in_disconnect(why.reason), why.words());
+            let words = why.words();
             put(&mut self.connections.lane(index).out, Version::V5, limit, &words, |properties| {
-                Packet::Disconnect(Disconnect { reason, properties })
+                // Nothing comes before CONNACK; where that still waits, it says why. [MQTT-3.14.0-1]
+                if greeted {
+                    Packet::Disconnect(Disconnect { reason: in_disconnect(why.reason), properties })
+                } else {
+                    let reason = in_connack(why.reason);
+                    Packet::Connack(Connack { session_present: false, reason, properties })
+                }
             });
         }
         self.event(Event::Disconnected { id, reason: why.reason });
@@ -91,8 +105,8 @@ impl Broker {
         let id = self.connections.id(index);
         self.drop_question(id);
         self.uncharge(index);
-        self.connections.drop_decoder(index);
         let connection = &mut self.connections[index];
+        connection.decoder = Decoder::default();
         connection.state = State::Closing;
         connection.heard = now;
         if let Some(lane) = connection.lane.as_deref_mut() {

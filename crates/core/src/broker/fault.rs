@@ -11,8 +11,6 @@ use alloc::vec::Vec;
 pub(super) enum Fault {
     /// The bytes are not MQTT.
     Decode(DecodeError),
-    /// A second CONNECT. [MQTT-3.1.0-2]
-    SecondConnect,
     /// A packet that may not come now, such as AUTH without a method. (Section 4.13)
     Unexpected,
     /// AUTH with another method than CONNECT, or with a wrong Reason Code. [MQTT-4.12.0-5]
@@ -44,7 +42,7 @@ impl Fault {
     pub(super) fn reason(&self) -> ReasonCode {
         match self {
             Self::Decode(error) => error.reason(),
-            Self::SecondConnect | Self::Unexpected | Self::SessionExpiry => ReasonCode::ProtocolError,
+            Self::Unexpected | Self::SessionExpiry => ReasonCode::ProtocolError,
             Self::AuthenticationMethod => ReasonCode::BadAuthenticationMethod,
             Self::ReceiveMaximum => ReasonCode::ReceiveMaximumExceeded,
             Self::TopicAlias => ReasonCode::TopicAliasInvalid,

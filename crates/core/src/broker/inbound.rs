@@ -31,7 +31,9 @@ impl Broker {
         }
         let mut decoder = core::mem::take(&mut connection.decoder);
         let mut rest = bytes;
+        let forgiven = decoder.forgave();
         let (result, packets) = self.decode(now, id, &mut decoder, &mut rest);
+        self.connections.forgiven += u64::from(decoder.forgave() && !forgiven);
         if self.connections.get(id).is_none() {
             return Input::Done;
         }
@@ -73,7 +75,11 @@ impl Broker {
                 Ok(None) => return (Ok(Input::More), packets),
                 Err(error) => {
                     let error = *error;
-                    self.connections[id.index].spoken = decoder.mode().version;
+                    let connection = &mut self.connections[id.index];
+                    connection.spoken = decoder.mode().version;
+                    if decoder.may_be_limited() {
+                        connection.flags.set(Flags::TERSE);
+                    }
                     return (Err(error.into()), packets);
                 }
             };
@@ -109,7 +115,6 @@ impl Broker {
                 self.on_disconnect(now, index, disconnect)?;
                 return Ok(Input::Done);
             }
-            Packet::Connect(_) => return Err(Fault::SecondConnect),
             // AUTH: whoever is in stays in until the credential ends; nobody can authenticate again yet.
             _ => return Err(Fault::Unexpected),
         }
@@ -124,7 +129,6 @@ impl Broker {
                 self.connections[index].spoken = Some(connect.version);
                 self.on_connect(now, index, connect)
             }
-            Packet::Connect(_) => Err(Fault::SecondConnect),
             Packet::Auth(auth) if greeted => self.on_auth(now, index, auth),
             Packet::Disconnect(_) if greeted => {
                 self.close(now, index);

@@ -314,7 +314,7 @@ fn send_once(depot: &mut Depot, now: Instant, entry: Entry, taker: &Taker, out: 
         Some(fate) => fate,
         None => match put(depot, now, entry, Delivery::AtMostOnce, taker, out) {
             Ok(()) => Fate::Delivered,
-            Err(crate::codec::TooLarge { .. }) => Fate::Dropped(Reason::TooLarge),
+            Err(_) => Fate::Dropped(Reason::TooLarge),
         },
     };
     depot.end(entry, taker.who, Fate::Queued, fate);
@@ -396,7 +396,7 @@ fn put(
     delivery: Delivery,
     taker: &Taker,
     out: &mut Output,
-) -> Result<(), crate::codec::TooLarge> {
+) -> Result<(), crate::codec::EncodeError> {
     let mut one = [0];
     let head = head(depot, now, entry, delivery, &mut one);
     match depot.stored(entry).content {

@@ -46,7 +46,7 @@ pub struct Stats {
     pub messages: u64,
     /// Bytes of unfinished input.
     pub incomplete_bytes: u64,
-    /// Connections that have ended and were forgiven a fault, as [`Config::lenient`](super::Config) allows.
+    /// Connections that were forgiven a fault, as [`Config::lenient`](super::Config) allows.
     pub forgiven: u64,
     /// Questions without an answer.
     pub questions: u64,

@@ -57,10 +57,8 @@ impl Client {
         // Nothing is a fault of the server that we have not announced.
         let limits = Limits {
             maximum_packet_size: self.config.maximum_packet_size,
-            property_bytes_max: u32::MAX,
-            user_properties_max: u16::MAX,
-            topic_levels_max: u16::MAX,
-            ..Limits::default()
+            streamed_from: Limits::default().streamed_from,
+            ..Limits::NONE
         };
         loop {
             let item = match decoder.next(&limits, rest) {

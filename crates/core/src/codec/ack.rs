@@ -3,10 +3,10 @@ use super::encode::put_properties;
 use super::primitives::{byte, end, packet_id};
 use super::properties::{self, place};
 use super::write::packet;
-use super::{Ack, Context, DecodeError, Packet, Properties, TooLarge};
+use super::{Ack, Context, DecodeError, EncodeError, Packet, Properties};
 use crate::id::PacketId;
 use crate::reason::ReasonCode;
-use crate::version::Version;
+use crate::version::{Role, Version};
 use alloc::vec::Vec;
 
 /// Which of the four.
@@ -86,9 +86,13 @@ fn decode_reason<'a>(
         properties::decode(place::ACK, context.limits, &mut rest)?
     };
     end(rest)?;
-    match ReasonCode::from_byte(reason).filter(|reason| kind.has(*reason)) {
-        Some(reason) => Ok(Ack { packet_id, reason, properties }),
-        None => Err(DecodeError::ReasonCode(reason)),
+    match ReasonCode::from_byte(reason) {
+        // Only a server knows who subscribes. (Sections 3.4.2.1, 3.5.2.1)
+        Some(ReasonCode::NoMatchingSubscribers) if context.role == Role::Server => {
+            Err(DecodeError::ReasonCode(reason))
+        }
+        Some(reason) if kind.has(reason) => Ok(Ack { packet_id, reason, properties }),
+        _ => Err(DecodeError::ReasonCode(reason)),
     }
 }
 
@@ -98,7 +102,7 @@ pub(super) fn encode(
     version: Version,
     limit: u32,
     out: &mut Vec<u8>,
-) -> Result<(), TooLarge> {
+) -> Result<(), EncodeError> {
     packet(out, kind as u8, limit, |out| {
         out.extend_from_slice(&ack.packet_id.get().to_be_bytes());
         if version.is_v5() && !(ack.reason == ReasonCode::Success && ack.properties.is_empty()) {

@@ -58,14 +58,16 @@ catalogue! {
          was longer than its remaining length.";
     ReservedFlags, SERVER_3_1_1, b"\x41" =>
         "Send the flags that section 2.1.3 lists: 0010 for PUBREL, SUBSCRIBE and UNSUBSCRIBE, 0000 for all others \
-         but PUBLISH. The leniency `fixed_header_flags` lets such clients in.";
+         but PUBLISH. `--lenient fixed_header_flags` lets such clients in.";
     RemainingLength, SERVER_5, b"\xc0\x80\x00" =>
         "Write the remaining length in as few bytes as it needs, and in four at most.";
     PacketTooLarge, SERVER_3_1_1, b"\x30\x3f" =>
         "Send packets within the Maximum Packet Size that CONNACK told, or raise the limit `packet_bytes` \
          (`connect_bytes` for CONNECT).";
     ConnectExpected, SERVER, b"\x20" =>
-        "Send CONNECT first, and wait for CONNACK.";
+        "Send CONNECT first; a client that does not wait for CONNACK sends it first all the same.";
+    SecondConnect, SERVER_5, b"\x10" =>
+        "Open another connection for another CONNECT.";
     UnexpectedPacket, SERVER_5, b"\x20" =>
         "Send only the packets that table 2-1 has for this side. Perhaps a server was connected to a server.";
     Truncated, SERVER_3_1_1, b"\x30\x00" =>
@@ -200,6 +202,6 @@ catalogue! {
     AuthenticationDataWithoutMethod, SERVER,
         b"\x10\x10\x00\x04\x4d\x51\x54\x54\x05\x00\x00\x00\x03\x16\x00\x00\x00\x00" =>
         "Send the Authentication Method that the data belongs to.";
-    AuthenticationMethodMissing, SERVER_5, b"\xf0\x02\x00\x00" =>
+    AuthenticationMethodMissing, SERVER_5, b"\xf0\x02\x18\x00" =>
         "Send the Authentication Method of CONNECT with each AUTH.";
 }

@@ -2,7 +2,7 @@
 use super::encode::put_properties;
 use super::primitives::{byte, end};
 use super::properties::{self, place};
-use super::{Connack, Context, DecodeError, Properties, TooLarge};
+use super::{Connack, Context, DecodeError, EncodeError, Properties};
 use crate::reason::ReasonCode;
 use crate::version::Version;
 use alloc::vec::Vec;
@@ -82,7 +82,7 @@ fn return_code(reason: ReasonCode) -> u8 {
     }
 }
 
-pub(super) fn encode(connack: &Connack<'_>, version: Version, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+pub(super) fn encode(connack: &Connack<'_>, version: Version, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     // 3.1 has no Session Present: its byte is reserved.
     out.push(u8::from(connack.session_present && version > Version::V3_1));
     out.push(if version.is_v5() { connack.reason.byte() } else { return_code(connack.reason) });

@@ -1,10 +1,10 @@
 //! CONNECT. (Section 3.1)
 use super::encode::put_properties;
 use super::fixed_header::are_flags_fine;
-use super::primitives::{binary, byte, end, two_byte_integer};
-use super::properties::{self, Places, place};
+use super::primitives::{binary, byte, bytes, end, two_byte_integer, variable_byte_integer};
+use super::properties::{self, place};
 use super::write::put_binary;
-use super::{Connect, DecodeError, Leniency, Limits, Properties, TooLarge, Will, publish};
+use super::{Connect, DecodeError, EncodeError, Leniency, Limits, Properties, Will, publish};
 use crate::qos::QoS;
 use crate::text::{self, Text};
 use crate::version::Version;
@@ -18,6 +18,9 @@ const WILL_RETAIN: u8 = 1 << 5;
 const PASSWORD: u8 = 1 << 6;
 const USER_NAME: u8 = 1 << 7;
 
+const MAXIMUM_PACKET_SIZE: u8 = 0x27;
+const USER_PROPERTY: u8 = 0x26;
+
 #[inline(always)]
 pub(super) fn decode<'a>(
     limits: &Limits,
@@ -29,10 +32,14 @@ pub(super) fn decode<'a>(
     let flags = byte(&mut body)?;
     check_flags(flags, version)?;
     let keep_alive = two_byte_integer(&mut body)?;
-    let properties = properties_of(place::CONNECT, version, limits, &mut body)?;
+    let properties = properties::decode_in(version, place::CONNECT, limits, &mut body)?;
     // [MQTT-3.1.3-1]
     let client_id = text::check_name(binary(&mut body)?).map_err(DecodeError::ClientId)?;
-    let will = if flags & WILL != 0 { Some(will(flags, version, limits, &mut body)?) } else { None };
+    let will = if flags & WILL != 0 {
+        Some(will(flags, version, &left_of(limits, properties), &mut body)?)
+    } else {
+        None
+    };
     // In 3.1 the remaining length takes precedence over these two flags. (Section 3.1 of 3.1)
     let is_there = |flag, body: &[u8]| flags & flag != 0 && !(version == Version::V3_1 && body.is_empty());
     let username = if is_there(USER_NAME, body) { Some(user_name(&mut body)?) } else { None };
@@ -59,6 +66,18 @@ pub(super) fn version(mut body: &[u8]) -> Result<Version, DecodeError> {
     protocol(&mut body)
 }
 
+/// Is it known of a CONNECT with whatever fault that it names no Maximum Packet Size?
+pub(super) fn takes_any_size(body: &[u8]) -> bool {
+    properties_in(body).is_some_and(|encoded| !properties::may_have(MAXIMUM_PACKET_SIZE, encoded))
+}
+
+fn properties_in(mut body: &[u8]) -> Option<&[u8]> {
+    let version = protocol(&mut body).ok()?;
+    let _flags_and_keep_alive = bytes(&mut body, 3).ok()?;
+    let length = if version.is_v5() { variable_byte_integer(&mut body).ok()? } else { 0 };
+    bytes(&mut body, length as usize).ok()
+}
+
 /// Protocol Name and Protocol Level. [MQTT-3.1.2-1] [MQTT-3.1.2-2]
 fn protocol(body: &mut &[u8]) -> Result<Version, DecodeError> {
     let name = binary(body)?;
@@ -78,11 +97,12 @@ fn check_flags(flags: u8, version: Version) -> Result<(), DecodeError> {
     if flags & RESERVED != 0 && version > Version::V3_1 {
         return Err(DecodeError::ConnectFlag);
     }
-    // [MQTT-3.1.2-7] [MQTT-3.1.2-8] [MQTT-3.1.2-13]
-    if flags & WILL == 0 && flags & (WILL_QOS | WILL_RETAIN) != 0 {
+    // [MQTT-3.1.2-11] [MQTT-3.1.2-13] 3.1 disregards them.
+    if flags & WILL == 0 && flags & (WILL_QOS | WILL_RETAIN) != 0 && version > Version::V3_1 {
         return Err(DecodeError::WillFlags);
     }
-    if flags & WILL_QOS == WILL_QOS {
+    // [MQTT-3.1.2-12]
+    if flags & WILL != 0 && flags & WILL_QOS == WILL_QOS {
         return Err(DecodeError::WillQoS);
     }
     // [MQTT-3.1.2-22] of 3.1.1; 5.0 has lifted it.
@@ -97,6 +117,17 @@ fn user_name<'a>(body: &mut &'a [u8]) -> Result<Text<'a>, DecodeError> {
     text::check_name(binary(body)?).map_err(DecodeError::Text)
 }
 
+/// What a packet's properties leave of its limits to those of its Will.
+fn left_of(limits: &Limits, properties: Properties<'_>) -> Limits {
+    let bytes = u32::try_from(properties.as_bytes().len()).unwrap_or(u32::MAX);
+    let user = properties.count(USER_PROPERTY);
+    Limits {
+        property_bytes_max: limits.property_bytes_max.saturating_sub(bytes),
+        user_properties_max: limits.user_properties_max.saturating_sub(user),
+        ..*limits
+    }
+}
+
 /// [MQTT-3.1.2-9] [MQTT-3.1.3-11]
 fn will<'a>(
     flags: u8,
@@ -105,22 +136,13 @@ fn will<'a>(
     body: &mut &'a [u8],
 ) -> Result<Will<'a>, DecodeError> {
     let qos = QoS::from_bits((flags & WILL_QOS) >> 3).ok_or(DecodeError::WillQoS)?;
-    let properties = properties_of(place::WILL, version, limits, body)?;
+    let properties = properties::decode_in(version, place::WILL, limits, body)?;
     let topic = publish::name(binary(body)?, limits)?;
     let payload = binary(body)?;
     Ok(Will { topic, payload, qos, retain: flags & WILL_RETAIN != 0, properties })
 }
 
-fn properties_of<'a>(
-    place: Places,
-    version: Version,
-    limits: &Limits,
-    body: &mut &'a [u8],
-) -> Result<Properties<'a>, DecodeError> {
-    if version.is_v5() { properties::decode(place, limits, body) } else { Ok(Properties::default()) }
-}
-
-pub(super) fn encode(connect: &Connect<'_>, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+pub(super) fn encode(connect: &Connect<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let version = connect.version;
     put_binary(out, if version == Version::V3_1 { b"MQIsdp" } else { b"MQTT" })?;
     out.extend_from_slice(&[version.level(), flags(connect)]);

@@ -1,5 +1,5 @@
 //! Cuts a byte stream into packets.
-use super::fixed_header::{Extent, as_it_must_be, check_first, extent, first};
+use super::fixed_header::{Extent, Told, as_it_must_be, check_first, extent, first};
 use super::primitives::end;
 use super::{
     AckKind, Context, DecodeError, Item, Packet, Payload, Publish, ack, connack, connect, disconnect,
@@ -32,6 +32,8 @@ struct Stream {
     /// Nothing will be decoded any more.
     failed: Option<DecodeError>,
     forgave: bool,
+    /// A CONNECT was refused before its Maximum Packet Size was known, if it has one.
+    may_be_limited: bool,
 }
 
 /// What lies between two calls.
@@ -64,13 +66,13 @@ pub struct Limits {
     /// The greatest Property Length.
     pub property_bytes_max: u32,
     /// How many User Properties a packet may have.
-    pub user_properties_max: u16,
+    pub user_properties_max: u32,
     /// How many Topic Filters a packet may have.
-    pub filters_max: u16,
+    pub filters_max: u32,
     /// The longest Topic Name and Topic Filter.
     pub topic_bytes_max: u16,
     /// The most levels of a Topic Name or Topic Filter.
-    pub topic_levels_max: u16,
+    pub topic_levels_max: u32,
     /// The payload length from which a PUBLISH comes as `Head` and `Body`; `u32::MAX` for never.
     pub streamed_from: u32,
     /// What is accepted beyond the standard.
@@ -98,10 +100,10 @@ impl Limits {
     pub const NONE: Self = Self {
         maximum_packet_size: u32::MAX,
         property_bytes_max: u32::MAX,
-        user_properties_max: u16::MAX,
-        filters_max: u16::MAX,
+        user_properties_max: u32::MAX,
+        filters_max: u32::MAX,
         topic_bytes_max: u16::MAX,
-        topic_levels_max: u16::MAX,
+        topic_levels_max: u32::MAX,
         streamed_from: u32::MAX,
         lenient: Leniency::NONE,
     };
@@ -141,6 +143,12 @@ impl Decoder {
     /// Was there something that only the [`Leniency`] of the limits let pass?
     pub fn forgave(&self) -> bool {
         self.stream.forgave
+    }
+
+    /// Was a CONNECT refused that may have named a Maximum Packet Size? Then nobody knows it.
+    #[cfg(feature = "broker")]
+    pub(crate) fn may_be_limited(&self) -> bool {
+        self.stream.may_be_limited
     }
 
     /// How many bytes of memory are held for what is unfinished.
@@ -213,7 +221,7 @@ impl Decoder {
             return fail(failed, error);
         }
         let extent = match extent(input, *mode, limits) {
-            Ok(Some(extent)) if extent.end <= input.len() => extent,
+            Ok(Told::All(extent)) if extent.end <= input.len() => extent,
             Ok(extent) => {
                 let bytes = begin(input, extent);
                 self.pending = Some(Box::new(Pending { bytes, ..Pending::default() }));
@@ -279,10 +287,14 @@ fn fail<'a>(failed: &mut Option<DecodeError>, error: DecodeError) -> Result<Opti
 }
 
 /// Takes all of `input`, the beginning of a packet whose end, if it is known, is not there.
-fn begin(input: &mut &[u8], extent: Option<Extent>) -> Vec<u8> {
+fn begin(input: &mut &[u8], extent: Told<Extent>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let all = core::mem::take(input);
-    reserve(&mut bytes, all.len(), extent.map_or(HEADER, |extent| extent.end));
+    let likely = match extent {
+        Told::All(extent) => extent.end,
+        Told::Needs(end) => end.max(HEADER),
+    };
+    reserve(&mut bytes, all.len(), likely);
     bytes.extend_from_slice(all);
     bytes
 }
@@ -295,17 +307,17 @@ fn fill(
     input: &mut &[u8],
 ) -> Result<Option<Extent>, DecodeError> {
     loop {
-        let (missing, likely) = match extent(bytes, mode, limits)? {
-            Some(extent) if extent.end == bytes.len() => return Ok(Some(extent)),
-            Some(extent) => (extent.end - bytes.len(), extent.end - bytes.len()),
-            // The Fixed Header, and what else tells the length of a head, comes byte by byte.
-            None => (1, HEADER),
+        let end = match extent(bytes, mode, limits)? {
+            Told::All(extent) if extent.end == bytes.len() => return Ok(Some(extent)),
+            Told::All(extent) => extent.end,
+            Told::Needs(end) => end,
         };
+        let missing = end - bytes.len();
         let (more, rest) = input.split_at(missing.min(input.len()));
         if more.is_empty() {
             return Ok(None);
         }
-        reserve(bytes, more.len(), likely);
+        reserve(bytes, more.len(), missing.max(HEADER));
         bytes.extend_from_slice(more);
         *input = rest;
     }
@@ -341,10 +353,10 @@ fn decode<'p>(
 ) -> Result<Option<Item<'p>>, DecodeError> {
     let (header, body) = packet.split_at(extent.body);
     let first = as_it_must_be(header[0]);
-    let (Some(version), true) = (stream.mode.version, first != first::CONNECT) else {
+    let Some(version) = stream.mode.version else {
         return decode_connect(stream, limits, header, body);
     };
-    let Stream { mode, failed, forgave } = stream;
+    let Stream { mode, failed, forgave, .. } = stream;
     *forgave |= first != header[0] && check_first(header[0], *mode, Leniency::NONE).is_err();
     let context = Context { role: mode.role, version, limits };
     if is_common(first) {
@@ -394,15 +406,16 @@ fn decode_connect<'p>(
 ) -> Result<Option<Item<'p>>, DecodeError> {
     match connect::decode(limits, header, body) {
         Ok(connect) => {
-            stream.mode.version.get_or_insert(connect.version);
+            stream.mode.version = Some(connect.version);
             stream.forgave |= header[0] != first::CONNECT && connect.version > Version::V3_1;
             Ok(Some(Item::Packet(Packet::Connect(connect))))
         }
         Err(error) => {
             // Whoever refuses it has to say so in the words of its version.
             if let Ok(version) = connect::version(body) {
-                stream.mode.version.get_or_insert(version);
+                stream.mode.version = Some(version);
             }
+            stream.may_be_limited = !connect::takes_any_size(body);
             fail(&mut stream.failed, error)
         }
     }

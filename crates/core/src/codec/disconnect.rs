@@ -2,7 +2,7 @@
 use super::encode::put_properties;
 use super::primitives::{byte, end};
 use super::properties::{self, place};
-use super::{Auth, Context, DecodeError, Disconnect, Properties, TooLarge};
+use super::{Auth, Context, DecodeError, Disconnect, EncodeError, Properties};
 use crate::reason::ReasonCode;
 use crate::version::{Role, Version};
 use alloc::vec::Vec;
@@ -74,20 +74,28 @@ pub(crate) fn is_disconnect(reason: ReasonCode, role: Role) -> bool {
 
 pub(super) fn decode_auth<'a>(context: Context<'_>, mut body: &'a [u8]) -> Result<Auth<'a>, DecodeError> {
     if body.is_empty() {
-        return Ok(Auth { reason: ReasonCode::Success, properties: Properties::default() });
+        let reason = auth_reason(0, context.role)?;
+        return Ok(Auth { reason, properties: Properties::default() });
     }
     let code = byte(&mut body)?;
     let properties = properties::decode(place::AUTH, context.limits, &mut body)?;
     end(body)?;
-    let reason = match ReasonCode::from_byte(code) {
-        Some(reason @ (ReasonCode::Success | ReasonCode::ContinueAuthentication)) => reason,
-        Some(reason @ ReasonCode::ReAuthenticate) if context.role == Role::Server => reason,
-        _ => return Err(DecodeError::ReasonCode(code)), // [MQTT-3.15.2-1]
-    };
+    let reason = auth_reason(code, context.role)?;
     if !properties.has(0x15) {
         return Err(DecodeError::AuthenticationMethodMissing);
     }
     Ok(Auth { reason, properties })
+}
+
+/// The server says that it has succeeded, the client that it begins anew. [MQTT-3.15.2-1]
+fn auth_reason(code: u8, role: Role) -> Result<ReasonCode, DecodeError> {
+    use ReasonCode::{ContinueAuthentication, ReAuthenticate, Success};
+    match (ReasonCode::from_byte(code), role) {
+        (Some(reason @ ContinueAuthentication), _)
+        | (Some(reason @ Success), Role::Client)
+        | (Some(reason @ ReAuthenticate), Role::Server) => Ok(reason),
+        _ => Err(DecodeError::ReasonCode(code)),
+    }
 }
 
 /// Before 5.0 there is nothing to say but goodbye.
@@ -95,7 +103,7 @@ pub(super) fn encode_disconnect(
     disconnect: &Disconnect<'_>,
     version: Version,
     out: &mut Vec<u8>,
-) -> Result<(), TooLarge> {
+) -> Result<(), EncodeError> {
     if !version.is_v5() || (disconnect.reason == ReasonCode::Success && disconnect.properties.is_empty()) {
         return Ok(());
     }
@@ -106,7 +114,7 @@ pub(super) fn encode_disconnect(
     put_properties(disconnect.properties, version, out)
 }
 
-pub(super) fn encode_auth(auth: &Auth<'_>, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+pub(super) fn encode_auth(auth: &Auth<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     if auth.reason == ReasonCode::Success && auth.properties.is_empty() {
         return Ok(());
     }

@@ -6,36 +6,45 @@ use crate::version::Version;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// A packet is longer than its receiver accepts, or than MQTT can express.
+/// A packet can't be sent as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLarge {
-    /// By so many bytes.
-    pub by: u32,
+pub enum EncodeError {
+    /// It is longer than its receiver accepts, or than MQTT can express.
+    TooLarge {
+        /// By so many bytes.
+        by: u32,
+    },
+    /// The version has no such packet, such as AUTH before 5.0, or a PUBLISH without a Topic Name.
+    NotInThisVersion,
 }
 
-impl TooLarge {
+impl EncodeError {
     #[cold]
     pub(super) fn beyond(length: usize, limit: u32) -> Self {
-        Self { by: u32::try_from(length).unwrap_or(u32::MAX).saturating_sub(limit) }
+        Self::TooLarge { by: u32::try_from(length).unwrap_or(u32::MAX).saturating_sub(limit) }
     }
 }
 
-impl fmt::Display for TooLarge {
+impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the packet is {} bytes too large", self.by)
+        match self {
+            Self::TooLarge { by } => write!(f, "the packet is {by} bytes too large"),
+            Self::NotInThisVersion => f.write_str("this version of MQTT has no such packet"),
+        }
     }
 }
 
-impl core::error::Error for TooLarge {}
+impl core::error::Error for EncodeError {}
 
 impl Packet<'_> {
-    /// Appends the packet to `out`, or says by how much it is too large; then `out` is unchanged.
+    /// Appends the packet to `out`, or says why it can't be sent; then `out` is unchanged.
     ///
     /// `limit` is the receiver's Maximum Packet Size, `u32::MAX` if there is none. A string or data of more than
     /// 65,535 bytes is too large as well. Of a PUBLISH with a streamed payload only the head is appended.
     ///
-    /// Properties are written for 5.0 only. Older versions get the nearest Reason Code they have.
-    pub fn encode(&self, version: Version, limit: u32, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    /// Properties are written for 5.0 only. Older versions get the nearest Reason Code they have. A CONNECT says
+    /// itself of which version it is.
+    pub fn encode(&self, version: Version, limit: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match self {
             Self::Connect(connect) => packet(out, 0x10, limit, |out| connect::encode(connect, out)),
             Self::Connack(connack) => packet(out, 0x20, limit, |out| connack::encode(connack, version, out)),
@@ -61,6 +70,7 @@ impl Packet<'_> {
             Self::Disconnect(disconnect) => {
                 packet(out, 0xe0, limit, |out| disconnect::encode_disconnect(disconnect, version, out))
             }
+            Self::Auth(_) if !version.is_v5() => Err(EncodeError::NotInThisVersion),
             Self::Auth(auth) => packet(out, 0xf0, limit, |out| disconnect::encode_auth(auth, out)),
         }
     }
@@ -71,7 +81,10 @@ fn encode_publish(
     version: Version,
     limit: u32,
     out: &mut Vec<u8>,
-) -> Result<(), TooLarge> {
+) -> Result<(), EncodeError> {
+    if publish.topic.is_empty() && !version.is_v5() {
+        return Err(EncodeError::NotInThisVersion);
+    }
     let (payload, payload_len) = match publish.payload {
         Payload::Whole(payload) => (payload, payload.len()),
         Payload::Streamed(length) => (&[][..], length as usize),
@@ -96,12 +109,12 @@ pub(super) fn put_properties(
     properties: Properties<'_>,
     version: Version,
     out: &mut Vec<u8>,
-) -> Result<(), TooLarge> {
+) -> Result<(), EncodeError> {
     if version.is_v5() {
         let encoded = properties.as_bytes();
         let length = match u32::try_from(encoded.len()) {
             Ok(length) if length <= REMAINING_LENGTH_MAX => length,
-            _ => return Err(TooLarge::beyond(encoded.len(), REMAINING_LENGTH_MAX)),
+            _ => return Err(EncodeError::beyond(encoded.len(), REMAINING_LENGTH_MAX)),
         };
         put_varint(out, length);
         out.extend_from_slice(encoded);

@@ -19,6 +19,8 @@ pub enum DecodeError {
     PacketTooLarge,
     /// A client's first packet is something else.
     ConnectExpected,
+    /// A client's later packet is CONNECT again.
+    SecondConnect,
     /// Only the other side sends this packet, or only another version has it.
     UnexpectedPacket,
     /// A field reaches beyond the end of what contains it, or is missing.
@@ -147,6 +149,9 @@ faults! {
     ConnectExpected =>
         "connect-expected", ProtocolError, "MQTT-3.1.0-1",
         "the first packet of a client must be CONNECT";
+    SecondConnect =>
+        "second-connect", ProtocolError, "MQTT-3.1.0-2",
+        "a client sends CONNECT only once on a connection";
     UnexpectedPacket =>
         "unexpected-packet", ProtocolError, "2.1.2",
         "this side of a connection of this version does not send that packet";

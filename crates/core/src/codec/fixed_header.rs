@@ -47,6 +47,10 @@ pub(super) fn check_first(byte: u8, mode: Mode, lenient: Leniency) -> Result<(),
     if mode.version.is_none() && (byte >> 4 != 1 || mode.role == Role::Client) {
         return Err(DecodeError::ConnectExpected);
     }
+    // [MQTT-3.1.0-2]
+    if mode.version.is_some() && byte >> 4 == 1 && mode.role == Role::Server {
+        return Err(DecodeError::SecondConnect);
+    }
     if byte >> 4 == 3 {
         check_publish(byte, lenient)?;
     } else if !are_flags_fine(byte, mode.version, lenient) {
@@ -84,6 +88,14 @@ pub(super) fn as_it_must_be(byte: u8) -> u8 {
     }
 }
 
+/// What the bytes that are there tell of a length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told<T> {
+    All(T),
+    /// So many must be there to tell more.
+    Needs(usize),
+}
+
 /// How a packet lies in the bytes that begin with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Extent {
@@ -95,15 +107,15 @@ pub(super) struct Extent {
     pub(super) streamed: u32,
 }
 
-/// The extent of the packet that `bytes` begin with; `None` if more bytes must tell.
+/// The extent of the packet that `bytes` begin with.
 #[inline]
-pub(super) fn extent(bytes: &[u8], mode: Mode, limits: &Limits) -> Result<Option<Extent>, DecodeError> {
-    let [_, length @ ..] = bytes else { return Ok(None) };
+pub(super) fn extent(bytes: &[u8], mode: Mode, limits: &Limits) -> Result<Told<Extent>, DecodeError> {
+    let [_, length @ ..] = bytes else { return Ok(Told::Needs(2)) };
     let (remaining, body) = match length {
         [short @ 0..0x80, ..] => (u32::from(*short), 2),
         _ => match long_length(length, mode)? {
             Some(header) => header,
-            None => return Ok(None),
+            None => return Ok(Told::Needs(bytes.len() + 1)),
         },
     };
     // At most 268,435,455 + 5.
@@ -114,7 +126,7 @@ pub(super) fn extent(bytes: &[u8], mode: Mode, limits: &Limits) -> Result<Option
     if remaining >= limits.streamed_from && bytes[0] >> 4 == first::PUBLISH >> 4 {
         return streamed(bytes, body, remaining, mode, limits);
     }
-    Ok(Some(Extent { body, end, streamed: 0 }))
+    Ok(Told::All(Extent { body, end, streamed: 0 }))
 }
 
 /// A remaining length of more than one byte, and where the body begins.
@@ -139,19 +151,19 @@ fn streamed(
     remaining: u32,
     mode: Mode,
     limits: &Limits,
-) -> Result<Option<Extent>, DecodeError> {
+) -> Result<Told<Extent>, DecodeError> {
     let whole = Extent { body, end: body + remaining as usize, streamed: 0 };
-    let Some(version) = mode.version else { return Ok(Some(whole)) };
+    let Some(version) = mode.version else { return Ok(Told::All(whole)) };
     // What comes behind the packet is not its head.
     let own = &bytes[body..bytes.len().min(whole.end)];
     let payload = match publish::head_length(bytes[0], own, version, limits)? {
-        Some(head) => remaining.checked_sub(head),
-        None if own.len() < remaining as usize => return Ok(None),
-        None => None,
+        Told::All(head) => remaining.checked_sub(head),
+        Told::Needs(more) if more <= remaining as usize => return Ok(Told::Needs(body + more)),
+        Told::Needs(_) => None,
     };
     let payload = payload.ok_or(DecodeError::Truncated)?;
     if payload == 0 || payload < limits.streamed_from {
-        return Ok(Some(whole));
+        return Ok(Told::All(whole));
     }
-    Ok(Some(Extent { end: whole.end - payload as usize, streamed: payload, ..whole }))
+    Ok(Told::All(Extent { end: whole.end - payload as usize, streamed: payload, ..whole }))
 }

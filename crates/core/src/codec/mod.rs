@@ -60,7 +60,7 @@ pub(crate) use connack::is_connack;
 pub use decoder::{Decoder, Leniency, Limits, Mode};
 #[cfg(any(feature = "broker", feature = "client"))]
 pub(crate) use disconnect::is_disconnect;
-pub use encode::TooLarge;
+pub use encode::EncodeError;
 pub use error::DecodeError;
 pub use packet::*;
 pub use properties::{Properties, PropertiesBuf, Property};

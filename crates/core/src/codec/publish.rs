@@ -1,8 +1,9 @@
 //! PUBLISH. (Section 3.3)
+use super::fixed_header::Told;
 use super::primitives::{binary, packet_id, raw_variable_byte_integer, varint_len};
 use super::properties::{self, place};
 use super::write::{REMAINING_LENGTH_MAX, put_varint, within};
-use super::{Context, DecodeError, Delivery, Limits, Payload, Properties, Publish, TooLarge};
+use super::{Context, DecodeError, Delivery, EncodeError, Limits, Payload, Properties, Publish};
 use crate::text::Text;
 use crate::topic::{self, TopicError};
 use crate::version::{Role, Version};
@@ -61,7 +62,7 @@ fn no_topic(version: Version, properties: Properties<'_>) -> Result<Text<'static
     }
 }
 
-/// How many bytes of a PUBLISH are not payload, once enough of its body is there to tell.
+/// How many bytes of a PUBLISH are not payload.
 ///
 /// What is longer than `limits` allow is refused here, before anything is collected.
 pub(super) fn head_length(
@@ -69,8 +70,8 @@ pub(super) fn head_length(
     body: &[u8],
     version: Version,
     limits: &Limits,
-) -> Result<Option<u32>, DecodeError> {
-    let Some((length, _)) = body.split_first_chunk() else { return Ok(None) };
+) -> Result<Told<u32>, DecodeError> {
+    let Some((length, _)) = body.split_first_chunk() else { return Ok(Told::Needs(2)) };
     let topic = u16::from_be_bytes(*length);
     if topic > limits.topic_bytes_max {
         return Err(DecodeError::TopicName(TopicError::TooLong));
@@ -80,7 +81,7 @@ pub(super) fn head_length(
     if version.is_v5() {
         let Some((length, minimal)) = raw_variable_byte_integer(body.get(fixed..).unwrap_or_default())?
         else {
-            return Ok(None);
+            return Ok(Told::Needs(body.len().max(fixed) + 1));
         };
         if !minimal {
             return Err(DecodeError::VariableByteInteger);
@@ -90,7 +91,7 @@ pub(super) fn head_length(
         }
         head = head.saturating_add(length).saturating_add(u32::try_from(varint_len(length)).unwrap_or(4));
     }
-    Ok(Some(head))
+    Ok(Told::All(head))
 }
 
 /// What a sender knows of a PUBLISH apart from its payload; what differs by recipient stands beside what does not.
@@ -129,7 +130,7 @@ impl PublishHead<'_> {
     /// `limit` is the receiver's Maximum Packet Size, and holds for the whole packet. If that is too large, `out`
     /// is unchanged.
     #[inline(always)] // what the caller knows of the fields then takes away half of the steps
-    pub fn encode(&self, version: Version, limit: u32, out: &mut Vec<u8>) -> Result<(), TooLarge> {
+    pub fn encode(&self, version: Version, limit: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let Some((remaining, properties)) = self.lengths(version) else { return Err(self.impossible()) };
         within(1 + varint_len(remaining) + remaining as usize, limit)?;
         out.reserve(remaining as usize - self.payload_len + self.payload_len.min(RESERVED_MAX) + 5);
@@ -162,7 +163,7 @@ impl PublishHead<'_> {
     /// Remaining length and Property Length.
     #[inline]
     fn lengths(&self, version: Version) -> Option<(u32, u32)> {
-        let properties = if version.is_v5() { self.property_length() } else { 0 };
+        let properties = if version.is_v5() { self.property_length()? } else { 0 };
         if self.topic.len() > 0xffff || (self.payload_len | properties) >= SANE {
             return None;
         }
@@ -175,11 +176,17 @@ impl PublishHead<'_> {
 
     /// Of what is encoded already [`SANE`] is the most that counts.
     #[inline]
-    fn property_length(&self) -> usize {
-        let identifiers: usize = self.subscription_identifiers.iter().map(|id| 1 + varint_len(*id)).sum();
+    fn property_length(&self) -> Option<usize> {
+        let mut identifiers = 0;
+        for id in self.subscription_identifiers {
+            if !(1..=REMAINING_LENGTH_MAX).contains(id) {
+                return None;
+            }
+            identifiers += 1 + varint_len(*id);
+        }
         let alias = if self.topic_alias.is_some() { 3 } else { 0 };
         let expiry = if self.message_expiry_interval.is_some() { 5 } else { 0 };
-        alias + expiry + self.properties.len().min(SANE) + identifiers
+        Some(alias + expiry + self.properties.len().min(SANE) + identifiers)
     }
 
     #[inline]
@@ -207,9 +214,9 @@ impl PublishHead<'_> {
     }
 
     #[cold]
-    fn impossible(&self) -> TooLarge {
+    fn impossible(&self) -> EncodeError {
         let length = self.topic.len().saturating_add(self.payload_len).saturating_add(self.properties.len());
-        TooLarge { by: TooLarge::beyond(length, REMAINING_LENGTH_MAX).by.max(1) }
+        EncodeError::beyond(length.max(REMAINING_LENGTH_MAX as usize + 1), REMAINING_LENGTH_MAX)
     }
 }
 

@@ -2,7 +2,7 @@
 use super::encode::put_properties;
 use super::primitives::{end, packet_id};
 use super::properties::{self, place};
-use super::{Context, DecodeError, Properties, Suback, TooLarge};
+use super::{Context, DecodeError, EncodeError, Properties, Suback};
 use crate::reason::ReasonCode;
 use crate::version::Version;
 use alloc::vec::Vec;
@@ -30,11 +30,7 @@ fn decode<'a>(
     is_valid: impl Fn(ReasonCode) -> bool,
 ) -> Result<Suback<'a>, DecodeError> {
     let packet_id = packet_id(&mut body)?;
-    let properties = if context.version.is_v5() {
-        properties::decode(place::SUBACK, context.limits, &mut body)?
-    } else {
-        Properties::default()
-    };
+    let properties = properties::decode_in(context.version, place::SUBACK, context.limits, &mut body)?;
     // There was at least one Topic Filter. [MQTT-3.9.3-1] [MQTT-3.11.3-1]
     if body.is_empty() {
         return Err(DecodeError::Truncated);
@@ -88,11 +84,17 @@ fn is_unsuback(reason: ReasonCode) -> bool {
     )
 }
 
+/// 5.0 wants a Reason Code for each filter, and there was at least one; UNSUBACK has none before.
+fn check_reasons(suback: &Suback<'_>, version: Version) -> Result<(), EncodeError> {
+    if version.is_v5() && suback.reasons.is_empty() { Err(EncodeError::NotInThisVersion) } else { Ok(()) }
+}
+
 pub(super) fn encode_suback(
     suback: &Suback<'_>,
     version: Version,
     out: &mut Vec<u8>,
-) -> Result<(), TooLarge> {
+) -> Result<(), EncodeError> {
+    check_reasons(suback, version)?;
     out.extend_from_slice(&suback.packet_id.get().to_be_bytes());
     put_properties(suback.properties, version, out)?;
     if version.is_v5() {
@@ -108,7 +110,8 @@ pub(super) fn encode_unsuback(
     unsuback: &Suback<'_>,
     version: Version,
     out: &mut Vec<u8>,
-) -> Result<(), TooLarge> {
+) -> Result<(), EncodeError> {
+    check_reasons(unsuback, version)?;
     out.extend_from_slice(&unsuback.packet_id.get().to_be_bytes());
     put_properties(unsuback.properties, version, out)?;
     if version.is_v5() {

@@ -2,8 +2,8 @@
 use super::encode::put_properties;
 use super::primitives::{binary, byte, packet_id};
 use super::properties::{self, place};
-use super::{Context, DecodeError, FilterNames, Filters, Limits, Properties, RetainHandling, Subscribe};
-use super::{SubscriptionOptions, TooLarge, Unsubscribe};
+use super::{Context, DecodeError, FilterNames, Filters, Limits, RetainHandling, Subscribe};
+use super::{EncodeError, SubscriptionOptions, Unsubscribe};
 use crate::qos::QoS;
 use crate::topic::{self, TopicError, TopicFilter};
 use crate::version::Version;
@@ -14,11 +14,7 @@ pub(super) fn decode_subscribe<'a>(
     mut body: &'a [u8],
 ) -> Result<Subscribe<'a>, DecodeError> {
     let packet_id = packet_id(&mut body)?;
-    let properties = if context.version.is_v5() {
-        properties::decode(place::SUBSCRIBE, context.limits, &mut body)?
-    } else {
-        Properties::default()
-    };
+    let properties = properties::decode_in(context.version, place::SUBSCRIBE, context.limits, &mut body)?;
     let filters = Filters { encoded: body, version: context.version };
     each_filter(context.limits, body, |rest| {
         let is_shared = filter(rest, context)?;
@@ -34,11 +30,7 @@ pub(super) fn decode_unsubscribe<'a>(
     mut body: &'a [u8],
 ) -> Result<Unsubscribe<'a>, DecodeError> {
     let packet_id = packet_id(&mut body)?;
-    let properties = if context.version.is_v5() {
-        properties::decode(place::UNSUBSCRIBE, context.limits, &mut body)?
-    } else {
-        Properties::default()
-    };
+    let properties = properties::decode_in(context.version, place::UNSUBSCRIBE, context.limits, &mut body)?;
     each_filter(context.limits, body, |rest| filter(rest, context).map(|_is_shared| ()))?;
     Ok(Unsubscribe { packet_id, properties, filters: FilterNames { encoded: body } })
 }
@@ -57,7 +49,7 @@ fn each_filter(
     while !rest.is_empty() {
         check(&mut rest)?;
         count += 1;
-        if count > u32::from(limits.filters_max) {
+        if count > limits.filters_max {
             return Err(DecodeError::TooManyFilters);
         }
     }
@@ -84,16 +76,24 @@ fn check_filter(filter: &[u8], context: Context<'_>) -> Result<bool, TopicError>
 const NO_LOCAL: u8 = 1 << 2;
 const RETAIN_AS_PUBLISHED: u8 = 1 << 3;
 
-/// What is reserved must be zero; before 5.0 that is all but the QoS. [MQTT-3.8.3-5]
+/// What is reserved must be zero; before 5.0 that is all but the QoS, and 3.1 doesn't use it. [MQTT-3.8.3-5]
 #[inline]
 fn check_options(bits: u8, version: Version) -> Result<u8, DecodeError> {
+    let bits = used(bits, version);
     let reserved = if version.is_v5() { 0b1100_0000 } else { 0b1111_1100 };
     let is_valid = bits & reserved == 0 && bits & 0b11 != 0b11 && bits & 0b11_0000 != 0b11_0000;
     if is_valid { Ok(bits) } else { Err(DecodeError::SubscriptionOptions) }
 }
 
+/// What a version uses of the Subscription Options.
 #[inline]
-fn options(bits: u8) -> Option<SubscriptionOptions> {
+fn used(bits: u8, version: Version) -> u8 {
+    if version == Version::V3_1 { bits & 0b11 } else { bits }
+}
+
+#[inline]
+fn options(bits: u8, version: Version) -> Option<SubscriptionOptions> {
+    let bits = used(bits, version);
     Some(SubscriptionOptions {
         qos: QoS::from_bits(bits & 0b11)?,
         no_local: bits & NO_LOCAL != 0,
@@ -123,7 +123,7 @@ impl<'a> Filters<'a> {
         let mut rest = self.encoded;
         core::iter::from_fn(move || {
             let filter = core::str::from_utf8(binary(&mut rest).ok()?).ok()?;
-            Some((filter, options(byte(&mut rest).ok()?)?))
+            Some((filter, options(byte(&mut rest).ok()?, self.version)?))
         })
     }
 
@@ -216,14 +216,18 @@ pub(super) fn encode_subscribe(
     subscribe: &Subscribe<'_>,
     version: Version,
     out: &mut Vec<u8>,
-) -> Result<(), TooLarge> {
+) -> Result<(), EncodeError> {
     out.extend_from_slice(&subscribe.packet_id.get().to_be_bytes());
     put_properties(subscribe.properties, version, out)?;
-    if version.is_v5() || !subscribe.filters.version.is_v5() {
+    if version == subscribe.filters.version {
         out.extend_from_slice(subscribe.filters.encoded);
         return Ok(());
     }
     for (filter, options) in subscribe.filters.iter() {
+        // Before 5.0 `$share` needs no form.
+        if version.is_v5() && topic::check_share(filter).is_err() {
+            return Err(EncodeError::NotInThisVersion);
+        }
         super::write::put_binary(out, filter.as_bytes())?;
         out.push(bits(options, version));
     }
@@ -234,7 +238,7 @@ pub(super) fn encode_unsubscribe(
     unsubscribe: &Unsubscribe<'_>,
     version: Version,
     out: &mut Vec<u8>,
-) -> Result<(), TooLarge> {
+) -> Result<(), EncodeError> {
     out.extend_from_slice(&unsubscribe.packet_id.get().to_be_bytes());
     put_properties(unsubscribe.properties, version, out)?;
     out.extend_from_slice(unsubscribe.filters.encoded);

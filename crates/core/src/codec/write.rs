@@ -1,5 +1,5 @@
 //! The data types of section 1.5, appended to a buffer.
-use super::TooLarge;
+use super::EncodeError;
 use super::primitives::varint_len;
 use alloc::vec::Vec;
 
@@ -28,8 +28,8 @@ fn put_varint_rest(out: &mut Vec<u8>, mut value: u32) {
 
 /// Binary Data or a string, which has at most 65,535 bytes.
 #[inline]
-pub(super) fn put_binary(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), TooLarge> {
-    let length = u16::try_from(bytes.len()).map_err(|_| TooLarge::beyond(bytes.len(), 65_535))?;
+pub(super) fn put_binary(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), EncodeError> {
+    let length = u16::try_from(bytes.len()).map_err(|_| EncodeError::beyond(bytes.len(), 65_535))?;
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(bytes);
     Ok(())
@@ -40,8 +40,8 @@ pub(super) fn packet(
     out: &mut Vec<u8>,
     first: u8,
     limit: u32,
-    write: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLarge>,
-) -> Result<(), TooLarge> {
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
     let start = out.len();
     // Most packets have a remaining length of one byte. The others move to make room.
     out.extend_from_slice(&[first, 0]);
@@ -53,7 +53,7 @@ pub(super) fn packet(
 }
 
 /// Fills in the remaining length of the packet that begins at `start`.
-fn close(out: &mut Vec<u8>, start: usize, limit: u32) -> Result<(), TooLarge> {
+fn close(out: &mut Vec<u8>, start: usize, limit: u32) -> Result<(), EncodeError> {
     let body = out.len() - start - 2;
     let remaining = remaining_length(body)?;
     let length_bytes = varint_len(remaining);
@@ -73,19 +73,19 @@ fn close(out: &mut Vec<u8>, start: usize, limit: u32) -> Result<(), TooLarge> {
 
 /// `body` as a remaining length.
 #[inline]
-pub(super) fn remaining_length(body: usize) -> Result<u32, TooLarge> {
+pub(super) fn remaining_length(body: usize) -> Result<u32, EncodeError> {
     match u32::try_from(body) {
         Ok(length) if length <= REMAINING_LENGTH_MAX => Ok(length),
-        _ => Err(TooLarge::beyond(body, REMAINING_LENGTH_MAX)),
+        _ => Err(EncodeError::beyond(body, REMAINING_LENGTH_MAX)),
     }
 }
 
 /// Is a packet of `length` bytes within the receiver's limit? [MQTT-3.1.2-24] [MQTT-3.2.2-15]
 #[inline]
-pub(super) fn within(length: usize, limit: u32) -> Result<(), TooLarge> {
+pub(super) fn within(length: usize, limit: u32) -> Result<(), EncodeError> {
     if u32::try_from(length).is_ok_and(|length| length <= limit) {
         Ok(())
     } else {
-        Err(TooLarge::beyond(length, limit))
+        Err(EncodeError::beyond(length, limit))
     }
 }

@@ -1,8 +1,8 @@
 //! What was accepted is written, and read again.
 use super::{FORGIVING, mode_of};
 use crate::codec::{
-    Ack, AckKind, Decoder, Delivery, FilterNamesBuf, Filters, FiltersBuf, Item, Leniency, Limits, Mode,
-    Packet, Payload, Properties, PropertiesBuf, Publish, PublishHead, TooLarge, encode_ack,
+    Ack, AckKind, Decoder, Delivery, EncodeError, FilterNamesBuf, Filters, FiltersBuf, Item, Leniency,
+    Limits, Mode, Packet, Payload, Properties, PropertiesBuf, Publish, PublishHead, encode_ack,
 };
 use crate::topic::TopicFilter;
 use crate::version::{Role, Version};
@@ -58,7 +58,11 @@ fn written(packet: &Packet<'_>, version: Version) -> Vec<u8> {
 fn keeps_to_its_limit(packet: &Packet<'_>, version: Version, bytes: &[u8]) {
     let limit = u32::try_from(bytes.len()).expect("an input is not that long");
     let mut out = Vec::from(BEFORE);
-    assert_eq!(packet.encode(version, limit - 1, &mut out), Err(TooLarge { by: 1 }), "{packet:?}");
+    assert_eq!(
+        packet.encode(version, limit - 1, &mut out),
+        Err(EncodeError::TooLarge { by: 1 }),
+        "{packet:?}"
+    );
     assert_eq!(out, BEFORE, "what is too large is not written");
     assert_eq!(packet.encode(version, limit, &mut out), Ok(()), "{packet:?}");
     assert_eq!(&out[BEFORE.len()..], bytes, "a limit that is not reached changes nothing");

@@ -22,7 +22,7 @@ pub(crate) const PACKETS: &[(Mode, &[u8])] = &[
     (SERVER_3_1_1, b"\x30\x0b\0\x05topicdata"),
     (SERVER_5, b"\x3d\x16\0\x05topic\0\x07\x09\x02\0\0\0\x09\x03\0\x01tdata"),
     (SERVER_3_1_1, b"\x40\x02\0\x07"),
-    (SERVER_5, b"\x50\x0b\0\x07\x10\x07\x1f\0\x04none"),
+    (CLIENT_5, b"\x50\x0b\0\x07\x10\x07\x1f\0\x04none"),
     (SERVER_5, b"\x62\x03\0\x07\x92"),
     (CLIENT_5, b"\x70\x02\0\x07"),
     (SERVER_5, b"\x82\x13\0\x07\x02\x0b\x05\0\x01a\x01\0\x03b/+\x02\0\x01#\x00"),

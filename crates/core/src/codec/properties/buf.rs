@@ -28,12 +28,15 @@ impl PropertiesBuf {
 
     /// Adds one at the end.
     ///
-    /// A Maximum QoS of 2 is said by leaving it out, and so it is. A Subscription Identifier that is no Variable
-    /// Byte Integer is left out as well.
+    /// What may not have its value is left out: a Maximum QoS of 2, which is said so, and what may not be zero or,
+    /// as a Subscription Identifier, has no room in a Variable Byte Integer.
     pub fn push(&mut self, property: Property<'_>) {
         match property {
-            Property::MaximumQoS(QoS::ExactlyOnce) => return,
-            Property::SubscriptionIdentifier(0 | 268_435_456..) => return,
+            Property::MaximumQoS(QoS::ExactlyOnce)
+            | Property::SubscriptionIdentifier(0 | 268_435_456..)
+            | Property::ReceiveMaximum(0)
+            | Property::TopicAlias(0)
+            | Property::MaximumPacketSize(0) => return,
             _ => {}
         }
         self.encoded.push(property.id());

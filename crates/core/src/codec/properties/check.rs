@@ -6,6 +6,7 @@ use crate::codec::primitives::{
 };
 use crate::codec::{DecodeError, Limits};
 use crate::topic;
+use crate::version::Version;
 
 /// Takes Property Length and properties off the front of `input`.
 #[inline]
@@ -24,6 +25,17 @@ pub(crate) fn decode<'a>(
         return Err(DecodeError::PropertiesTooLong);
     }
     check(place, limits, encoded)
+}
+
+/// The same; only 5.0 has them.
+#[inline]
+pub(crate) fn decode_in<'a>(
+    version: Version,
+    place: Places,
+    limits: &Limits,
+    input: &mut &'a [u8],
+) -> Result<Properties<'a>, DecodeError> {
+    if version.is_v5() { decode(place, limits, input) } else { Ok(Properties::default()) }
 }
 
 /// Checks that each property is well-formed, may stand at `place`, and so often.
@@ -51,7 +63,7 @@ pub(crate) fn check<'a>(
         present |= bit(id);
         if row.kind == Kind::StringPair {
             user_properties += 1;
-            if user_properties > u32::from(limits.user_properties_max) {
+            if user_properties > limits.user_properties_max {
                 return Err(DecodeError::TooManyUserProperties);
             }
         }

@@ -7,8 +7,8 @@ mod value;
 pub use buf::PropertiesBuf;
 pub use table::Property;
 
-pub(super) use check::{check, decode};
-pub(super) use table::{Places, place};
+pub(super) use check::{check, decode, decode_in};
+pub(super) use table::place;
 
 use super::{DecodeError, Limits};
 use crate::qos::QoS;
@@ -31,6 +31,17 @@ const TRAVELLING: u64 = bit(0x01) | bit(0x03) | bit(0x08) | bit(0x09) | bit(0x26
 
 const fn bit(id: u8) -> u64 {
     1 << (id & 0x3f)
+}
+
+/// Does a block of properties that was not checked have this one, or something that can't be read?
+pub(super) fn may_have(id: u8, mut rest: &[u8]) -> bool {
+    while let Some((found, value)) = rest.split_first() {
+        match value::skip(*found, value) {
+            Some(after) if *found != id => rest = after,
+            _ => return true,
+        }
+    }
+    false
 }
 
 impl<'a> Properties<'a> {
@@ -85,6 +96,16 @@ impl<'a> Properties<'a> {
     #[inline]
     fn get<T>(self, id: u8, read: impl Fn(&mut &'a [u8]) -> Option<T>) -> Option<T> {
         if self.has(id) { read(&mut self.find(id)?) } else { None }
+    }
+
+    /// How often it occurs.
+    pub(super) fn count(self, id: u8) -> u32 {
+        let (mut rest, mut count) = (if self.has(id) { self.encoded } else { &[] }, 0);
+        while let Some((found, value)) = rest.split_first() {
+            count += u32::from(*found == id);
+            rest = value::skip(*found, value).unwrap_or_default();
+        }
+        count
     }
 
     /// What stands behind the first identifier `id`.

@@ -84,11 +84,6 @@ fn a_version_is_known_from_connect_on() {
 }
 
 #[test]
-fn a_second_connect_is_decoded() {
-    accepted("10 0c s:MQTT 04 02 0000 0000", V3_1_1, Server);
-}
-
-#[test]
 fn short_forms() {
     for version in [V3_1, V3_1_1, V5] {
         for first in ["40", "50", "62", "70"] {

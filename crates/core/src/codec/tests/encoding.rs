@@ -94,7 +94,7 @@ fn a_string_that_has_no_length_is_too_large() {
         password: None,
     });
     let mut out = Vec::from(*b"before");
-    assert_eq!(connect.encode(V5, u32::MAX, &mut out), Err(TooLarge { by: 1 }));
+    assert_eq!(connect.encode(V5, u32::MAX, &mut out), Err(EncodeError::TooLarge { by: 1 }));
     assert_eq!(out, b"before");
 }
 
@@ -137,7 +137,10 @@ fn a_head_knows_the_length_of_the_whole() {
             assert_eq!(head.packet_length(version), Some(length));
             assert_eq!(read_whole(&out, version, Server).error, None);
             assert_eq!(head.encode(version, length, &mut Vec::new()), Ok(()));
-            assert_eq!(head.encode(version, length - 1, &mut Vec::new()), Err(TooLarge { by: 1 }));
+            assert_eq!(
+                head.encode(version, length - 1, &mut Vec::new()),
+                Err(EncodeError::TooLarge { by: 1 })
+            );
         }
     }
 }

@@ -4,6 +4,7 @@ mod catalogue;
 mod encoding;
 mod limits;
 mod properties;
+mod reason_codes;
 mod refused;
 mod round_trip;
 mod strategies;

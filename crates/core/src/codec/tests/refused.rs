@@ -43,6 +43,11 @@ rules! {
         None, Client, 0x20 "00 00" => ConnectExpected, 0x82;
         None, Client, 0x10 "s:MQTT 04 02 0000 0000" => ConnectExpected, 0x82;
     }
+    connect_comes_once {
+        V3_1_1, Server, 0x10 "s:MQTT 04 02 0000 0000" => SecondConnect, 0x82;
+        V5, Server, 0x10 "s:MQTT 06" => SecondConnect, 0x82;
+        V3_1, Server, 0x1f "" => SecondConnect, 0x82;
+    }
     packet_type_0_is_reserved {
         V5, Server, 0x00 "" => ReservedPacketType, 0x82;
         V3_1_1, Client, 0x08 "" => ReservedPacketType, 0x82;
@@ -280,6 +285,7 @@ fn a_first_byte_is_enough_to_refuse() {
                     late,
                     Some(
                         ConnectExpected
+                            | SecondConnect
                             | ReservedPacketType
                             | ReservedFlags
                             | UnexpectedPacket

@@ -1,7 +1,7 @@
 //! What was encoded is decoded to the same, and encoded to the same bytes.
 use super::strategies::{self, Sample};
 use super::support::{decoder, packet, read, read_whole};
-use crate::codec::{Decoder, Item, Limits, TooLarge};
+use crate::codec::{Decoder, EncodeError, Item, Limits};
 use proptest::prelude::*;
 use std::vec::Vec;
 
@@ -17,7 +17,7 @@ fn fresh(sample: &Sample) -> Decoder {
     decoder((!is_connect).then_some(sample.version), sample.role)
 }
 
-fn reencode(sample: &Sample, limit: u32) -> (Result<(), TooLarge>, Vec<u8>) {
+fn reencode(sample: &Sample, limit: u32) -> (Result<(), EncodeError>, Vec<u8>) {
     let mut out = Vec::from(*b"before");
     let mut decoder = fresh(sample);
     let limits = Limits { topic_levels_max: 1000, ..Limits::default() };
@@ -43,7 +43,7 @@ proptest! {
         let length = u32::try_from(sample.bytes.len()).unwrap();
         prop_assert_eq!(reencode(&sample, length).0, Ok(()));
         let (encoded, out) = reencode(&sample, length - 1);
-        prop_assert_eq!(encoded, Err(TooLarge { by: 1 }));
+        prop_assert_eq!(encoded, Err(EncodeError::TooLarge { by: 1 }));
         prop_assert_eq!(&out, b"before");
     }
 

@@ -196,7 +196,10 @@ pub(super) fn publish(version: Version, role: Role) -> impl Strategy<Value = Sam
 
 fn ack(version: Version, role: Role) -> impl Strategy<Value = Sample> {
     use ReasonCode::*;
-    let received = reason(&[Success, NoMatchingSubscribers, NotAuthorized, PacketIdentifierInUse], version);
+    let received = match role {
+        Role::Server => reason(&[Success, NotAuthorized, PacketIdentifierInUse], version),
+        Role::Client => reason(&[Success, NoMatchingSubscribers, NotAuthorized], version),
+    };
     let released = reason(&[Success, PacketIdentifierNotFound], version);
     (0..4, packet_id(), received, released, properties(place::ACK, version)).prop_map(
         move |(kind, packet_id, received, released, properties)| {
@@ -309,7 +312,8 @@ fn auth(version: Version, role: Role) -> BoxedStrategy<Sample> {
     if !version.is_v5() {
         return publish(version, role).boxed();
     }
-    let reason = select(&[ReasonCode::Success, ReasonCode::ContinueAuthentication][..]);
+    let other = if role == Role::Client { ReasonCode::Success } else { ReasonCode::ReAuthenticate };
+    let reason = select(std::vec![other, ReasonCode::ContinueAuthentication]);
     (reason, properties(place::AUTH, version))
         .prop_map(move |(reason, properties)| {
             let auth = Auth { reason, properties: decoded(&properties, place::AUTH) };
