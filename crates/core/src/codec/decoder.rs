@@ -176,7 +176,7 @@ impl Decoder {
     /// Takes the next item off the front of `input`.
     ///
     /// `None` means that `input` is used up. An error is final: the stream cannot be trusted any more, and every
-    /// later call returns that error again.
+    /// later call returns that error again. The limits may be others each time.
     #[inline]
     pub fn next<'a, 'i: 'a>(
         &'a mut self,
@@ -309,6 +309,10 @@ fn fill(
     loop {
         let end = match extent(bytes, mode, limits)? {
             Told::All(extent) if extent.end == bytes.len() => return Ok(Some(extent)),
+            // Its payload is streamed only by limits that are new since it began.
+            Told::All(extent) if extent.end < bytes.len() => {
+                return fill(bytes, mode, &Limits { streamed_from: u32::MAX, ..*limits }, input);
+            }
             Told::All(extent) => extent.end,
             Told::Needs(end) => end,
         };

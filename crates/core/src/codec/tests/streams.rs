@@ -122,6 +122,26 @@ fn a_body_read_elsewhere_to_its_end_is_over() {
 }
 
 #[test]
+fn a_packet_that_has_begun_whole_stays_whole_whatever_the_limits_are_later() {
+    let packet = publish(V5, 100);
+    for cut in 1..packet.len() {
+        let mut decoder = decoder(V5, Server);
+        let (mut begin, mut end) = packet.split_at(cut);
+        assert_eq!(decoder.next(&Limits::NONE, &mut begin), Ok(None));
+        let mut length = 0;
+        while let Some(item) = decoder.next(&STREAMED, &mut end).unwrap() {
+            length += match item {
+                Item::Packet(Packet::Publish(Publish { payload: Payload::Whole(bytes), .. })) => bytes.len(),
+                Item::Head(_) => 0,
+                Item::Body(bytes) => bytes.len(),
+                Item::Packet(other) => panic!("{other:?}"),
+            };
+        }
+        assert_eq!(length, 100, "cut at {cut}");
+    }
+}
+
+#[test]
 fn a_claim_of_256_megabytes_costs_nothing() {
     for (role, first) in [(Server, 0x82), (Client, 0x90), (Server, 0x30)] {
         let mut decoder = decoder(V5, role);
