@@ -1,5 +1,6 @@
 //! The other end of a connection: what a machine says has to be MQTT, too.
-use tidewire_core::codec::{Decoder, Item, Limits, Mode, Packet};
+use tidewire_core::codec::{DecodeError, Decoder, Item, Limits, Mode, Packet};
+use tidewire_core::text::TextError;
 use tidewire_core::version::{Role, Version};
 
 pub(crate) struct Ear {
@@ -28,6 +29,8 @@ impl Ear {
                     self.has_heard = true;
                 }
                 Ok(None) => return,
+                // A server may have assigned a name that we would not take. It is given back all the same.
+                Err(DecodeError::ClientId(TextError::ControlCharacter)) => return,
                 other => panic!("what is said is whole packets: {other:?}"),
             }
         }

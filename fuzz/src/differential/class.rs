@@ -44,8 +44,10 @@ classes! {
     SessionPresentAndRefused,
     /// 3.1: the byte that later became Session Present.
     ReservedByteOfConnack,
-    /// 3.1: the bit of a CONNECT that later had to be zero.
-    ReservedFlagOfConnect,
+    /// 3.1: flags of a CONNECT that later had to be zero: the reserved one, and those of a Will that is not there.
+    FlagsOfConnect,
+    /// 3.1: bits beside the QoS of a SUBSCRIBE, which are not used there.
+    BitsBesideQoS,
     /// 3.1: flags of the fixed header that are not used there.
     UnusedFlags,
     /// 3.1: the flags of a CONNECT promise more than its remaining length has room for.
@@ -133,10 +135,9 @@ impl Class {
             ErrorV5::DuplicatedProperty(PropertyId::SubscriptionIdentifier) if packet[0] >> 4 == 3 => {
                 Self::SeveralSubscriptionIdentifiers
             }
-            ErrorV5::Common(Error::InvalidConnectFlags(flags))
-                if flags & 1 != 0 && is_3_1(version, packet) =>
-            {
-                Self::ReservedFlagOfConnect
+            ErrorV5::Common(Error::InvalidConnectFlags(_)) if is_3_1(version, packet) => Self::FlagsOfConnect,
+            ErrorV5::Common(Error::InvalidQos(_)) if is_3_1(version, packet) && packet[0] >> 4 == 8 => {
+                Self::BitsBesideQoS
             }
             ErrorV5::Common(Error::InvalidHeader) if is_3_1(version, packet) && packet[0] >> 4 != 3 => {
                 Self::UnusedFlags

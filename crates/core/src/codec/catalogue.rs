@@ -97,7 +97,7 @@ catalogue! {
     PacketIdZero, SERVER_3_1_1, b"\x40\x02\x00\x00" =>
         "Give each SUBSCRIBE, UNSUBSCRIBE, and PUBLISH with QoS 1 or 2, a Packet Identifier from 1 to 65,535, and \
          acknowledge with the same.";
-    ReasonCode(5), SERVER_5, b"\xe0\x01\x05" =>
+    ReasonCode(0), SERVER_5, b"\xf0\x00" =>
         "Send a Reason Code that the packet's own section lists for this side.";
     ProtocolName, SERVER, b"\x10\x02\x00\x00" =>
         "Send the Protocol Name MQTT, or MQIsdp for 3.1.";
