@@ -108,7 +108,7 @@ fn fuzz(programs: &Path, name: &str, seconds: u32) -> Result<Report> {
     program
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-artifact_prefix={}/", artifacts.display()))
-        .args(["-max_len=4096", "-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1"]);
+        .args(["-max_len=4096", "-timeout=60", "-rss_limit_mb=1024", "-print_final_stats=1"]);
     let output = program.output().map_err(|error| format!("cannot run {name}: {error}"))?;
     let log = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {

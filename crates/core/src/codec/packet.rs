@@ -180,7 +180,7 @@ pub struct Subscribe<'a> {
 }
 
 /// The Topic Filters of a SUBSCRIBE with their options: checked once when decoded, then read from the packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Filters<'a> {
     pub(crate) encoded: &'a [u8],
     pub(crate) version: Version,

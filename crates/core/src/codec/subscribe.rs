@@ -139,6 +139,13 @@ impl<'a> Filters<'a> {
     }
 }
 
+/// The same filters with the same options. Bits that 3.1 does not use make no difference.
+impl PartialEq for Filters<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version && self.iter().eq(other.iter())
+    }
+}
+
 impl<'a> FilterNames<'a> {
     /// In the order they came.
     pub fn iter(self) -> impl Iterator<Item = &'a str> {
@@ -219,7 +226,7 @@ pub(super) fn encode_subscribe(
 ) -> Result<(), EncodeError> {
     out.extend_from_slice(&subscribe.packet_id.get().to_be_bytes());
     put_properties(subscribe.properties, version, out)?;
-    if version == subscribe.filters.version {
+    if version == subscribe.filters.version && version > Version::V3_1 {
         out.extend_from_slice(subscribe.filters.encoded);
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! What looks unusual and is valid.
 use super::support::{bytes, read_whole};
+use crate::codec::{Item, Limits};
 use crate::version::Role::{self, Client, Server};
 use crate::version::Version::{self, V3_1, V3_1_1, V5};
 use std::string::String;
@@ -75,6 +76,14 @@ fn in_3_1_only_the_qos_of_the_subscription_options_is_used() {
     for options in ["04", "fd", "fe"] {
         accepted(&std::format!("82 06 0001 s:a {options}"), V3_1, Server);
     }
+    let mut decoder = super::support::decoder(V3_1, Server);
+    let mut input = &bytes("82 06 0001 s:a fd")[..];
+    let Ok(Some(Item::Packet(packet))) = decoder.next(&Limits::NONE, &mut input) else {
+        panic!("it is valid")
+    };
+    let mut out = std::vec::Vec::new();
+    packet.encode(V3_1, u32::MAX, &mut out).unwrap();
+    assert_eq!(out, bytes("82 06 0001 s:a 01"), "and is sent as it should be");
 }
 
 #[test]
