@@ -106,20 +106,15 @@ impl fmt::Debug for Text<'_> {
 }
 
 /// Checks a UTF-8 Encoded String. U+FEFF is a character like any other. [MQTT-1.5.4-3]
-pub fn check(bytes: &[u8]) -> Result<&str, TextError> {
-    let text = core::str::from_utf8(bytes).map_err(|_| TextError::NotUtf8)?;
-    if any(bytes, words::zero) { Err(TextError::Nul) } else { Ok(text) }
-}
-
-/// [`check`] for who does not need the text now.
 #[inline]
-pub(crate) fn validate(bytes: &[u8]) -> Result<(), TextError> {
-    if any(bytes, words::zero_or_not_ascii) { validate_unusual(bytes) } else { Ok(()) }
+pub fn check(bytes: &[u8]) -> Result<Text<'_>, TextError> {
+    if any(bytes, words::zero_or_not_ascii) { check_unusual(bytes) } else { Ok(Text(bytes)) }
 }
 
 #[cold]
-fn validate_unusual(bytes: &[u8]) -> Result<(), TextError> {
-    check(bytes).map(|_| ())
+fn check_unusual(bytes: &[u8]) -> Result<Text<'_>, TextError> {
+    let text = core::str::from_utf8(bytes).map_err(|_| TextError::NotUtf8)?;
+    if any(bytes, words::zero) { Err(TextError::Nul) } else { Ok(text.into()) }
 }
 
 /// Checks a text that names something: it also has no control characters.
@@ -133,7 +128,7 @@ pub fn check_name(bytes: &[u8]) -> Result<Text<'_>, TextError> {
 #[cold]
 fn check_unusual_name(bytes: &[u8]) -> Result<Text<'_>, TextError> {
     let text = check(bytes)?;
-    if text.chars().any(char::is_control) { Err(TextError::ControlCharacter) } else { Ok(text.into()) }
+    if text.as_str().chars().any(char::is_control) { Err(TextError::ControlCharacter) } else { Ok(text) }
 }
 
 /// Is the top bit of a byte set in what `find` makes of one of the words that `bytes` consist of?
@@ -240,7 +235,7 @@ mod tests {
             let ascii: Vec<u8> = bytes.iter().map(|b| b & 0x7f).collect();
             let wildcard = ascii.iter().any(|b| matches!(b, b'#' | b'+'));
             prop_assert_eq!(any(&ascii, words::wildcard_or_not_ascii), wildcard);
-            prop_assert_eq!(validate(&bytes), check(&bytes).map(|_| ()));
+            prop_assert_eq!(check(&bytes), check_unusual(&bytes));
         }
     }
 }

@@ -65,7 +65,7 @@ catalogue! {
         "Send packets within the Maximum Packet Size that CONNACK told, or raise the limit `packet_bytes` \
          (`connect_bytes` for CONNECT).";
     ConnectExpected, SERVER, b"\x20" =>
-        "Send CONNECT first; a client that does not wait for CONNACK sends it first all the same.";
+        "Send CONNECT first; what follows need not wait for CONNACK.";
     SecondConnect, SERVER_5, b"\x10" =>
         "Open another connection for another CONNECT.";
     UnexpectedPacket, SERVER_5, b"\x20" =>

@@ -137,7 +137,7 @@ fn will<'a>(
 ) -> Result<Will<'a>, DecodeError> {
     let qos = QoS::from_bits((flags & WILL_QOS) >> 3).ok_or(DecodeError::WillQoS)?;
     let properties = properties::decode_in(version, place::WILL, limits, body)?;
-    let topic = publish::name(binary(body)?, limits)?;
+    let topic = publish::name(binary(body)?, limits).map_err(DecodeError::TopicName)?;
     let payload = binary(body)?;
     Ok(Will { topic, payload, qos, retain: flags & WILL_RETAIN != 0, properties })
 }

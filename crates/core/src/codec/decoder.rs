@@ -1,5 +1,5 @@
 //! Cuts a byte stream into packets.
-use super::fixed_header::{Extent, Told, as_it_must_be, check_first, extent, first};
+use super::fixed_header::{Extent, Told, are_flags_fine, as_it_must_be, check_first, extent, first};
 use super::primitives::end;
 use super::{
     AckKind, Context, DecodeError, Item, Packet, Payload, Publish, ack, connack, connect, disconnect,
@@ -411,7 +411,7 @@ fn decode_connect<'p>(
     match connect::decode(limits, header, body) {
         Ok(connect) => {
             stream.mode.version = Some(connect.version);
-            stream.forgave |= header[0] != first::CONNECT && connect.version > Version::V3_1;
+            stream.forgave |= !are_flags_fine(header[0], stream.mode.version, Leniency::NONE);
             Ok(Some(Item::Packet(Packet::Connect(connect))))
         }
         Err(error) => {

@@ -1,4 +1,5 @@
 //! Packets to bytes.
+use super::fixed_header::first;
 use super::write::{REMAINING_LENGTH_MAX, packet, put_varint};
 use super::{AckKind, Packet, Payload, Properties, Publish, PublishHead, ack, connack, connect, disconnect};
 use super::{suback, subscribe};
@@ -46,32 +47,34 @@ impl Packet<'_> {
     /// itself of which version it is.
     pub fn encode(&self, version: Version, limit: u32, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         match self {
-            Self::Connect(connect) => packet(out, 0x10, limit, |out| connect::encode(connect, out)),
-            Self::Connack(connack) => packet(out, 0x20, limit, |out| connack::encode(connack, version, out)),
+            Self::Connect(connect) => packet(out, first::CONNECT, limit, |out| connect::encode(connect, out)),
+            Self::Connack(connack) => {
+                packet(out, first::CONNACK, limit, |out| connack::encode(connack, version, out))
+            }
             Self::Publish(publish) => encode_publish(publish, version, limit, out),
             Self::Puback(puback) => ack::encode(AckKind::Puback, puback, version, limit, out),
             Self::Pubrec(pubrec) => ack::encode(AckKind::Pubrec, pubrec, version, limit, out),
             Self::Pubrel(pubrel) => ack::encode(AckKind::Pubrel, pubrel, version, limit, out),
             Self::Pubcomp(pubcomp) => ack::encode(AckKind::Pubcomp, pubcomp, version, limit, out),
-            Self::Subscribe(subscribe) => {
-                packet(out, 0x82, limit, |out| subscribe::encode_subscribe(subscribe, version, out))
-            }
+            Self::Subscribe(subscribe) => packet(out, first::SUBSCRIBE, limit, |out| {
+                subscribe::encode_subscribe(subscribe, version, out)
+            }),
             Self::Suback(suback) => {
-                packet(out, 0x90, limit, |out| suback::encode_suback(suback, version, out))
+                packet(out, first::SUBACK, limit, |out| suback::encode_suback(suback, version, out))
             }
-            Self::Unsubscribe(unsubscribe) => {
-                packet(out, 0xa2, limit, |out| subscribe::encode_unsubscribe(unsubscribe, version, out))
-            }
+            Self::Unsubscribe(unsubscribe) => packet(out, first::UNSUBSCRIBE, limit, |out| {
+                subscribe::encode_unsubscribe(unsubscribe, version, out)
+            }),
             Self::Unsuback(unsuback) => {
-                packet(out, 0xb0, limit, |out| suback::encode_unsuback(unsuback, version, out))
+                packet(out, first::UNSUBACK, limit, |out| suback::encode_unsuback(unsuback, version, out))
             }
-            Self::Pingreq => packet(out, 0xc0, limit, |_| Ok(())),
-            Self::Pingresp => packet(out, 0xd0, limit, |_| Ok(())),
-            Self::Disconnect(disconnect) => {
-                packet(out, 0xe0, limit, |out| disconnect::encode_disconnect(disconnect, version, out))
-            }
+            Self::Pingreq => packet(out, first::PINGREQ, limit, |_| Ok(())),
+            Self::Pingresp => packet(out, first::PINGRESP, limit, |_| Ok(())),
+            Self::Disconnect(disconnect) => packet(out, first::DISCONNECT, limit, |out| {
+                disconnect::encode_disconnect(disconnect, version, out)
+            }),
             Self::Auth(_) if !version.is_v5() => Err(EncodeError::NotInThisVersion),
-            Self::Auth(auth) => packet(out, 0xf0, limit, |out| disconnect::encode_auth(auth, out)),
+            Self::Auth(auth) => packet(out, first::AUTH, limit, |out| disconnect::encode_auth(auth, out)),
         }
     }
 }

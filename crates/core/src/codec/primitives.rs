@@ -91,7 +91,7 @@ pub(super) fn binary<'a>(input: &mut &'a [u8]) -> Result<&'a [u8], DecodeError> 
 /// Checks a UTF-8 Encoded String and passes it by.
 #[inline]
 pub(super) fn string(input: &mut &[u8]) -> Result<(), DecodeError> {
-    text::validate(binary(input)?).map_err(DecodeError::Text)
+    text::check(binary(input)?).map(|_| ()).map_err(DecodeError::Text)
 }
 
 #[inline(always)]

@@ -26,8 +26,11 @@ pub(super) fn decode<'a>(
     };
     let properties =
         if context.version.is_v5() { decode_properties(context, &mut body)? } else { Properties::default() };
-    let topic =
-        if topic.is_empty() { no_topic(context.version, properties)? } else { name(topic, context.limits)? };
+    let topic = if topic.is_empty() {
+        no_topic(context.version, properties)?
+    } else {
+        name(topic, context.limits).map_err(DecodeError::TopicName)?
+    };
     Ok(Publish { delivery, retain: first & 1 != 0, topic, properties, payload: Payload::Whole(body) })
 }
 
@@ -39,15 +42,16 @@ fn decode_properties<'a>(context: Context<'_>, body: &mut &'a [u8]) -> Result<Pr
     properties::decode(place, context.limits, body)
 }
 
-/// A Topic Name of a packet. [MQTT-3.3.2-1] [MQTT-3.3.2-2]
+/// The Topic Name of a PUBLISH, of a Will, or for an answer. [MQTT-3.3.2-1] [MQTT-3.3.2-2] [MQTT-3.3.2-13]
+/// [MQTT-3.3.2-14]
 #[inline]
-pub(super) fn name<'a>(name: &'a [u8], limits: &Limits) -> Result<Text<'a>, DecodeError> {
+pub(super) fn name<'a>(name: &'a [u8], limits: &Limits) -> Result<Text<'a>, TopicError> {
     if name.len() > usize::from(limits.topic_bytes_max) {
-        return Err(DecodeError::TopicName(TopicError::TooLong));
+        return Err(TopicError::TooLong);
     }
-    let name = topic::check_name(name).map_err(DecodeError::TopicName)?;
-    topic::validate_levels(name.as_bytes(), limits.topic_levels_max).map_err(DecodeError::TopicName)?;
-    Ok(name)
+    let text = topic::check_name(name)?;
+    topic::validate_levels(name, limits.topic_levels_max)?;
+    Ok(text)
 }
 
 /// Only a Topic Alias can stand for it. (Section 3.3.2.1)

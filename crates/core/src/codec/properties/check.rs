@@ -4,8 +4,7 @@ use super::{Properties, bit, value};
 use crate::codec::primitives::{
     binary, byte, bytes, four_byte_integer, string, two_byte_integer, variable_byte_integer,
 };
-use crate::codec::{DecodeError, Limits};
-use crate::topic;
+use crate::codec::{DecodeError, Limits, publish};
 use crate::version::Version;
 
 /// Takes Property Length and properties off the front of `input`.
@@ -87,21 +86,12 @@ fn check_value(kind: Kind, id: u8, limits: &Limits, rest: &mut &[u8]) -> Result<
             string(rest).map(|()| true)? // [MQTT-1.5.7-1]
         }
         Kind::TopicName => {
-            check_response_topic(binary(rest)?, limits).map_err(DecodeError::ResponseTopic)?;
+            publish::name(binary(rest)?, limits).map_err(DecodeError::ResponseTopic)?;
             true
         }
         Kind::None => return Err(DecodeError::UnknownProperty),
     };
     if valid { Ok(()) } else { Err(DecodeError::PropertyValue(id)) }
-}
-
-/// [MQTT-3.3.2-13] [MQTT-3.3.2-14]
-fn check_response_topic(name: &[u8], limits: &Limits) -> Result<(), topic::TopicError> {
-    if name.len() > usize::from(limits.topic_bytes_max) {
-        return Err(topic::TopicError::TooLong);
-    }
-    topic::check_name(name)?;
-    topic::validate_levels(name, limits.topic_levels_max)
 }
 
 /// A property that may not be here is that in the first place, whatever its value; unless it has none.
