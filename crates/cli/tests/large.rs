@@ -1,8 +1,11 @@
 //! What a large payload costs: itself once, whoever gets it and however slowly, on one shard or several.
 #![cfg(target_os = "linux")]
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+#[path = "common/broker.rs"]
+mod broker;
+
+use broker::Broker;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 const MIB: usize = 1024 * 1024;
@@ -10,35 +13,14 @@ const SIZE: usize = 64 * MIB;
 /// What a shard's buffers may grow by while it takes and gives it.
 const SLACK: usize = MIB;
 
-struct Broker {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn start(runtime: &str, shards: usize) -> Broker {
+    let limits = ["packet_bytes=80MiB", "queued_bytes=unlimited", "incomplete_bytes=unlimited"];
+    let shards = shards.to_string();
+    let words = ["--shards", &shards, "--runtime", runtime];
+    Broker::start(&[&words[..], &limits.map(|limit| ["--limit", limit]).concat()].concat())
 }
 
 impl Broker {
-    fn start(runtime: &str, shards: usize) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidewire"))
-            .args(["broker", "--listen", "127.0.0.1:0", "--shards", &shards.to_string()])
-            .args(["--runtime", runtime])
-            .args(["--limit", "packet_bytes=80MiB", "--limit", "queued_bytes=unlimited"])
-            .args(["--limit", "incomplete_bytes=unlimited"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it was built");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(|l| l.expect("text"));
-        let line = lines.find(|line| line.starts_with("listening on ")).expect("a banner");
-        let address = line.split(' ').nth(2).and_then(|word| word.parse().ok()).expect("an address");
-        lines.find(|line| line == "ready").expect("it is ready");
-        Self { child, address }
-    }
-
     /// The most memory that it has had resident.
     fn peak(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
@@ -88,7 +70,7 @@ tidewire_driver::on_each! { [tokio, mio] { to_two_slow_subscribers_it_costs_itse
 
 fn to_two_slow_subscribers_it_costs_itself_and_a_mebibyte(runtime: &str) {
     for shards in [1, 4] {
-        let broker = Broker::start(runtime, shards);
+        let broker = start(runtime, shards);
         let mut slow: Vec<_> = ["slow-1", "slow-2"].iter().map(|name| broker.subscriber(name)).collect();
         let mut publisher = broker.connect("publisher");
         let chunk = vec![0x5a; MIB];

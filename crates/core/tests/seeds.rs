@@ -1,19 +1,9 @@
 //! What fuzzing has found or begins with, replayed by the fuzz targets' own functions.
-use std::path::Path;
-use tidewire_core::fuzz;
+#[path = "common/seeds.rs"]
+mod seeds;
 
-/// Each file in the folder of a target.
-fn replay(target: &str, body: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
-    let files = std::fs::read_dir(folder).expect("each target has seeds");
-    let paths: Vec<_> = files.map(|file| file.expect("it can be listed").path()).collect();
-    assert!(!paths.is_empty(), "{target} has seeds");
-    for path in paths {
-        let bytes = std::fs::read(&path).expect("it can be read");
-        let held = std::panic::catch_unwind(|| body(&bytes)).is_ok();
-        assert!(held, "{}", path.display());
-    }
-}
+use seeds::replay;
+use tidewire_core::fuzz;
 
 #[test]
 fn seeds_of_decode() {

@@ -1,5 +1,7 @@
 //! `tidewire pub` and `tidewire sub`, as scripts use them.
 #![cfg(unix)]
+#[path = "../common/broker.rs"]
+mod broker;
 mod publishing;
 mod refused;
 mod scripted;

@@ -1,5 +1,5 @@
 //! What is published, from where, and with what.
-use super::support::{Broker, fed, said};
+use super::support::{broker, fed, said};
 use std::process::Command;
 
 /// Bytes that are no text.
@@ -7,7 +7,7 @@ const BYTES: &[u8] = b"\x00\xff\r\n\nend";
 
 #[test]
 fn a_payload_arrives_byte_by_byte_wherever_it_comes_from() {
-    let broker = Broker::start();
+    let broker = broker();
     let file = std::env::temp_dir().join(format!("tidewire-payload-{}", std::process::id()));
     std::fs::write(&file, BYTES).expect("a folder for such files");
     for qos in ["0", "1", "2"] {
@@ -25,7 +25,7 @@ fn a_payload_arrives_byte_by_byte_wherever_it_comes_from() {
 
 #[test]
 fn each_line_is_a_message_and_an_empty_one_is_one_too() {
-    let broker = Broker::start();
+    let broker = broker();
     for qos in ["0", "1", "2"] {
         let subscriber = broker.subscriber(&["-t", "l", "-q", qos, "-v", "-C", "4"]);
         let output = broker.pipe(&["-t", "l", "-q", qos, "-l"], b"one\ntwo\n\nthe last");
@@ -37,7 +37,7 @@ fn each_line_is_a_message_and_an_empty_one_is_one_too() {
 
 #[test]
 fn ten_thousand_lines_are_ten_thousand_messages() {
-    let broker = Broker::start();
+    let broker = broker();
     let lines: String = (0..10_000).map(|n| format!("{n}\n")).collect();
     let subscriber = broker.subscriber(&["-t", "many", "-q", "1", "-C", "10000"]);
     let publisher = std::thread::spawn({
@@ -51,7 +51,7 @@ fn ten_thousand_lines_are_ten_thousand_messages() {
 
 #[test]
 fn what_is_retained_is_kept_until_it_is_cleared() {
-    let broker = Broker::start();
+    let broker = broker();
     broker.publish(&["-t", "k", "-r", "-q", "1", "-m", "kept"]);
     let output = broker.subscribe(&["-t", "k", "-F", "%r %p", "-C", "1"]);
     assert_eq!(output.stdout, b"1 kept\n");
@@ -62,7 +62,7 @@ fn what_is_retained_is_kept_until_it_is_cleared() {
 
 #[test]
 fn properties_go_with_a_message() {
-    let broker = Broker::start();
+    let broker = broker();
     let format = "%P|%C|%D|%R|%F|%S";
     let subscriber = broker.subscriber(&[
         "-t",
@@ -88,7 +88,7 @@ fn properties_go_with_a_message() {
 
 #[test]
 fn a_message_is_published_as_often_as_asked() {
-    let broker = Broker::start();
+    let broker = broker();
     let subscriber = broker.subscriber(&["-t", "r", "-q", "2", "-C", "3"]);
     broker.publish(&["-t", "r", "-q", "2", "-m", "again", "--repeat", "3", "--repeat-delay", "0.01"]);
     subscriber.prints("again\nagain\nagain\n");
@@ -96,7 +96,7 @@ fn a_message_is_published_as_often_as_asked() {
 
 #[test]
 fn a_url_says_where_and_what() {
-    let broker = Broker::start();
+    let broker = broker();
     let url = format!("mqtt://{}/u/r/l", broker.address);
     let subscriber = broker.subscriber(&["-t", "u/#", "-v", "-C", "1"]);
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidewire"));
@@ -106,7 +106,7 @@ fn a_url_says_where_and_what() {
 
 #[test]
 fn an_own_will_is_published_when_it_vanishes() {
-    let broker = Broker::start();
+    let broker = broker();
     for version in ["31", "311", "5"] {
         let subscriber = broker.subscriber(&["-t", "w", "-q", "1", "-F", "%q %p", "-C", "1"]);
         let will = ["--will-topic", "w", "--will-payload", "gone", "--will-qos", "1"];
@@ -118,7 +118,7 @@ fn an_own_will_is_published_when_it_vanishes() {
 
 #[test]
 fn one_refused_line_keeps_no_other_from_being_sent_and_is_told() {
-    let broker = Broker::start();
+    let broker = broker();
     let output = broker.pipe(&["-t", "$SYS/x", "-q", "1", "-l"], b"one\ntwo\n");
     assert_eq!(output.status.code(), Some(0x87));
     let said = said(&output);

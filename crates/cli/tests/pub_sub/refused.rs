@@ -1,5 +1,5 @@
 //! What is said to somebody who asks for something that can't be had: one line, and an exit code.
-use super::support::{Broker, said};
+use super::support::{broker, said};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
@@ -89,7 +89,7 @@ fn a_server_that_is_not_there_is_named_with_what_to_do() {
 
 #[test]
 fn what_the_server_refuses_is_explained() {
-    let broker = Broker::start();
+    let broker = broker();
     for (words, code, expected) in [
         (&["pub", "-t", "$SYS/x", "-q", "1", "-m", "x"][..], 0x87, &["$SYS/x", "0x87", "server's own"][..]),
         (&["pub", "-t", "$SYS/x", "-q", "2", "-m", "x"], 0x87, &["$SYS/x", "0x87", "server's own"]),
@@ -106,7 +106,7 @@ fn what_the_server_refuses_is_explained() {
 
 #[test]
 fn a_payload_that_is_too_large_is_told_with_what_is_not() {
-    let broker = Broker::start();
+    let broker = broker();
     let large = vec![0; 70_000];
     for qos in ["0", "1", "2"] {
         let output = broker.pipe(&["-t", "t", "-q", qos, "-s"], &large);

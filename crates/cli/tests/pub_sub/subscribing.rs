@@ -1,5 +1,5 @@
 //! What is printed, and when it ends.
-use super::support::{Broker, said};
+use super::support::{broker, said};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -7,7 +7,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn a_session_that_is_kept_keeps_what_comes() {
-    let broker = Broker::start();
+    let broker = broker();
     for (version, qos) in [("31", "1"), ("311", "1"), ("311", "2"), ("5", "1"), ("5", "2")] {
         let id = format!("kept-{version}-{qos}");
         let words = ["-V", version, "-c", "-i", &id, "-t", &id, "-q", qos];
@@ -29,7 +29,7 @@ fn a_session_that_is_kept_keeps_what_comes() {
 
 #[test]
 fn a_subscription_of_a_session_can_be_ended() {
-    let broker = Broker::start();
+    let broker = broker();
     let session = ["-c", "-i", "u", "-q", "1"];
     assert!(broker.subscribe(&[&session[..], &["-t", "a", "-t", "b", "-E"]].concat()).status.success());
     assert!(broker.subscribe(&[&session[..], &["-U", "a", "-E"]].concat()).status.success());
@@ -41,7 +41,7 @@ fn a_subscription_of_a_session_can_be_ended() {
 
 #[test]
 fn the_time_is_up() {
-    let broker = Broker::start();
+    let broker = broker();
     let output = broker.tool(&["sub", "-t", "t", "-W", "1"]).output().expect("it was built");
     assert_eq!(output.status.code(), Some(27));
     assert!(said(&output).contains("-W"), "{}", said(&output));
@@ -51,7 +51,7 @@ fn the_time_is_up() {
 
 #[test]
 fn what_matches_is_left_out() {
-    let broker = Broker::start();
+    let broker = broker();
     for topic in ["a/1", "a/2", "a/3"] {
         broker.publish(&["-t", topic, "-r", "-q", "1", "-m", topic]);
     }
@@ -72,7 +72,7 @@ fn what_matches_is_left_out() {
 
 #[test]
 fn what_is_retained_is_cleared_as_it_comes() {
-    let broker = Broker::start();
+    let broker = broker();
     for topic in ["c/1", "c/2", "d"] {
         broker.publish(&["-t", topic, "-r", "-q", "1", "-m", topic]);
     }
@@ -83,7 +83,7 @@ fn what_is_retained_is_cleared_as_it_comes() {
 
 #[test]
 fn an_empty_payload_is_a_line_only_where_it_can_be_told() {
-    let broker = Broker::start();
+    let broker = broker();
     for (words, expected) in [
         (&["-v"][..], "e (null)\ne x\n"),
         (&["-v", "-N"], "e x"),
@@ -99,7 +99,7 @@ fn an_empty_payload_is_a_line_only_where_it_can_be_told() {
 
 #[test]
 fn a_payload_that_is_not_json_is_told_and_the_next_is_printed() {
-    let broker = Broker::start();
+    let broker = broker();
     let mut subscriber = broker.subscriber(&["-t", "j", "-F", "%J", "-C", "2"]);
     broker.publish(&["-t", "j", "-m", "not"]);
     broker.publish(&["-t", "j", "-m", r#"{"a": [1, 2]}"#]);
@@ -113,7 +113,7 @@ fn a_payload_that_is_not_json_is_told_and_the_next_is_printed() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_reason_to_complain() {
-    let broker = Broker::start();
+    let broker = broker();
     let mut subscriber = broker.subscriber(&["-t", "p", "-q", "1"]);
     subscriber.stop_reading();
     broker.publish(&["-t", "p", "-q", "1", "-m", "nobody reads it"]);
@@ -122,6 +122,6 @@ fn a_reader_that_goes_away_is_no_reason_to_complain() {
 
 #[test]
 fn it_may_listen_to_what_the_server_says_of_itself() {
-    let broker = Broker::start();
+    let broker = broker();
     assert!(broker.subscribe(&["-t", "$SYS/#", "-E"]).status.success());
 }

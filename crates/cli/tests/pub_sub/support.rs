@@ -1,4 +1,5 @@
 //! A broker, the tools, and servers that say just what a test wants.
+use crate::broker::Broker;
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -7,33 +8,12 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A broker that is up, until it is dropped.
-pub(crate) struct Broker {
-    child: Child,
-    pub(crate) address: SocketAddr,
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// On two shards, for small packets.
+pub(crate) fn broker() -> Broker {
+    Broker::start(&["--shards", "2", "--limit", "packet_bytes=64KiB"])
 }
 
 impl Broker {
-    pub(crate) fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tidewire"))
-            .args(["broker", "--listen", "127.0.0.1:0", "--shards", "2", "--limit", "packet_bytes=64KiB"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it was built");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(|l| l.expect("text"));
-        let line = lines.find(|line| line.starts_with("listening on ")).expect("a banner");
-        let address = line.split(' ').nth(2).and_then(|word| word.parse().ok()).expect("an address");
-        lines.find(|line| line == "ready").expect("it is ready");
-        Self { child, address }
-    }
-
     /// `tidewire TOOL WORDS…` with this broker.
     pub(crate) fn tool(&self, words: &[&str]) -> Command {
         tool(self.address, words)
