@@ -29,11 +29,13 @@ impl Broker {
             Some(flow) => flow.sender.on_pubrec(id, refused),
             None => Received::Unknown,
         };
+        let mut reason = ReasonCode::Success;
         match answer {
             Received::First(_) => self.journal_released(session, id),
-            // An unknown one is answered like one that came again: the exchange ends either way.
-            Received::Again | Received::Unknown if !refused => {}
-            Received::Again | Received::Unknown => return Ok(()),
+            Received::Again | Received::Unknown if refused => return Ok(()),
+            Received::Again => {}
+            // It is answered, so that the other side can end the exchange. (Table 3.6.2.1)
+            Received::Unknown => reason = ReasonCode::PacketIdentifierNotFound,
             // A PUBREC of 0x80 or above ends the exchange: no PUBREL. [MQTT-4.3.3-4]
             Received::Refused(entry) => {
                 self.ended(session, entry, Fate::Dropped(Reason::Refused));
@@ -41,7 +43,7 @@ impl Broker {
             }
             Received::Misplaced => return Err(Fault::Unexpected),
         }
-        self.acknowledge_to(index, AckKind::Pubrel, id, ReasonCode::Success);
+        self.acknowledge_to(index, AckKind::Pubrel, id, reason);
         Ok(())
     }
 
@@ -53,8 +55,9 @@ impl Broker {
         if known {
             self.journal_receipt_end(session, ack.packet_id);
         }
-        // Also for one that is unknown: it may have been released before a cut. [MQTT-4.3.3-11]
-        self.acknowledge_to(index, AckKind::Pubcomp, ack.packet_id, ReasonCode::Success);
+        // Also for one that is unknown: it may have been released before a cut. [MQTT-4.3.3-11] (Table 3.7.2.1)
+        let reason = if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
+        self.acknowledge_to(index, AckKind::Pubcomp, ack.packet_id, reason);
         self.sessions.rest(session);
     }
 

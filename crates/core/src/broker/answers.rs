@@ -35,6 +35,12 @@ pub(super) enum What {
     Nothing,
 }
 
+impl Answer {
+    pub(super) fn is_pubrec(&self, of: PacketId) -> bool {
+        matches!(self.what, What::Ack { kind: AckKind::Pubrec, packet_id, .. } if packet_id == of)
+    }
+}
+
 impl What {
     fn is_puback(&self) -> bool {
         matches!(self, Self::Ack { kind: AckKind::Puback, .. })

@@ -3,7 +3,7 @@ use super::incoming::Incoming;
 use super::policy::Peer;
 use super::table::{Row, Table};
 use crate::codec::{Decoder, Mode};
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, PacketId};
 use crate::time::Instant;
 use crate::version::{Role, Version};
 use alloc::boxed::Box;
@@ -63,10 +63,8 @@ impl Flags {
     pub(super) const REFUSED: Self = Self(64);
     /// Whoever polls has been told that there is more.
     pub(super) const MORE: Self = Self(128);
-    /// It has used a Packet Identifier anew while that was in use.
-    pub(super) const REPEATED: Self = Self(256);
     /// It stands in the list of those whose `Transmit` is to be announced, wanted or not.
-    pub(super) const LISTED: Self = Self(512);
+    pub(super) const LISTED: Self = Self(256);
 
     pub(super) fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
@@ -213,6 +211,11 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// Does a PUBREC for this Packet Identifier wait for its turn?
+    pub(super) fn is_to_answer(&self, packet_id: PacketId) -> bool {
+        self.answers.iter().any(|answer| answer.is_pubrec(packet_id))
+    }
+
     fn is_idle(&self) -> bool {
         self.out.is_empty()
             && self.answers.is_empty()

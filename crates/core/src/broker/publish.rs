@@ -129,15 +129,7 @@ impl Broker {
         let unreleased = flow.map_or(0, |f| f.receiver.len());
         let unacknowledged = connection.lane.as_deref().map_or(0, |l| usize::from(l.pubacks));
         if delivery.qos() == QoS::ExactlyOnce && flow.is_some_and(|f| f.receiver.contains(packet_id)) {
-            // Without DUP it claims to be new, under an id that is in use. Some clients do that, once.
-            // [MQTT-2.2.1-4]
-            let claims_new = matches!(delivery, Delivery::ExactlyOnce { dup: false, .. });
-            if claims_new && connection.flags.has(Flags::REPEATED) {
-                return Err(Fault::Unexpected);
-            }
-            if claims_new {
-                self.connections[index].flags.set(Flags::REPEATED);
-            }
+            // With DUP or without, until PUBREL. [MQTT-4.3.3-10]
             return Ok(true);
         }
         if unreleased + unacknowledged >= usize::from(self.limits.receive_maximum) {
@@ -180,6 +172,10 @@ impl Broker {
     /// A QoS 2 message that came again waits for the same settlement as the first time.
     fn answer_again(&mut self, index: u32, packet_id: PacketId) {
         let session = self.connections[index].session;
+        // While an answer waits, one is enough: who repeats it makes nothing grow.
+        if self.connections[index].lane.as_deref().is_some_and(|lane| lane.is_to_answer(packet_id)) {
+            return;
+        }
         let unsettled = self.sessions[session].flow.as_deref().and_then(|flow| {
             flow.unsettled.iter().find(|(id, _)| *id == packet_id).map(|(_, settlement)| *settlement)
         });

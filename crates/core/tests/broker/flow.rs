@@ -68,8 +68,49 @@ fn a_qos_2_message_counts_once_however_it_is_repeated() {
     s.send(c, &publish_with(Version::V5, "t", b"2", delivery(2, 9, true), false, None));
     s.acknowledge(c, 6, 9);
     s.acknowledge(c, 6, 9);
-    assert_eq!(s.hear(c), ["CONNACK present 0x00", "PUBCOMP 9", "PUBREC 9", "PUBCOMP 9", "PUBCOMP 9"]);
+    assert_eq!(s.hear(c), ["CONNACK present 0x00", "PUBCOMP 9", "PUBREC 9", "PUBCOMP 9", "PUBCOMP 9 0x92"]);
     assert_eq!(s.hear(watcher), ["PUBLISH t 2"]);
+}
+
+/// [MQTT-4.3.3-10] knows no exception; and what has been answered once need not be answered a thousand times while
+/// the answer waits.
+#[test]
+fn until_pubrel_any_repetition_is_answered_with_pubrec() {
+    for version in [Version::V5, Version::V3_1_1] {
+        let mut s = Shards::new(2);
+        for shard in 0..2 {
+            s.accept_at(shard);
+            s.subscriber(&format!("watcher-{shard}"), "t", 0);
+        }
+        let c = s.greet(&Hello::new("c").version(version));
+        s.hear(c);
+        for _ in 0..3 {
+            s.publish(c, "t", b"1", 2, 1);
+            assert_eq!(s.hear(c), ["PUBREC 1"], "{version:?}");
+        }
+        s.hold_mail();
+        for _ in 0..100 {
+            s.publish(c, "t", b"2", 2, 2);
+        }
+        assert!(s.is_open(c) && s.hear(c).is_empty());
+        s.let_mail_go();
+        assert_eq!(s.hear(c), ["PUBREC 2"], "{version:?}: all hundred at once");
+        s.publish(c, "t", b"2", 2, 2);
+        assert_eq!(s.hear(c), ["PUBREC 2"], "{version:?}");
+    }
+}
+
+/// Tables 3.6.2.1 and 3.7.2.1; before 5.0 there is no way to say it.
+#[test]
+fn an_unknown_packet_identifier_is_answered_as_unknown() {
+    for (version, said) in [(Version::V5, " 0x92"), (Version::V3_1_1, "")] {
+        let mut s = Shards::new(1);
+        let c = s.greet(&Hello::new("c").version(version));
+        s.hear(c);
+        s.acknowledge(c, 6, 7);
+        s.acknowledge(c, 5, 8);
+        assert_eq!(s.hear(c), [format!("PUBCOMP 7{said}"), format!("PUBREL 8{said}")], "{version:?}");
+    }
 }
 
 // verb: handle_grant
@@ -323,9 +364,9 @@ fn stray_acknowledgements_add_no_quota() {
 fn an_acknowledgement_of_the_wrong_kind_ends_the_connection_and_no_delivery() {
     // QoS of the message, whether PUBREC has come, and what each of the four does.
     let cases = [
-        (1, false, ["ends", "fault", "PUBCOMP 1", "fault"]),
-        (2, false, ["fault", "PUBREL 1", "PUBCOMP 1", "fault"]),
-        (2, true, ["fault", "PUBREL 1", "PUBCOMP 1", "ends"]),
+        (1, false, ["ends", "fault", "PUBCOMP 1 0x92", "fault"]),
+        (2, false, ["fault", "PUBREL 1", "PUBCOMP 1 0x92", "fault"]),
+        (2, true, ["fault", "PUBREL 1", "PUBCOMP 1 0x92", "ends"]),
     ];
     for (qos, received, outcomes) in cases {
         for (packet, outcome) in (4..).zip(outcomes) {
