@@ -30,7 +30,7 @@ impl Ear {
                 }
                 Ok(None) => return,
                 // A server may have assigned a name that we would not take. It is given back all the same.
-                Err(DecodeError::ClientId(TextError::ControlCharacter)) => return,
+                Err(DecodeError::ClientId(TextError::ControlCharacter | TextError::NonCharacter)) => return,
                 other => panic!("what is said is whole packets: {other:?}"),
             }
         }

@@ -35,6 +35,7 @@ scripts! {
     "malformed-filter",
     "malformed-flags",
     "malformed-length",
+    "malformed-non-character",
     "malformed-options",
     "malformed-packet-id",
     "malformed-qos-3",

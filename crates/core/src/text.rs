@@ -12,6 +12,9 @@ pub enum TextError {
     Nul,
     /// It contains U+0001 to U+001F or U+007F to U+009F, which no name may. (Section 1.5.4)
     ControlCharacter,
+    /// It contains a code point that is no character and never will be, U+FDD0 to U+FDEF or U+FFFE and U+FFFF of any
+    /// plane, which no name may. (Section 1.5.4)
+    NonCharacter,
 }
 
 impl fmt::Display for TextError {
@@ -20,6 +23,7 @@ impl fmt::Display for TextError {
             Self::NotUtf8 => "the text is not well-formed UTF-8",
             Self::Nul => "the text contains U+0000",
             Self::ControlCharacter => "the text contains a control character",
+            Self::NonCharacter => "the text contains a non-character of Unicode",
         })
     }
 }
@@ -117,9 +121,10 @@ fn check_unusual(bytes: &[u8]) -> Result<Text<'_>, TextError> {
     if any(bytes, words::zero) { Err(TextError::Nul) } else { Ok(text.into()) }
 }
 
-/// Checks a text that names something: it also has no control characters.
+/// Checks a text that names something: it also has no control characters, and nothing that is no character.
 ///
-/// The standard lets a receiver refuse them. Names end up in logs, paths and rules, so here they are refused.
+/// The standard lets a receiver refuse both. Names end up in logs, paths and rules, and other receivers close the
+/// connection on which such a Topic Name reaches them; so here they are refused.
 #[inline]
 pub fn check_name(bytes: &[u8]) -> Result<Text<'_>, TextError> {
     if any(bytes, words::not_printable_ascii) { check_unusual_name(bytes) } else { Ok(Text(bytes)) }
@@ -128,7 +133,20 @@ pub fn check_name(bytes: &[u8]) -> Result<Text<'_>, TextError> {
 #[cold]
 fn check_unusual_name(bytes: &[u8]) -> Result<Text<'_>, TextError> {
     let text = check(bytes)?;
-    if text.as_str().chars().any(char::is_control) { Err(TextError::ControlCharacter) } else { Ok(text) }
+    for c in text.as_str().chars() {
+        if c.is_control() {
+            return Err(TextError::ControlCharacter);
+        }
+        if is_non_character(c) {
+            return Err(TextError::NonCharacter);
+        }
+    }
+    Ok(text)
+}
+
+/// Reserved by Unicode for ever: the 32 from U+FDD0, and the last two of each plane.
+fn is_non_character(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// Is the top bit of a byte set in what `find` makes of one of the words that `bytes` consist of?
@@ -220,8 +238,27 @@ mod tests {
         {
             assert_eq!(check_name(refused.as_bytes()), Err(TextError::ControlCharacter), "{refused:?}");
         }
-        for accepted in ["", " ", "~", "\u{a0}", "\u{feff}", "\u{ffff}", "\u{2a6d4}", "temperature/kitchen"] {
+        for accepted in ["", " ", "~", "\u{a0}", "\u{feff}", "\u{fffd}", "\u{2a6d4}", "temperature/kitchen"] {
             assert_eq!(check_name(accepted.as_bytes()), Ok(accepted.into()));
+        }
+    }
+
+    #[test]
+    fn names_have_no_code_points_that_are_no_characters() {
+        let all: Vec<char> = ('\0'..=char::MAX).filter(|c| is_non_character(*c)).collect();
+        assert_eq!(all.len(), 66, "as Unicode has it: 32, and two of each of 17 planes");
+        for c in all {
+            let name = std::format!("a/{c}");
+            assert_eq!(check_name(name.as_bytes()), Err(TextError::NonCharacter), "{c:?}");
+            assert_eq!(
+                check(name.as_bytes()),
+                Ok(name.as_str().into()),
+                "what merely travels may have {c:?}"
+            );
+        }
+        for c in ['\u{fdcf}', '\u{fdf0}', '\u{fffd}', '\u{10000}', '\u{1fffd}', '\u{20000}', '\u{10fffd}'] {
+            let name = std::format!("a/{c}");
+            assert_eq!(check_name(name.as_bytes()), Ok(name.as_str().into()), "{c:?}");
         }
     }
 

@@ -87,6 +87,8 @@ pub enum TopicError {
     Nul,
     /// Another control character. (Section 1.5.4)
     ControlCharacter,
+    /// A code point that is no character, such as U+FFFF. (Section 1.5.4)
+    NonCharacter,
     /// `#` or `+` in a Topic Name. [MQTT-4.7.0-1]
     Wildcard,
     /// `#` that is not the last level, or a wildcard that is not a whole level. [MQTT-4.7.1-1] [MQTT-4.7.1-2]
@@ -101,6 +103,7 @@ impl From<TextError> for TopicError {
             TextError::NotUtf8 => Self::NotUtf8,
             TextError::Nul => Self::Nul,
             TextError::ControlCharacter => Self::ControlCharacter,
+            TextError::NonCharacter => Self::NonCharacter,
         }
     }
 }
@@ -114,6 +117,7 @@ impl fmt::Display for TopicError {
             Self::NotUtf8 => "the topic is not well-formed UTF-8",
             Self::Nul => "the topic contains U+0000",
             Self::ControlCharacter => "the topic contains a control character",
+            Self::NonCharacter => "the topic contains a non-character of Unicode",
             Self::Wildcard => "the Topic Name contains a wildcard",
             Self::MisplacedWildcard => "the Topic Filter has a wildcard where none may be",
             Self::ShareName => "the filter of the Shared Subscription is not $share/name/filter",

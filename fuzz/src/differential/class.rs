@@ -32,7 +32,7 @@ classes! {
     IntegerNotMinimal,
     /// U+0000 in a text.
     Nul,
-    /// Another control character in a name; a receiver may refuse it.
+    /// Another control character in a name, or what is no character; a receiver may refuse both.
     ControlCharacter,
     /// A Topic Name without a character.
     EmptyTopicName,
@@ -102,11 +102,11 @@ impl Class {
             E::RemainingLength if version.is_v5() && peers.len() <= packet.len() => Self::LengthNotMinimal,
             E::VariableByteInteger if peers.len() < packet.len() => Self::IntegerNotMinimal,
             E::Text(TextError::Nul) | E::ClientId(TextError::Nul) if packet.contains(&0) => Self::Nul,
-            E::Text(TextError::ControlCharacter)
-            | E::ClientId(TextError::ControlCharacter)
-            | E::TopicName(TopicError::ControlCharacter)
-            | E::TopicFilter(TopicError::ControlCharacter)
-            | E::ResponseTopic(TopicError::ControlCharacter) => Self::ControlCharacter,
+            E::Text(TextError::ControlCharacter | TextError::NonCharacter)
+            | E::ClientId(TextError::ControlCharacter | TextError::NonCharacter)
+            | E::TopicName(TopicError::ControlCharacter | TopicError::NonCharacter)
+            | E::TopicFilter(TopicError::ControlCharacter | TopicError::NonCharacter)
+            | E::ResponseTopic(TopicError::ControlCharacter | TopicError::NonCharacter) => Self::ControlCharacter,
             E::TopicName(TopicError::Empty) | E::ResponseTopic(TopicError::Empty) => Self::EmptyTopicName,
             E::TopicMissing if packet_type == 3 => Self::NoTopicNorAlias,
             E::Truncated if matches!(packet_type, 9 | 11) => Self::NoReasonCodes,

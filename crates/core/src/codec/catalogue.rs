@@ -86,6 +86,9 @@ catalogue! {
         b"\x10\x0f\x00\x04\x4d\x51\x54\x54\x04\x80\x00\x00\x00\x00\x00\x01\x01" =>
         "Leave U+0001 to U+001F and U+007F to U+009F out of the User Name. Perhaps there is a line break at its \
          end.";
+    Text(TextError::NonCharacter), SERVER,
+        b"\x10\x11\x00\x04\x4d\x51\x54\x54\x04\x80\x00\x00\x00\x00\x00\x03\xef\xbf\xbf" =>
+        "Leave U+FDD0 to U+FDEF, and U+FFFE and U+FFFF of any plane, out of the User Name; they are no characters.";
     ClientId(TextError::NotUtf8), SERVER, b"\x10\x0d\x00\x04\x4d\x51\x54\x54\x04\x00\x00\x00\x00\x01\xff" =>
         "Encode the Client Identifier in UTF-8.";
     ClientId(TextError::Nul), SERVER, b"\x10\x0d\x00\x04\x4d\x51\x54\x54\x04\x00\x00\x00\x00\x01\x00" =>
@@ -94,6 +97,10 @@ catalogue! {
         b"\x10\x0d\x00\x04\x4d\x51\x54\x54\x04\x00\x00\x00\x00\x01\x01" =>
         "Leave U+0001 to U+001F and U+007F to U+009F out of the Client Identifier. Perhaps there is a line break \
          at its end.";
+    ClientId(TextError::NonCharacter), SERVER,
+        b"\x10\x0f\x00\x04\x4d\x51\x54\x54\x04\x00\x00\x00\x00\x03\xef\xbf\xbf" =>
+        "Leave U+FDD0 to U+FDEF, and U+FFFE and U+FFFF of any plane, out of the Client Identifier; they are no \
+         characters.";
     PacketIdZero, SERVER_3_1_1, b"\x40\x02\x00\x00" =>
         "Give each SUBSCRIBE, UNSUBSCRIBE, and PUBLISH with QoS 1 or 2, a Packet Identifier from 1 to 65,535, and \
          acknowledge with the same.";
@@ -134,6 +141,8 @@ catalogue! {
     TopicName(TopicError::ControlCharacter), SERVER_3_1_1, b"\x30\x03\x00\x01\x01" =>
         "Leave U+0001 to U+001F and U+007F to U+009F out of the Topic Name. Perhaps there is a line break at its \
          end.";
+    TopicName(TopicError::NonCharacter), SERVER_3_1_1, b"\x30\x05\x00\x03\xef\xbf\xbf" =>
+        "Leave U+FDD0 to U+FDEF, and U+FFFE and U+FFFF of any plane, out of the Topic Name; they are no characters.";
     TopicName(TopicError::Wildcard), SERVER_3_1_1, b"\x30\x03\x00\x01\x2b" =>
         "Publish to a Topic Name without + and #; these are for subscribing.";
     TopicMissing, SERVER_5, b"\x30\x03\x00\x00\x00" =>
@@ -151,6 +160,9 @@ catalogue! {
         "Leave U+0000 out of the Response Topic; it needs no end mark.";
     ResponseTopic(TopicError::ControlCharacter), SERVER_5, b"\x30\x07\x00\x00\x04\x08\x00\x01\x01" =>
         "Leave U+0001 to U+001F and U+007F to U+009F out of the Response Topic.";
+    ResponseTopic(TopicError::NonCharacter), SERVER_5, b"\x30\x09\x00\x00\x06\x08\x00\x03\xef\xbf\xbf" =>
+        "Leave U+FDD0 to U+FDEF, and U+FFFE and U+FFFF of any plane, out of the Response Topic; they are no \
+         characters.";
     ResponseTopic(TopicError::Wildcard), SERVER_5, b"\x30\x07\x00\x00\x04\x08\x00\x01\x2b" =>
         "Have the answer sent to one topic, without + and #.";
     TopicFilter(TopicError::Empty), SERVER_3_1_1, b"\x82\x04\x00\x01\x00\x00" =>
@@ -166,6 +178,8 @@ catalogue! {
         "Leave U+0000 out of the Topic Filter; it needs no end mark.";
     TopicFilter(TopicError::ControlCharacter), SERVER_3_1_1, b"\x82\x05\x00\x01\x00\x01\x01" =>
         "Leave U+0001 to U+001F and U+007F to U+009F out of the Topic Filter.";
+    TopicFilter(TopicError::NonCharacter), SERVER_3_1_1, b"\x82\x07\x00\x01\x00\x03\xef\xbf\xbf" =>
+        "Leave U+FDD0 to U+FDEF, and U+FFFE and U+FFFF of any plane, out of the Topic Filter; they are no characters.";
     TopicFilter(TopicError::MisplacedWildcard), SERVER_3_1_1, b"\x82\x06\x00\x01\x00\x02\x2b\x2b" =>
         "Let + and # be whole levels, and # the last one: a/+/b, a/#.";
     TopicFilter(TopicError::ShareName), SERVER_5, b"\x82\x0c\x00\x01\x00\x00\x07\x24\x73\x68\x61\x72\x65\x2f" =>

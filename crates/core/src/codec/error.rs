@@ -173,6 +173,9 @@ faults! {
     Text(TextError::ControlCharacter) =>
         "text-control-character", MalformedPacket, "1.5.4",
         "the User Name contains a control character";
+    Text(TextError::NonCharacter) =>
+        "text-non-character", MalformedPacket, "1.5.4",
+        "the User Name contains a code point that is no character";
     ClientId(TextError::NotUtf8) =>
         "client-id-not-utf8", MalformedPacket, "MQTT-3.1.3-4",
         "the Client Identifier is not well-formed UTF-8";
@@ -182,6 +185,9 @@ faults! {
     ClientId(TextError::ControlCharacter) =>
         "client-id-control-character", ClientIdentifierNotValid, "1.5.4",
         "the Client Identifier contains a control character";
+    ClientId(TextError::NonCharacter) =>
+        "client-id-non-character", ClientIdentifierNotValid, "1.5.4",
+        "the Client Identifier contains a code point that is no character";
     PacketIdZero =>
         "packet-id-zero", ProtocolError, "MQTT-2.2.1-3",
         "the Packet Identifier is 0";
@@ -233,6 +239,9 @@ faults! {
     TopicName(TopicError::ControlCharacter) =>
         "topic-name-control-character", MalformedPacket, "1.5.4",
         "the Topic Name contains a control character";
+    TopicName(TopicError::NonCharacter) =>
+        "topic-name-non-character", MalformedPacket, "1.5.4",
+        "the Topic Name contains a code point that is no character";
     TopicName(TopicError::Wildcard | TopicError::MisplacedWildcard | TopicError::ShareName) =>
         "topic-name-wildcard", MalformedPacket, "MQTT-3.3.2-2",
         "the Topic Name contains a wildcard";
@@ -257,6 +266,9 @@ faults! {
     ResponseTopic(TopicError::ControlCharacter) =>
         "response-topic-control-character", MalformedPacket, "1.5.4",
         "the Response Topic contains a control character";
+    ResponseTopic(TopicError::NonCharacter) =>
+        "response-topic-non-character", MalformedPacket, "1.5.4",
+        "the Response Topic contains a code point that is no character";
     ResponseTopic(TopicError::Wildcard | TopicError::MisplacedWildcard | TopicError::ShareName) =>
         "response-topic-wildcard", ProtocolError, "MQTT-3.3.2-14",
         "the Response Topic contains a wildcard";
@@ -278,6 +290,9 @@ faults! {
     TopicFilter(TopicError::ControlCharacter) =>
         "topic-filter-control-character", MalformedPacket, "1.5.4",
         "the Topic Filter contains a control character";
+    TopicFilter(TopicError::NonCharacter) =>
+        "topic-filter-non-character", MalformedPacket, "1.5.4",
+        "the Topic Filter contains a code point that is no character";
     TopicFilter(TopicError::Wildcard | TopicError::MisplacedWildcard) =>
         "topic-filter-wildcard", MalformedPacket, "MQTT-4.7.1-1",
         "a wildcard is not a whole level of the Topic Filter, or # not its last one";

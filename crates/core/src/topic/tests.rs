@@ -11,7 +11,7 @@ fn names() {
         assert_eq!(check_name(name.as_bytes()), Ok(name.into()));
         assert_eq!(TopicName::new(name).unwrap().as_str(), name);
     }
-    let refused: [(&[u8], TopicError); 9] = [
+    let refused: [(&[u8], TopicError); 10] = [
         (b"", TopicError::Empty),
         (b"a/#", TopicError::Wildcard),
         (b"+", TopicError::Wildcard),
@@ -20,6 +20,7 @@ fn names() {
         (b"a\0", TopicError::Nul),
         (b"a\x1f", TopicError::ControlCharacter),
         (b"a\xc2\x9f", TopicError::ControlCharacter),
+        (b"a\xef\xbf\xbf", TopicError::NonCharacter),
         (b"to\xed\xa0\x80", TopicError::NotUtf8),
     ];
     for (name, error) in refused {
@@ -44,6 +45,7 @@ fn filters() {
         ("a/b+/c", TopicError::MisplacedWildcard),
         ("a\0/+", TopicError::Nul),
         ("a\u{7f}/+", TopicError::ControlCharacter),
+        ("a\u{1fffe}/+", TopicError::NonCharacter),
     ];
     for (filter, error) in refused {
         assert_eq!(check_filter(filter), Err(error), "{filter:?}");

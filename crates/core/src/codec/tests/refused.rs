@@ -91,6 +91,8 @@ rules! {
         None, Server, 0x10 "s:MQTT 05 02 0000 00 0002 6100" => ClientId(TextError::Nul), 0x81;
         None, Server, 0x10 "s:MQTT 05 02 0000 00 0003 eda080" => ClientId(TextError::NotUtf8), 0x81;
         None, Server, 0x10 "s:MQTT 05 02 0000 00 0002 c29f" => ClientId(TextError::ControlCharacter), 0x85;
+        None, Server, 0x10 "s:MQTT 04 82 0000 0000 0003 efb790" => Text(TextError::NonCharacter), 0x81;
+        None, Server, 0x10 "s:MQTT 05 02 0000 00 0004 f48fbfbf" => ClientId(TextError::NonCharacter), 0x85;
     }
     packet_identifiers_are_not_zero {
         V3_1_1, Server, 0x32 "s:a 0000" => PacketIdZero, 0x82;
@@ -170,6 +172,7 @@ rules! {
         V5, Server, 0x30 "s:# 00" => TopicName(TopicError::Wildcard), 0x81;
         V3_1_1, Server, 0x30 "0002 6100" => TopicName(TopicError::Nul), 0x81;
         V3_1_1, Server, 0x30 "0001 07" => TopicName(TopicError::ControlCharacter), 0x81;
+        V3_1_1, Server, 0x33 "0004 61efbfbf 0001" => TopicName(TopicError::NonCharacter), 0x81;
         V3_1_1, Server, 0x30 "0003 eda080" => TopicName(TopicError::NotUtf8), 0x81;
         V3_1_1, Server, 0x30 "0000" => TopicName(TopicError::Empty), 0x81;
     }
