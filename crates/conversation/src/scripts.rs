@@ -105,6 +105,7 @@ scripts! {
     "wildcards",
     "will-after-a-protocol-error",
     "will-after-keep-alive",
+    "will-as-long-as-can-be",
     "will-asked-for",
     "will-at-reserved-topic",
     "will-delayed",

@@ -3,7 +3,7 @@ use super::fixed_header::{Extent, Told, are_flags_fine, as_it_must_be, check_fir
 use super::primitives::end;
 use super::{
     AckKind, Context, DecodeError, Item, Packet, Payload, Publish, ack, connack, connect, disconnect,
-    publish, suback, subscribe,
+    fixed_header, publish, suback, subscribe,
 };
 use crate::version::{Role, Version};
 use alloc::boxed::Box;
@@ -227,7 +227,7 @@ impl Decoder {
                 self.pending = Some(Box::new(Pending { bytes, ..Pending::default() }));
                 return Ok(None);
             }
-            Err(error) => return fail(failed, error),
+            Err(error) => return refuse(&mut self.stream, input, error),
         };
         let (packet, rest) = input.split_at(extent.end);
         *input = rest;
@@ -262,7 +262,7 @@ impl Decoder {
         let extent = match fill(bytes, stream.mode, limits, input) {
             Ok(Some(extent)) => extent,
             Ok(None) => return Ok(None),
-            Err(error) => return fail(&mut stream.failed, error),
+            Err(error) => return refuse(stream, bytes, error),
         };
         (*yielded, *body_left) = (true, extent.streamed);
         decode(stream, limits, bytes, extent)
@@ -284,6 +284,23 @@ impl Pending {
 fn fail<'a>(failed: &mut Option<DecodeError>, error: DecodeError) -> Result<Option<Item<'a>>, DecodeError> {
     *failed = Some(error);
     Err(error)
+}
+
+/// The end of the stream, by a packet whose `beginning` is enough to refuse it. Whoever refuses a CONNECT has to say so
+/// in the words of its version.
+#[cold]
+fn refuse<'a>(
+    stream: &mut Stream,
+    beginning: &[u8],
+    error: DecodeError,
+) -> Result<Option<Item<'a>>, DecodeError> {
+    if stream.mode.version.is_none()
+        && let Some(version) = fixed_header::version_of_connect(beginning)
+    {
+        stream.mode.version = Some(version);
+        stream.may_be_limited = true;
+    }
+    fail(&mut stream.failed, error)
 }
 
 /// Takes all of `input`, the beginning of a packet whose end, if it is known, is not there.

@@ -1,6 +1,6 @@
 //! The Fixed Header: what packet this is, whether it may come, how long it is. (Section 2.1)
 use super::primitives::raw_variable_byte_integer;
-use super::{DecodeError, Leniency, Limits, Mode, publish};
+use super::{DecodeError, Leniency, Limits, Mode, connect, publish};
 use crate::version::{Role, Version};
 
 /// Type and flags of each packet, as the first byte shows them.
@@ -121,12 +121,29 @@ pub(super) fn extent(bytes: &[u8], mode: Mode, limits: &Limits) -> Result<Told<E
     // At most 268,435,455 + 5.
     let end = body + remaining as usize;
     if end > limits.maximum_packet_size as usize {
-        return Err(DecodeError::PacketTooLarge);
+        return too_large(bytes, body, end, mode);
     }
     if remaining >= limits.streamed_from && bytes[0] >> 4 == first::PUBLISH >> 4 {
         return streamed(bytes, body, remaining, mode, limits);
     }
     Ok(Told::All(Extent { body, end, streamed: 0 }))
+}
+
+/// What is longer than is accepted. Of a CONNECT as much is awaited as says its version, so that its sender can be told.
+#[cold]
+fn too_large(bytes: &[u8], body: usize, end: usize, mode: Mode) -> Result<Told<Extent>, DecodeError> {
+    let own = &bytes[body..bytes.len().min(end)];
+    let may_say_more = mode.version.is_none() && body + own.len() < end;
+    match connect::version(own) {
+        Err(DecodeError::Truncated) if may_say_more => Ok(Told::Needs(bytes.len() + 1)),
+        _ => Err(DecodeError::PacketTooLarge),
+    }
+}
+
+/// The version of the CONNECT that `bytes` begin with, if they say it.
+pub(super) fn version_of_connect(bytes: &[u8]) -> Option<Version> {
+    let header = 2 + bytes.iter().skip(1).take_while(|byte| **byte >= 0x80).count();
+    connect::version(bytes.get(header..)?).ok()
 }
 
 /// A remaining length of more than one byte, and where the body begins.

@@ -67,6 +67,40 @@ fn connect_bytes() {
     }
 }
 
+/// Whatever the fields hold, by default: each may have 65,535 bytes, the properties together as many.
+#[test]
+fn by_default_any_legal_connect_is_let_in() {
+    for version in [Version::V5, Version::V3_1_1] {
+        let mut s = Shards::new(1);
+        let long = "x".repeat(65_535);
+        let c = s.greet(&Hello::new(&long).version(version).user(&long).will_of("w", &vec![b'w'; 65_535]));
+        assert_eq!(s.hear(c), ["CONNACK new 0x00"], "{version:?}");
+    }
+}
+
+/// 5.0 has words for it, as soon as the beginning says that it is 5.0, in however many pieces. (Section 3.1.4)
+#[test]
+fn a_connect_that_is_too_long_is_refused_in_the_words_of_its_version() {
+    let hello = Hello::new(&"x".repeat(2_000));
+    for (version, heard) in [
+        (Version::V5, vec!["CONNACK new 0x95", "closed"]),
+        (Version::V3_1_1, vec!["closed"]),
+        (Version::V3_1, vec!["closed"]),
+    ] {
+        let bytes = hello.clone().version(version).bytes();
+        for pieces in [vec![&bytes[..]], bytes[..12].chunks(1).collect(), vec![&bytes[..2], &bytes[2..]]] {
+            let mut s = Shards::with(1, &[("connect_bytes", "1000")]);
+            let c = s.dial();
+            s.speaks(c, version);
+            for piece in pieces {
+                s.send(c, piece);
+            }
+            assert_eq!(s.hear(c), heard, "{version:?}");
+            assert_eq!(s.stats().incomplete_bytes, 0);
+        }
+    }
+}
+
 #[test]
 fn receive_maximum_inward_over_qos_1_and_2_together() {
     let mut s = Shards::with(2, &[("receive_maximum", "4")]);
@@ -171,7 +205,7 @@ fn ten_thousand_strangers_own_next_to_nothing_and_a_friend_gets_in() {
         let stranger = s.dial();
         match n % 3 {
             // 256 MB are announced.
-            0 => s.send(stranger, &[0x10, 0xff, 0xff, 0xff, 0x7f]),
+            0 => s.send(stranger, &[0x10, 0xff, 0xff, 0xff, 0x7f, 0, 4, b'M', b'Q', b'T', b'T', 4]),
             // A CONNECT of legal length that never ends.
             1 => s.send(stranger, &[&[0x10, 0xff, 0xff, 0x03][..], &[0; 100]].concat()),
             _ => s.send(stranger, &hello[..n % 40]),

@@ -115,8 +115,9 @@ pub(super) const PACKET_MAX: u32 = 268_435_455 + 5;
 limits! {
     /// The longest packet that a client may send.
     packet_bytes: u32 = Bytes "16MiB", 1..=PACKET_MAX;
-    /// The longest CONNECT, which comes from somebody unknown.
-    connect_bytes: u32 = Bytes "64KiB", 1..=PACKET_MAX;
+    /// The longest CONNECT, which comes from somebody unknown. By default each of its fields may be as long as
+    /// the protocol allows.
+    connect_bytes: u32 = Bytes "512KiB", 1..=PACKET_MAX;
     /// The longest Topic Name or Topic Filter.
     topic_bytes: u16 = Bytes "65535", 1..=u16::MAX;
     /// Levels of a Topic Name or Topic Filter.

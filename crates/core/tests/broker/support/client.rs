@@ -97,6 +97,12 @@ impl Hello {
         self
     }
 
+    /// The same, at once and with this payload.
+    pub(crate) fn will_of(mut self, topic: &str, payload: &[u8]) -> Self {
+        self.will = Some((topic.to_owned(), payload.to_vec(), 0, false, 0));
+        self
+    }
+
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let v5 = self.version.is_v5();
         let mut properties = PropertiesBuf::new();
