@@ -44,7 +44,8 @@ pub(super) fn decode_limits(limits: &Limits, lenient: Leniency) -> codec::Limits
         maximum_packet_size: limits.packet_bytes,
         property_bytes_max: limits.property_bytes,
         user_properties_max: limits.user_properties,
-        filters_max: limits.filters_per_packet,
+        // A SUBACK refuses those that are too many; what an UNSUBSCRIBE ends is never too much.
+        filters_max: u32::MAX,
         topic_bytes_max: limits.topic_bytes,
         topic_levels_max: limits.topic_levels,
         streamed_from: u32::try_from(LARGE).unwrap_or(u32::MAX),

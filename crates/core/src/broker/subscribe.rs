@@ -22,8 +22,15 @@ impl Broker {
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         let mut replays = Vec::new();
         let mut interest = Vec::new();
-        for (filter, options) in subscribe.filters.iter() {
-            let verdict = self.subscribe_one(session, filter, options, identifier);
+        let most = self.limits.filters_per_packet as usize;
+        for (n, (filter, options)) in subscribe.filters.iter().enumerate() {
+            // What is too many is refused one by one: a client that hears so goes on, where one that is closed comes
+            // back and asks for the same again.
+            let verdict = if n < most {
+                self.subscribe_one(session, filter, options, identifier)
+            } else {
+                Err(ReasonCode::QuotaExceeded)
+            };
             reasons.push(match verdict {
                 Ok((node, new)) => {
                     let first = new && self.router.sessions_at(node) == 1;

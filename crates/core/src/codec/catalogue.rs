@@ -187,7 +187,8 @@ catalogue! {
     NoFilters, SERVER_3_1_1, b"\x82\x02\x00\x01" =>
         "Send at least one Topic Filter.";
     TooManyFilters, SERVER_3_1_1, b"\xa2\x08\x00\x01\x00\x01\x61\x00\x01\x61" =>
-        "Send several packets with fewer Topic Filters each, or raise the limit `filters_per_packet`.";
+        "Send several packets with fewer Topic Filters each, or decode with a greater `filters_max`. The broker \
+         refuses what is too many in its SUBACK instead.";
     SubscriptionOptions, SERVER_3_1_1, b"\x82\x06\x00\x01\x00\x01\x61\x03" =>
         "Ask for QoS 0, 1 or 2 and Retain Handling 0, 1 or 2, and leave the other bits at 0; before 5.0 there is \
          only the QoS.";

@@ -1,22 +1,49 @@
 //! Limits: one less, as much, and one more.
-use crate::support::{Hello, Shards, delivery, publish, publish_with, subscribe};
+use crate::support::{Hello, Shards, delivery, publish, publish_with, subscribe, unsubscribe_all};
 use tidewire_core::broker::ledger::Reason;
 use tidewire_core::version::Version;
 
 fn filters(n: usize) -> Vec<u8> {
+    filters_of(Version::V5, n)
+}
+
+fn filters_of(version: Version, n: usize) -> Vec<u8> {
     let names: Vec<_> = (0..n).map(|n| format!("f/{n}")).collect();
     let filters: Vec<_> = names.iter().map(|name| (name.as_str(), 0)).collect();
-    subscribe(Version::V5, 1, &filters)
+    subscribe(version, 1, &filters)
+}
+
+/// A client that is closed for it comes back and asks for the same again.
+#[test]
+fn filters_per_packet_beyond_which_each_is_refused_in_the_suback() {
+    for (version, refused) in [(Version::V5, 0x97), (Version::V3_1_1, 0x80)] {
+        for (n, granted) in [(9, 9), (10, 10), (13, 10)] {
+            let mut s = Shards::with(1, &[("filters_per_packet", "10")]);
+            let c = s.greet(&Hello::new("c").version(version));
+            s.hear(c);
+            s.send(c, &filters_of(version, n));
+            let mut told = vec![0; granted];
+            told.resize(n, refused);
+            assert_eq!(s.hear(c), [format!("SUBACK 1 {told:?}")], "{version:?}");
+            assert_eq!(s.stats().subscriptions, granted as u64);
+        }
+    }
 }
 
 #[test]
-fn filters_per_packet() {
-    for (n, fits) in [(9, true), (10, true), (11, false)] {
-        let mut s = Shards::with(1, &[("filters_per_packet", "10")]);
+fn by_default_all_subscriptions_of_a_session_may_come_in_one_packet_and_go_in_one() {
+    for shards in [1, 2] {
+        let mut s = Shards::new(shards);
         let c = s.connect("c");
-        s.send(c, &filters(n));
-        assert_eq!(s.is_open(c), fits, "{n}");
-        assert_eq!(s.stats().subscriptions, if fits { n as u64 } else { 0 });
+        s.send(c, &filters(10_001));
+        let told = s.hear(c).remove(0);
+        assert!(told.ends_with(" 0, 151]"), "{shards} shards");
+        assert_eq!(s.stats().subscriptions, 10_000 * u64::from(shards), "each shard knows of them");
+        let names: Vec<_> = (0..10_001).map(|n| format!("f/{n}")).collect();
+        s.send(c, &unsubscribe_all(Version::V5, 2, &names));
+        let told = s.hear(c).remove(0);
+        assert!(told.ends_with(" 0, 17]"), "{shards} shards: the last one never was");
+        assert_eq!(s.stats().subscriptions, 0);
     }
 }
 

@@ -126,8 +126,8 @@ limits! {
     user_properties: u32 = Count "128", 0..=u32::MAX;
     /// All properties of one packet together.
     property_bytes: u32 = Bytes "64KiB", 0..=PACKET_MAX;
-    /// Topic Filters in one SUBSCRIBE or UNSUBSCRIBE.
-    filters_per_packet: u32 = Count "1000", 1..=u32::MAX;
+    /// Topic Filters that one SUBSCRIBE is granted; those behind them are refused in its SUBACK.
+    filters_per_packet: u32 = Count "10000", 1..=u32::MAX;
     /// Subscriptions of one session.
     subscriptions: u32 = Count "10000", 0..=u32::MAX;
     /// Messages with QoS above 0 that a client may have under way to here.

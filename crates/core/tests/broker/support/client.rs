@@ -200,8 +200,12 @@ pub(crate) fn subscribe(version: Version, packet_id: u16, filters: &[(&str, u8)]
 }
 
 pub(crate) fn unsubscribe(version: Version, packet_id: u16, filter: &str) -> Vec<u8> {
+    unsubscribe_all(version, packet_id, &[filter.to_owned()])
+}
+
+pub(crate) fn unsubscribe_all(version: Version, packet_id: u16, filters: &[String]) -> Vec<u8> {
     let mut all = FilterNamesBuf::new();
-    all.push(&TopicFilter::new(filter).expect("a filter"));
+    filters.iter().for_each(|filter| all.push(&TopicFilter::new(filter).expect("a filter")));
     let unsubscribe = Unsubscribe {
         packet_id: id(packet_id),
         properties: Properties::default(),

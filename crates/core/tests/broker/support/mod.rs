@@ -4,7 +4,9 @@ mod carrier;
 mod client;
 
 pub(crate) use authority::{Authority, Kind, Verdict};
-pub(crate) use client::{Hello, ack, delivery, publish, publish_with, subscribe, unsubscribe};
+pub(crate) use client::{
+    Hello, ack, delivery, publish, publish_with, subscribe, unsubscribe, unsubscribe_all,
+};
 
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, VecDeque};
