@@ -78,8 +78,9 @@ pub enum Stage {
     Sent,
     /// The server has it, or refused it. With QoS 2 and a success, `Released` follows.
     Acknowledged(ReasonCode),
-    /// QoS 2: the exchange is over. The reason is `PacketIdentifierNotFound` if the server, which had the message,
-    /// has lost the session since.
+    /// QoS 2: the exchange is over, and the server has the message, whatever the reason. It is `PacketIdentifierNotFound`
+    /// where the server no longer knew of the exchange: it had ended on an earlier connection, and only PUBCOMP was
+    /// lost, or the session has been lost since.
     Released(ReasonCode),
     /// It ended otherwise.
     Failed(Cause),

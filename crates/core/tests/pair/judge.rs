@@ -30,7 +30,10 @@ pub(crate) fn judge(pair: &Pair, policy: SessionLost, keeps: bool) -> Result<(),
             }
             _ => {}
         }
-        if message.qos == 2 && end == Some(Stage::Released(ReasonCode::PacketIdentifierNotFound)) && !lost {
+        // Only a PUBREL that goes out again may find its exchange over: the PUBCOMP was lost with a connection.
+        let again = message.ended_on > message.received_on;
+        let unknown = end == Some(Stage::Released(ReasonCode::PacketIdentifierNotFound));
+        if message.qos == 2 && unknown && !lost && !again {
             return tell("nobody had forgotten it");
         }
         let first = pair.arrived.iter().position(|n| *n == number);

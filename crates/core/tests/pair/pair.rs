@@ -49,6 +49,10 @@ pub(crate) struct Published {
     pub(crate) stages: Vec<Stage>,
     /// Servers that lost their sessions, when it ended.
     pub(crate) ended: Option<usize>,
+    /// How often the client had been let in when PUBREC came.
+    pub(crate) received_on: usize,
+    /// And when the ticket ended.
+    pub(crate) ended_on: usize,
     /// The program that published it ended before it did.
     pub(crate) forgotten: bool,
 }
@@ -186,7 +190,7 @@ impl Pair {
         match event {
             Event::Progress(ticket, stage) => match self.tickets.get(&ticket) {
                 Some(number) => {
-                    let losses = self.losses;
+                    let (losses, connects) = (self.losses, self.connects.len());
                     let published = &mut self.published[*number];
                     published.stages.push(stage);
                     assert!(published.ended.is_none(), "{ticket:?} went on after its end: {published:?}");
@@ -195,6 +199,7 @@ impl Pair {
                         _ => true,
                     };
                     published.ended = ended.then_some(losses);
+                    *(if ended { &mut published.ended_on } else { &mut published.received_on }) = connects;
                 }
                 None => {
                     let done = self.requests.get_mut(&ticket).expect("a ticket that was given");
