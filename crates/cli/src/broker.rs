@@ -73,7 +73,6 @@ fn options(arguments: Arguments) -> Result<Options, Failure> {
     for limit in &arguments.limits {
         limits::set(&mut options.limits, limit)?;
     }
-    options.memory_is_set = arguments.limits.iter().any(|limit| limit.starts_with("shard_queued_bytes="));
     for fault in arguments.lenient {
         match fault {
             Fault::DupWithoutQos => options.lenient.dup_without_qos = true,

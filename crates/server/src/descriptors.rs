@@ -5,7 +5,7 @@ const OWN: u64 = 100;
 
 /// Raises the limit as far as it may be raised; says what it is if that is too little for so many connections.
 #[cfg(unix)]
-pub(crate) fn raise(connections: u32) -> Option<u64> {
+pub(crate) fn raise(connections: u64) -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let before = getrlimit(Resource::Nofile);
     let wanted = Rlimit { current: before.maximum, maximum: before.maximum };
@@ -14,11 +14,11 @@ pub(crate) fn raise(connections: u32) -> Option<u64> {
         // Some systems have a ceiling below what they call the maximum.
         Err(_) => before,
     };
-    now.current.filter(|&allowed| allowed < u64::from(connections) + OWN)
+    now.current.filter(|&allowed| allowed < connections.saturating_add(OWN))
 }
 
 #[cfg(not(unix))]
-pub(crate) fn raise(connections: u32) -> Option<u64> {
-    let _ = u64::from(connections) + OWN;
+pub(crate) fn raise(connections: u64) -> Option<u64> {
+    let _ = connections.saturating_add(OWN);
     None
 }

@@ -54,8 +54,6 @@ pub struct Options {
     pub limits: Limits,
     /// Which faults of clients are forgiven. None: none.
     pub lenient: Leniency,
-    /// `shard_queued_bytes` was set and is not to be sized to the machine.
-    pub memory_is_set: bool,
     /// Let everybody in on listeners beyond loopback, too.
     pub allow_anonymous: bool,
     /// Is told what an operator should know; must not block.
@@ -70,7 +68,6 @@ impl Default for Options {
             runtime: Runtime::default(),
             limits: Limits::default(),
             lenient: Leniency::default(),
-            memory_is_set: false,
             allow_anonymous: false,
             warn: Arc::new(|_| {}),
         }
@@ -92,7 +89,7 @@ impl std::fmt::Debug for Options {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Warning {
-    /// The process may open fewer files than one address may open connections.
+    /// The process may open fewer files than there may be connections.
     FewDescriptors {
         /// So many.
         allowed: u64,
@@ -117,7 +114,7 @@ impl std::fmt::Display for Warning {
             Self::FewDescriptors { allowed } => write!(
                 f,
                 "only {allowed} files may be open, and each connection needs one: raise that (ulimit -n, \
-                 LimitNOFILE=) or lower --limit connections"
+                 LimitNOFILE=) or set --limit connections"
             ),
             Self::AcceptPaused { address, error } => write!(
                 f,
@@ -142,10 +139,10 @@ impl Server {
     /// Binds, sizes and starts. When it returns, connections are accepted.
     pub fn start(options: &Options) -> Result<Self, StartError> {
         let bound = listeners::bind(&options.listen, options.allow_anonymous)?;
-        if let Some(allowed) = descriptors::raise(options.limits.connections()) {
+        let shards = options.shards.unwrap_or_else(default_shards).max(1);
+        if let Some(allowed) = descriptors::raise(connections_wanted(&options.limits, shards)) {
             (options.warn)(Warning::FewDescriptors { allowed });
         }
-        let shards = options.shards.unwrap_or_else(default_shards).max(1);
         let setups = set_up(options, shards)?;
         let (listeners, sockets): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
         let notices = notices(&listeners, options);
@@ -194,9 +191,17 @@ fn default_shards() -> u16 {
     std::thread::available_parallelism().map_or(1, |n| u16::try_from(n.get()).unwrap_or(u16::MAX))
 }
 
+/// For so many connections there should be descriptors: as many as there may be in all, or, where nobody has said, as
+/// many as one address may have.
+fn connections_wanted(limits: &Limits, shards: u16) -> u64 {
+    let of_shard =
+        if limits.is_set("connections") { limits.connections() } else { limits.connections_per_address() };
+    u64::from(of_shard) * u64::from(shards)
+}
+
 fn set_up(options: &Options, shards: u16) -> Result<Vec<ShardSetup>, StartError> {
     let mut limits = options.limits.clone();
-    if !options.memory_is_set
+    if !limits.is_set("shard_queued_bytes")
         && let Some(memory) = memory::usable()
     {
         let share = memory / 4 / u64::from(shards);

@@ -56,6 +56,10 @@ impl Broker {
             (self.incomplete, self.strangers),
             "what is charged is what is kept"
         );
+        let up = self.connections.iter().filter(|(_, c)| c.session != NONE).count();
+        assert_eq!(up, self.connections.up as usize, "who has a session is counted");
+        let clients = self.sessions.iter().filter(|(_, s)| s.kind == Kind::Client).count();
+        assert_eq!(clients, self.sessions.clients() as usize, "clients' sessions are counted");
         for id in self.questions.connections() {
             assert!(self.connections[id.index].flags.has(Flags::HELD), "who asked is held");
         }

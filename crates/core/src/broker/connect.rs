@@ -305,6 +305,7 @@ impl Broker {
             self.grants[place].sessions += 1;
         }
         self.grants[place].connections += 1;
+        self.connections.up += 1;
         self.watch_grant(now, place);
         let in_flight =
             if greeting.version.is_v5() { self.limits.in_flight } else { self.limits.in_flight_v3 };
@@ -359,12 +360,7 @@ impl Broker {
             }
         }
         let Some(session) = found else {
-            let granted = self.grants.find(grant.identity).map(|place| &self.grants[place]);
-            let limits = &self.limits;
-            let full = !grant.anonymous
-                && granted
-                    .is_some_and(|g| g.sessions >= limits.sessions || g.connections >= limits.connections);
-            return full.then(|| Denial::new(ReasonCode::QuotaExceeded));
+            return self.is_over_quota(grant, true).then(|| Denial::new(ReasonCode::QuotaExceeded));
         };
         let s = &self.sessions[session];
         // There is one session per client id, and it belongs to the identity that made it.
@@ -380,25 +376,44 @@ impl Broker {
         {
             return Some(Denial::new(ReasonCode::ServerUnavailable));
         }
-        if s.connection != NONE {
-            let (newcomer, holder) = (&self.connections[index], &self.connections[s.connection]);
-            // The one that was accepted later keeps the session, whichever verdict comes last.
-            let patience = self.limits.connect_seconds;
-            if newcomer.is_older_than(holder, patience) && self.rules.obeys(Rule::LatestKeeps) {
-                return Some(Denial::new(ReasonCode::ServerUnavailable));
-            }
-            let limit = self.limits.takeovers_per_minute;
-            let (since, count) = &mut self.sessions[session].more.get_or_insert_default().takeovers;
-            if now >= since.after_secs(60) {
-                (*since, *count) = (now, 0);
-            }
-            if *count >= limit {
-                let reason = if v5 { ReasonCode::QuotaExceeded } else { ReasonCode::ServerUnavailable };
-                return Some(Denial::new(reason));
-            }
-            *count += 1;
+        if s.connection == NONE {
+            return self.is_over_quota(grant, false).then(|| Denial::new(ReasonCode::QuotaExceeded));
         }
+        self.objection_to_takeover(now, index, session, v5)
+    }
+
+    /// Why this connection can't take the session from the one that has it, if so.
+    fn objection_to_takeover(&mut self, now: Instant, index: u32, session: u32, v5: bool) -> Option<Denial> {
+        let holder = self.sessions[session].connection;
+        let (newcomer, holder) = (&self.connections[index], &self.connections[holder]);
+        // The one that was accepted later keeps the session, whichever verdict comes last.
+        let patience = self.limits.connect_seconds;
+        if newcomer.is_older_than(holder, patience) && self.rules.obeys(Rule::LatestKeeps) {
+            return Some(Denial::new(ReasonCode::ServerUnavailable));
+        }
+        let limit = self.limits.takeovers_per_minute;
+        let (since, count) = &mut self.sessions[session].more.get_or_insert_default().takeovers;
+        if now >= since.after_secs(60) {
+            (*since, *count) = (now, 0);
+        }
+        if *count >= limit {
+            let reason = if v5 { ReasonCode::QuotaExceeded } else { ReasonCode::ServerUnavailable };
+            return Some(Denial::new(reason));
+        }
+        *count += 1;
         None
+    }
+
+    /// Would one more connection, and one more session if it needs one, be too many?
+    fn is_over_quota(&self, grant: &Grant, needs_session: bool) -> bool {
+        let limits = &self.limits;
+        let granted = self.grants.find(grant.identity).map(|place| &self.grants[place]);
+        let (connections, sessions) = granted.map_or((0, 0), |g| (g.connections, g.sessions));
+        let is_full = self.connections.up >= limits.connections
+            || connections >= limits.connections_of(grant.anonymous);
+        let has_no_room =
+            self.sessions.clients() >= limits.sessions || sessions >= limits.sessions_of(grant.anonymous);
+        is_full || (needs_session && has_no_room)
     }
 
     /// Ends what was there before: the old connection hears that its session was taken over. [MQTT-3.1.4-3]

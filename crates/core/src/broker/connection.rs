@@ -241,6 +241,8 @@ pub(super) struct Connections {
     pool: Vec<Box<Lane>>,
     /// How many were [forgiven](Decoder::forgave) something.
     pub(super) forgiven: u64,
+    /// How many have a session.
+    pub(super) up: u32,
 }
 
 impl Connections {

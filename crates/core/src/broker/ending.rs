@@ -138,6 +138,7 @@ impl Broker {
         debug_assert_ne!(index, NONE, "it had one");
         self.drop_early(session, index);
         self.connections[index].session = NONE;
+        self.connections.up -= 1;
         let accepted = self.connections[index].accepted(now);
         let s = &mut self.sessions[session];
         s.connection = NONE;

@@ -218,7 +218,7 @@ impl Broker {
     /// A connection was accepted.
     pub fn handle_open(&mut self, now: Instant, peer: Peer) -> ConnectionId {
         self.tick(now);
-        self.open(now, now, &peer)
+        self.open(now, now, &peer, true)
     }
 
     /// Bytes came. Those that can't be handled yet are kept, and `Hold` says to read no more until

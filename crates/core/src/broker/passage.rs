@@ -24,11 +24,17 @@ impl Passage {
 }
 
 impl Broker {
-    /// A connection that was accepted then. Its deadline runs from there, over all shards and layers.
-    pub(super) fn open(&mut self, now: Instant, accepted: Instant, peer: &Peer) -> ConnectionId {
+    /// A connection that was accepted then, here if it is new. Its deadline runs from there, over all shards and
+    /// layers.
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        accepted: Instant,
+        peer: &Peer,
+        is_new: bool,
+    ) -> ConnectionId {
         let id = self.connections.open(accepted, peer);
-        let (most, per_second) = (self.limits.connections, self.limits.connects_per_second);
-        let welcome = self.usage.opened(now, &self.connections[id.index], most, per_second);
+        let welcome = self.usage.opened(now, &self.connections[id.index], is_new, &self.limits);
         if !welcome || self.ends_at.is_some() || self.drained {
             self.abort(id);
         } else {
@@ -46,7 +52,7 @@ impl Broker {
     }
 
     pub(super) fn unpack(&mut self, now: Instant, passage: &Passage) -> ConnectionId {
-        let id = self.open(now, passage.accepted, &passage.peer);
+        let id = self.open(now, passage.accepted, &passage.peer, false);
         if self.feed(now, id, &passage.bytes) == Input::Hold {
             // What follows stays in the socket, the peer's end of the connection too.
             self.push(Action::Pause(id));

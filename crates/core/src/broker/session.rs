@@ -218,6 +218,8 @@ const POOLED_ENTRIES: usize = 2048;
 pub(super) struct Sessions {
     table: Table<Session>,
     free: Vec<u32>,
+    /// How many are clients'.
+    clients: u32,
     by_client_id: HashTable<u32>,
     hash: FixedState,
     #[expect(clippy::vec_box, reason = "what is pooled is the box")]
@@ -229,6 +231,7 @@ impl Sessions {
         Self {
             table: Table::default(),
             free: Vec::new(),
+            clients: 0,
             by_client_id: HashTable::new(),
             hash: FixedState::with_seed(seed),
             pool: Vec::new(),
@@ -254,6 +257,7 @@ impl Sessions {
 
     pub(super) fn insert(&mut self, client_id: &str, kind: Kind) -> u32 {
         let mut session = Session { client_id: client_id.into(), kind, ..Session::vacant() };
+        self.clients += u32::from(kind == Kind::Client);
         let index = match self.free.pop() {
             Some(index) => {
                 session.generation = self.table[index].generation;
@@ -272,6 +276,7 @@ impl Sessions {
         self.rest(index);
         let session = &mut self.table[index];
         let client_id = core::mem::take(&mut session.client_id);
+        self.clients -= u32::from(session.kind == Kind::Client);
         session.kind = Kind::Free;
         session.generation = session.generation.wrapping_add(1);
         (session.flow, session.more, session.subscriptions) = (None, None, None);
@@ -342,6 +347,11 @@ impl Sessions {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.table.len() - self.free.len()
+    }
+
+    /// How many of them are clients'.
+    pub(super) fn clients(&self) -> u32 {
+        self.clients
     }
 
     /// The first one at or behind this place.

@@ -1,5 +1,7 @@
-//! How much of the shard each address takes. Loopback has no quota: whoever is on the machine is no stranger.
+//! How much of the shard each address takes. Loopback has no quota unless somebody sets one: whoever is on the machine
+//! is no stranger.
 use super::connection::Connection;
+use super::limits::Limits;
 use crate::time::Instant;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
@@ -25,15 +27,17 @@ impl Usage {
         Self { by_address: HashMap::with_hasher(FixedState::with_seed(seed)), sweep_at: SWEEP_AT }
     }
 
-    /// Counts a new connection; false if its address has too many, or makes them too fast.
+    /// Counts a connection that was accepted, or has come from another shard; false if its address has too many, or
+    /// makes them too fast.
     pub(super) fn opened(
         &mut self,
         now: Instant,
         connection: &Connection,
-        most: u32,
-        per_second: u32,
+        is_new: bool,
+        limits: &Limits,
     ) -> bool {
-        if connection.is_loopback() {
+        let is_loopback = connection.is_loopback();
+        if is_loopback && !limits.counts_loopback() {
             return true;
         }
         self.sweep(now);
@@ -42,14 +46,12 @@ impl Usage {
             (holding.since, holding.connects) = (now, 0);
         }
         holding.connections += 1;
-        holding.connects = holding.connects.saturating_add(1);
-        holding.connections <= most && holding.connects <= per_second
+        holding.connects = holding.connects.saturating_add(u32::from(is_new));
+        holding.connections <= limits.connections_from(is_loopback)
+            && (!is_new || holding.connects <= limits.connects_from(is_loopback))
     }
 
     pub(super) fn closed(&mut self, connection: &Connection) {
-        if connection.is_loopback() {
-            return;
-        }
         if let Some(holding) = self.by_address.get_mut(&connection.address()) {
             holding.connections -= 1;
         }

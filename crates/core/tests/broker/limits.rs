@@ -274,7 +274,7 @@ fn who_is_not_known_says_connect_first_and_in_time() {
 
 #[test]
 fn connections_of_an_address_and_how_fast_they_come() {
-    let mut s = Shards::with(1, &[("connections", "3"), ("connects_per_second", "5")]);
+    let mut s = Shards::with(1, &[("connections_per_address", "3"), ("connects_per_second", "5")]);
     let four: Vec<_> = (0..4).map(|_| s.dial_from("192.0.2.1")).collect();
     assert_eq!(four.iter().filter(|c| s.is_open(**c)).count(), 3);
     let other = s.dial_from("192.0.2.2");
@@ -291,13 +291,54 @@ fn connections_of_an_address_and_how_fast_they_come() {
     s.wait(1);
     let later = s.dial_from("192.0.2.3");
     assert!(s.is_open(later));
-    assert!(
-        (0..10).all(|_| {
-            let c = s.dial_from("127.0.0.1");
-            s.is_open(c)
-        }),
-        "loopback has no quota"
-    );
+}
+
+/// Whoever is on the machine is no stranger; but who sets a limit means everybody.
+#[test]
+fn loopback_has_no_quota_unless_it_is_set() {
+    let open = |limits: &[(&str, &str)]| {
+        let mut s = Shards::with(1, limits);
+        s.checking = false;
+        let all: Vec<_> = (0..1_500).map(|_| s.dial_from("127.0.0.1")).collect();
+        s.check_now();
+        all.into_iter().filter(|c| s.is_open(*c)).count()
+    };
+    assert_eq!(open(&[]), 1_500);
+    assert_eq!(open(&[("connects_per_second", "5")]), 5);
+    assert_eq!(open(&[("connections_per_address", "7")]), 7);
+    assert_eq!(open(&[("connects_per_second", "1000")]), 1_000, "to the default as well");
+}
+
+/// A move to another shard is no new connection.
+#[test]
+fn a_connection_that_moves_is_made_once() {
+    let mut s = Shards::with(2, &[("connects_per_second", "8")]);
+    let clients: Vec<_> = (0..16).map(|n| s.connect(&format!("c{n}"))).collect();
+    assert!(clients.into_iter().all(|c| s.is_open(c)), "eight accepted on each shard, wherever they live");
+}
+
+#[test]
+fn connections_and_sessions_in_all_on_each_shard() {
+    for limit in ["connections", "sessions"] {
+        for version in [Version::V5, Version::V3_1_1] {
+            let mut s = Shards::with(1, &[(limit, "2")]);
+            let hello = |name: &str| Hello::new(name).version(version).resume().expiry(100);
+            let clients = ["one", "two"].map(|name| s.greet(&hello(name)));
+            assert!(clients.into_iter().all(|c| s.is_open(c)));
+            let third = s.greet(&hello("three"));
+            let refused = if version.is_v5() { "CONNACK new 0x97" } else { "CONNACK new 0x88" };
+            assert_eq!(s.hear(third), [refused, "closed"], "{limit}: it hears why");
+            let again = s.greet(&hello("one"));
+            assert_eq!(s.hear(again), ["CONNACK present 0x00"], "{limit}: a takeover needs no more room");
+            s.cut(again);
+            let third = s.greet(&hello("three"));
+            assert_eq!(s.is_open(third), limit == "connections", "{limit}: the session is still there");
+            let back = s.greet(&hello("one"));
+            assert_eq!(s.is_open(back), limit == "sessions", "{limit}");
+            let stranger = s.dial();
+            assert!(s.is_open(stranger), "{limit}: who has not said hello has no place to be counted in");
+        }
+    }
 }
 
 #[test]

@@ -154,9 +154,11 @@ fn of_two_connections_the_one_accepted_later_keeps_the_session_whichever_verdict
 // verb: poll_event
 #[test]
 fn at_an_identitys_quota_those_who_come_back_pass_and_strangers_do_not() {
-    for (limit, version) in
-        [("sessions", Version::V5), ("sessions", Version::V3_1_1), ("connections", Version::V5)]
-    {
+    for (limit, version) in [
+        ("sessions_per_identity", Version::V5),
+        ("sessions_per_identity", Version::V3_1_1),
+        ("connections_per_identity", Version::V5),
+    ] {
         let mut s = Shards::with(1, &[(limit, "2")]);
         let hello = |id: &str| Hello::new(id).version(version).user("tenant").resume().expiry(100);
         let one = s.greet(&hello("one"));

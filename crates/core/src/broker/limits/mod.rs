@@ -62,7 +62,11 @@ macro_rules! limits {
         ///
         /// The defaults suit a server that strangers can reach.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct Limits { $( pub(crate) $name: $kind, )+ }
+        pub struct Limits {
+            $( pub(crate) $name: $kind, )+
+            /// Those that were set, by their [`bit`]s.
+            set: u64,
+        }
 
         const ROWS: &[Row] = &[$( Row {
             name: stringify!($name),
@@ -76,9 +80,12 @@ macro_rules! limits {
         #[expect(clippy::cast_possible_truncation, reason = "`default` asserts that it fits")]
         impl Default for Limits {
             fn default() -> Self {
-                Self { $( $name: {
-                    const { default($default, Unit::$unit, $minimum, $maximum as u64, $kind::MAX as u64) as $kind }
-                }, )+ }
+                Self {
+                    $( $name: {
+                        const { default($default, Unit::$unit, $minimum, $maximum as u64, $kind::MAX as u64) as $kind }
+                    }, )+
+                    set: 0,
+                }
             }
         }
 
@@ -165,12 +172,18 @@ limits! {
     pause_seconds: u32 = Seconds "1", 0..=u32::MAX;
     /// Takeovers of one session.
     takeovers_per_minute: u32 = PerMinute "30", 0..=u32::MAX;
-    /// New connections from one address.
+    /// New connections from one address, on each shard. From this machine any number, unless it is set.
     connects_per_second: u32 = PerSecond "1000", 1..=u32::MAX;
-    /// Network connections of one identity, and of one address.
-    connections: u32 = Count "10000", 0..=u32::MAX;
-    /// Sessions of one identity.
-    sessions: u32 = Count "10000", 0..=u32::MAX;
+    /// Connections from one address, on each shard. From this machine any number, unless it is set.
+    connections_per_address: u32 = Count "10000", 0..=u32::MAX;
+    /// Connections of one identity, on each shard. Of anonymous clients any number, unless it is set.
+    connections_per_identity: u32 = Count "10000", 0..=u32::MAX;
+    /// Sessions of one identity, connected or not, on each shard. Of anonymous clients any number, unless it is set.
+    sessions_per_identity: u32 = Count "10000", 0..=u32::MAX;
+    /// Clients that are connected, on each shard. Who takes over its own session always may.
+    connections: u32 = Count "unlimited", 0..=u32::MAX;
+    /// Sessions of clients, connected or not, on each shard. Who comes back to its own always may.
+    sessions: u32 = Count "unlimited", 0..=u32::MAX;
     /// How long a session is kept without a connection. Unlimited is forever.
     session_expiry_seconds: u32 = Seconds "604800", 0..=u32::MAX;
     /// Notes from one shard to another that are not settled yet.
@@ -191,7 +204,42 @@ impl Limits {
             return Err(LimitError::out_of_range(row));
         }
         self.set_number(row.name, number);
+        self.set |= bit(row.name);
         Ok(())
+    }
+
+    /// Was it [set](Self::set), to whatever value? A limit that was exempts nobody.
+    pub fn is_set(&self, name: &str) -> bool {
+        row(name).is_some_and(|row| self.set & bit(row.name) != 0)
+    }
+
+    /// Whether connections from this machine itself are counted: once somebody has said how many there may be.
+    pub(super) fn counts_loopback(&self) -> bool {
+        self.set & const { bit("connections_per_address") | bit("connects_per_second") } != 0
+    }
+
+    /// How many connections one address may have.
+    pub(super) fn connections_from(&self, is_loopback: bool) -> u32 {
+        let exempt = is_loopback && self.set & const { bit("connections_per_address") } == 0;
+        if exempt { u32::MAX } else { self.connections_per_address }
+    }
+
+    /// How many connections one address may make in a second.
+    pub(super) fn connects_from(&self, is_loopback: bool) -> u32 {
+        let exempt = is_loopback && self.set & const { bit("connects_per_second") } == 0;
+        if exempt { u32::MAX } else { self.connects_per_second }
+    }
+
+    /// How many connections one identity may have. Anonymous clients have one in common.
+    pub(super) fn connections_of(&self, is_anonymous: bool) -> u32 {
+        let exempt = is_anonymous && self.set & const { bit("connections_per_identity") } == 0;
+        if exempt { u32::MAX } else { self.connections_per_identity }
+    }
+
+    /// How many sessions one identity may have.
+    pub(super) fn sessions_of(&self, is_anonymous: bool) -> u32 {
+        let exempt = is_anonymous && self.set & const { bit("sessions_per_identity") } == 0;
+        if exempt { u32::MAX } else { self.sessions_per_identity }
     }
 
     /// The value of a limit, as `set` would take it; `None` if there is no such limit.
@@ -212,6 +260,18 @@ impl Limits {
     pub fn table() -> &'static [Row] {
         ROWS
     }
+}
+
+/// Where [`Limits`] notes down that this one was set. `const`, so that a name that is none does not compile.
+const fn bit(name: &str) -> u64 {
+    let mut at = 0;
+    while at < ROWS.len() {
+        if ROWS[at].name.len() == name.len() && ends_with(name.as_bytes(), ROWS[at].name) {
+            return 1 << at;
+        }
+        at += 1;
+    }
+    panic!("there is no such limit")
 }
 
 fn row(name: &str) -> Option<&'static Row> {

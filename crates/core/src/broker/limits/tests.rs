@@ -49,7 +49,9 @@ fn each_default_is_what_the_table_says() {
     for row in Limits::table() {
         limits.set(row.name, row.default).unwrap();
     }
-    assert_eq!(limits, Limits::default());
+    for row in Limits::table() {
+        assert_eq!(limits.get(row.name), Limits::default().get(row.name));
+    }
 }
 
 #[test]
@@ -85,6 +87,25 @@ fn the_defaults_are_those_of_the_design() {
     assert_eq!(limits.session_expiry_seconds(), 7 * 24 * 3600);
     assert_eq!(limits.keep_alive_seconds(), u16::MAX);
     assert_eq!(limits.shard_queued_bytes(), 1 << 30);
+}
+
+#[test]
+fn who_is_exempt_is_no_longer_once_a_limit_was_set() {
+    let mut limits = Limits::default();
+    for name in [
+        "connections_per_address",
+        "connects_per_second",
+        "connections_per_identity",
+        "sessions_per_identity",
+    ] {
+        assert!(!limits.is_set(name));
+        let default = limits.get(name).unwrap();
+        limits.set(name, &default).unwrap();
+        assert!(limits.is_set(name), "{name}: to its default as well");
+        let doc = Limits::table().iter().find(|row| row.name == name).unwrap().doc;
+        assert!(doc.contains("on each shard") && doc.contains("unless it is set"), "{name} says so: {doc}");
+    }
+    assert!(!limits.is_set("packet_bytes") && !limits.is_set("no such"));
 }
 
 #[test]
