@@ -77,6 +77,7 @@ pub fn connect() -> Vec<u8> {
     };
     let connect = Connect {
         version: Version::V5,
+        bridge: false,
         clean_start: true,
         keep_alive: 60,
         properties: properties.as_properties(),

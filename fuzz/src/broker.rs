@@ -3,7 +3,8 @@ use crate::framed;
 use arbitrary::Arbitrary;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tidewire_conversation::{LineId, Open, Wire, World};
+use tidewire_conversation::{LineId, Wire, World};
+use tidewire_core::broker::policy::Open;
 use tidewire_core::codec::Packet;
 use tidewire_core::id::PacketId;
 use tidewire_core::version::{Role, Version};
@@ -73,7 +74,7 @@ const LARGE: usize = 70_000;
 /// Clients of two shards do as they like: nothing panics, every shard's books balance after every step, and what
 /// each client is sent is what it may be sent.
 pub fn broker(read_bytes: u8, events: Vec<Event>) {
-    let world = World::new(2, || Box::new(Open));
+    let world = World::new(2, || Box::new(Open::new()));
     // Packets come whole, or in pieces; rarely byte by byte, which takes long if there are many.
     let pieces = usize::from(read_bytes & 0x7f) * 64 + 1;
     let world = if read_bytes < 0x80 { world } else { world.reading(pieces) };

@@ -1,4 +1,6 @@
 //! Other people's clients against the broker: Paho in Python, MQTT.js, and mosquitto's programs.
+mod bridge;
+mod debian;
 mod examples;
 mod mosquitto;
 
@@ -18,13 +20,27 @@ struct Suite {
     name: &'static str,
     run: fn(SocketAddr) -> Result<Count>,
     needs: Need,
+    /// What its broker is started with.
+    options: &'static [&'static str],
 }
 
-const SUITES: [Suite; 4] = [
-    Suite { name: "mosquitto", run: mosquitto::all, needs: MOSQUITTO },
-    Suite { name: "mosquitto's examples", run: examples::all, needs: MOSQUITTO_AND_CLIENTS },
-    Suite { name: "paho-mqtt", run: python, needs: PYTHON },
-    Suite { name: "mqtt.js", run: node, needs: NODE },
+const SUITES: [Suite; 6] = [
+    Suite { name: "mosquitto", run: mosquitto::all, needs: MOSQUITTO, options: &[] },
+    Suite { name: "mosquitto's examples", run: examples::all, needs: MOSQUITTO_AND_CLIENTS, options: &[] },
+    Suite {
+        name: "mosquitto's bridge",
+        run: bridge::taken_at_its_level,
+        needs: MOSQUITTO_AND_CLIENTS,
+        options: &["--lenient", "bridge_level"],
+    },
+    Suite {
+        name: "mosquitto's bridge without its level",
+        run: bridge::as_it_comes,
+        needs: MOSQUITTO_AND_CLIENTS,
+        options: &[],
+    },
+    Suite { name: "paho-mqtt", run: python, needs: PYTHON, options: &[] },
+    Suite { name: "mqtt.js", run: node, needs: NODE, options: &[] },
 ];
 
 /// Each against a broker of its own on each runtime. What is not installed is skipped, or fails where nothing may be
@@ -51,10 +67,12 @@ pub(crate) fn all(names: &[&str], table: &mut Table) -> Result<Count> {
 impl Suite {
     fn run_on(&self, runtime: &str, program: &Path) -> Count {
         let name = format!("{} on {runtime}", self.name);
-        step(&name, || (self.run)(Broker::start(program, runtime)?.address)).unwrap_or_else(|error| {
-            println!("{name}: {error}");
-            Count::FAILED
-        })
+        step(&name, || (self.run)(Broker::start(program, runtime, self.options)?.address)).unwrap_or_else(
+            |error| {
+                println!("{name}: {error}");
+                Count::FAILED
+            },
+        )
     }
 
     fn skip(&self) -> Count {
@@ -80,9 +98,9 @@ struct Broker {
 }
 
 impl Broker {
-    fn start(program: &Path, runtime: &str) -> Result<Self> {
+    fn start(program: &Path, runtime: &str, options: &[&str]) -> Result<Self> {
         let mut broker = command(program);
-        broker.args(["broker", "--listen", "127.0.0.1:0", "--runtime", runtime]);
+        broker.args(["broker", "--listen", "127.0.0.1:0", "--runtime", runtime]).args(options);
         let running = Running::start(broker)?;
         let mut said = String::new();
         let address = running.wait_for(STARTS_WITHIN, |line| {

@@ -46,6 +46,10 @@ enum Fault {
     /// Flags in the fixed header that the packet does not have [MQTT-2.1.3-1]
     #[value(name = "fixed_header_flags")]
     FixedHeaderFlags,
+    /// The bit in the protocol level of a mosquitto bridge, which is then sent messages with RETAIN as they were
+    /// published, and none of its own [MQTT-3.1.2-2]
+    #[value(name = "bridge_level")]
+    BridgeLevel,
 }
 
 fn runtimes() -> impl TypedValueParser<Value = Runtime> {
@@ -77,6 +81,7 @@ fn options(arguments: Arguments) -> Result<Options, Failure> {
         match fault {
             Fault::DupWithoutQos => options.lenient.dup_without_qos = true,
             Fault::FixedHeaderFlags => options.lenient.fixed_header_flags = true,
+            Fault::BridgeLevel => options.lenient.bridge_level = true,
         }
     }
     options.listen = arguments.listen;

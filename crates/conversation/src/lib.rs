@@ -64,7 +64,7 @@ mod tcp;
 mod text;
 mod write;
 
-pub use memory::{Open, World};
+pub use memory::World;
 pub use run::{Failure, Fault, Heard, LineId, Wire, run};
 pub use script::Script;
 pub use tcp::Tcp;

@@ -4,12 +4,11 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::sync::Arc;
 use tidewire_core::Input;
-use tidewire_core::broker::policy::{Access, AuthStep, Authentication, Grant, Peer, Policy, Rights, Ruling};
+use tidewire_core::broker::policy::{Peer, Policy};
 use tidewire_core::broker::{Action, Broker, CloseCause, Config, Limits, Mail};
 use tidewire_core::codec::Leniency;
-use tidewire_core::id::{ConnectionId, IdentityId, ShardId};
+use tidewire_core::id::{ConnectionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
 
@@ -343,32 +342,5 @@ impl Wire for World {
 
     fn is_virtual(&self) -> bool {
         true
-    }
-}
-
-/// Lets everybody in and do everything, except publish where a topic begins with `$`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Open;
-
-impl Open {
-    fn grant() -> Grant {
-        Grant { anonymous: true, ..Grant::new(IdentityId(0), Arc::new(Self)) }
-    }
-}
-
-impl Policy for Open {
-    fn authenticate(&mut self, _now: Instant, _peer: &Peer, _step: &AuthStep) -> Authentication {
-        Authentication::Allow(Self::grant())
-    }
-
-    fn known(&mut self, _now: Instant, _identity: IdentityId) -> Option<Grant> {
-        Some(Self::grant())
-    }
-}
-
-impl Rights for Open {
-    fn may(&self, _client_id: &str, access: Access<'_>) -> Ruling {
-        let allow = !matches!(access, Access::Publish { topic, .. } if topic.as_bytes().starts_with(b"$"));
-        Ruling { allow, rule: 0 }
     }
 }

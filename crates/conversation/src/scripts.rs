@@ -111,6 +111,7 @@ scripts! {
     "will-delayed",
     "will-malformed-topic",
     "will-not-later-than-its-session",
+    "will-of-a-bridge",
     "will-on-a-cut",
     "will-on-takeover",
     "will-retained",

@@ -2,7 +2,8 @@
 #![forbid(unsafe_code)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use tidewire_conversation::{Open, World, run, scripts};
+use tidewire_conversation::{World, run, scripts};
+use tidewire_core::broker::policy::Open;
 
 mod memory {
     use super::converse;
@@ -39,7 +40,7 @@ fn converse(shards: u16, read_bytes: usize) {
     for (name, script) in scripts::all().filter(|(name, _)| name.contains(&wanted)) {
         for &version in script.versions() {
             let conversation = || {
-                let mut world = World::new(shards, || Box::new(Open)).reading(read_bytes);
+                let mut world = World::new(shards, || Box::new(Open::new())).reading(read_bytes);
                 run(&script, version, &mut world)
             };
             match catch_unwind(AssertUnwindSafe(conversation)) {

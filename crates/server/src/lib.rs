@@ -20,7 +20,6 @@ mod descriptors;
 mod error;
 mod listeners;
 mod memory;
-pub mod policy;
 mod runtime;
 mod signals;
 
@@ -35,6 +34,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tidewire_core::broker::Config;
+use tidewire_core::broker::policy::Open;
 use tidewire_core::id::ShardId;
 use tidewire_driver::accept::Notice;
 use tidewire_driver::serve::{Running, ServeConfig, Stopper};
@@ -220,7 +220,7 @@ fn set_up(options: &Options, shards: u16) -> Result<Vec<ShardSetup>, StartError>
                 durable: false,
                 limits: limits.clone(),
                 lenient: options.lenient,
-                policy: Box::new(policy::Open::new()),
+                policy: Box::new(Open::new()),
             };
             Ok(ShardSetup { config, host: Box::new(()), journal: None })
         })

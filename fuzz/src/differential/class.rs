@@ -106,7 +106,9 @@ impl Class {
             | E::ClientId(TextError::ControlCharacter | TextError::NonCharacter)
             | E::TopicName(TopicError::ControlCharacter | TopicError::NonCharacter)
             | E::TopicFilter(TopicError::ControlCharacter | TopicError::NonCharacter)
-            | E::ResponseTopic(TopicError::ControlCharacter | TopicError::NonCharacter) => Self::ControlCharacter,
+            | E::ResponseTopic(TopicError::ControlCharacter | TopicError::NonCharacter) => {
+                Self::ControlCharacter
+            }
             E::TopicName(TopicError::Empty) | E::ResponseTopic(TopicError::Empty) => Self::EmptyTopicName,
             E::TopicMissing if packet_type == 3 => Self::NoTopicNorAlias,
             E::Truncated if matches!(packet_type, 9 | 11) => Self::NoReasonCodes,

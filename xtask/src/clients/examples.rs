@@ -4,19 +4,15 @@
 mod table;
 
 use crate::Result;
+use crate::clients::debian::Mosquitto;
 use crate::count::Count;
-use crate::shell::{Running, command, target};
+use crate::shell::{command, target};
 use std::fmt;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 use table::{EXAMPLES, Example, STRANGERS};
-
-const STARTS_WITHIN: Duration = Duration::from_secs(10);
-/// A port may be taken between the moment when it was free and the one when it is wanted.
-const ATTEMPTS: u32 = 5;
 
 /// What happens in an example, in words between single spaces; `_` stands for a space in one.
 enum Step {
@@ -184,39 +180,6 @@ fn read_until(child: &mut Child, sign: &str) -> Result<String> {
         printed.extend(byte);
     }
     Ok(String::from_utf8_lossy(&printed).into_owned())
-}
-
-/// Debian's broker, on a port that was free.
-struct Mosquitto {
-    address: SocketAddr,
-    _running: Running,
-}
-
-impl Mosquitto {
-    fn start(access: &str) -> Result<Self> {
-        for _ in 0..ATTEMPTS {
-            let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-            let folder = target().join("clients/mosquitto");
-            std::fs::create_dir_all(&folder)?;
-            let file = folder.join(format!("{}.conf", address.port()));
-            std::fs::write(&file, format!("listener {} 127.0.0.1\n{access}\n", address.port()))?;
-            let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"];
-            let program = program.into_iter().find(|path| std::path::Path::new(path).is_file());
-            let mut mosquitto = command(program.unwrap_or("mosquitto"));
-            mosquitto.arg("-c").arg(&file);
-            let running = Running::start(mosquitto)?;
-            let runs = running.wait_for(STARTS_WITHIN, |line| match line {
-                line if line.ends_with(" running") => Some(true),
-                line if line.contains("Error") => Some(false),
-                _ => None,
-            });
-            std::fs::remove_file(&file)?;
-            if runs == Some(true) {
-                return Ok(Self { address, _running: running });
-            }
-        }
-        Err("mosquitto does not start".into())
-    }
 }
 
 impl fmt::Display for Maker {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 type Check = fn(&Clients<'_>) -> Result;
 
@@ -33,9 +33,9 @@ pub(super) fn all(broker: SocketAddr) -> Result<Count> {
     Ok(count)
 }
 
-struct Clients<'a> {
-    broker: SocketAddr,
-    version: &'a str,
+pub(super) struct Clients<'a> {
+    pub(super) broker: SocketAddr,
+    pub(super) version: &'a str,
 }
 
 impl Clients<'_> {
@@ -46,12 +46,12 @@ impl Clients<'_> {
         program
     }
 
-    fn publish(&self, words: &[&str]) -> Result {
+    pub(super) fn publish(&self, words: &[&str]) -> Result {
         run_command(self.program("mosquitto_pub", words))
     }
 
     /// Returns when SUBACK has come.
-    fn subscribe(&self, words: &[&str]) -> Result<Running> {
+    pub(super) fn subscribe(&self, words: &[&str]) -> Result<Running> {
         let running = self.listen(words)?;
         let subscribed = |line: &str| line.starts_with("Subscribed").then_some(());
         running.wait_for(PATIENCE, subscribed).ok_or("SUBACK did not come")?;
@@ -68,7 +68,7 @@ impl Clients<'_> {
     }
 }
 
-fn gets(subscriber: &Running, expected: &str) -> Result {
+pub(super) fn gets(subscriber: &Running, expected: &str) -> Result {
     let got = subscriber.wait_for(PATIENCE, |line| line.strip_prefix("GOT ").map(str::to_owned));
     match got {
         Some(got) if got == expected => Ok(()),

@@ -29,6 +29,7 @@ pub(super) struct Greeting {
     receive_maximum: u16,
     maximum_packet_size: u32,
     terse: bool,
+    bridge: bool,
     will: Option<Will>,
     pub(super) client_id: Box<str>,
     /// We chose the Client Identifier, and have to tell.
@@ -68,6 +69,7 @@ impl Greeting {
             receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
             maximum_packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
             terse: properties.request_problem_information() == Some(false),
+            bridge: connect.bridge,
             will: connect.will.as_ref().map(Will::new),
             client_id: connect.client_id.into(),
             assigned: false,
@@ -256,6 +258,9 @@ impl Broker {
         c.hint = NONE;
         if greeting.terse {
             c.flags.set(Flags::TERSE);
+        }
+        if greeting.bridge {
+            c.flags.set(Flags::BRIDGE);
         }
         // The timer of the CONNECT is still set, and looks at what is due when it goes off.
         if u64::from(keep_alive) * 3 / 2 < u64::from(self.limits.connect_seconds) {

@@ -65,6 +65,8 @@ impl Flags {
     pub(super) const MORE: Self = Self(128);
     /// It stands in the list of those whose `Transmit` is to be announced, wanted or not.
     pub(super) const LISTED: Self = Self(256);
+    /// It has said by its Protocol Level that it is a bridge.
+    pub(super) const BRIDGE: Self = Self(512);
 
     pub(super) fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0

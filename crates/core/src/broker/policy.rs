@@ -1,4 +1,8 @@
 //! Decisions that are not the protocol's to make.
+mod open;
+
+pub use open::{ANONYMOUS, Everything, Open};
+
 use crate::codec::{PropertiesBuf, Property, Publish};
 use crate::id::IdentityId;
 use crate::message::Publication;

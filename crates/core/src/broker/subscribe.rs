@@ -1,6 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 use super::Broker;
 use super::answers::What;
+use super::connection::Flags;
 use super::fault::Fault;
 use super::policy::Access;
 use super::replay::Replay;
@@ -23,7 +24,11 @@ impl Broker {
         let mut replays = Vec::new();
         let mut interest = Vec::new();
         let most = self.limits.filters_per_packet as usize;
-        for (n, (filter, options)) in subscribe.filters.iter().enumerate() {
+        // Before 5.0 a bridge has no other way to ask for messages as they were published, and for none of its own.
+        let is_bridge = self.connections[index].flags.has(Flags::BRIDGE);
+        for (n, (filter, mut options)) in subscribe.filters.iter().enumerate() {
+            options.no_local |= is_bridge;
+            options.retain_as_published |= is_bridge;
             // What is too many is refused one by one: a client that hears so goes on, where one that is closed comes
             // back and asks for the same again.
             let verdict = if n < most {

@@ -69,6 +69,7 @@ impl Client {
         };
         let connect = Packet::Connect(Connect {
             version: self.version,
+            bridge: false,
             clean_start,
             keep_alive: config.keep_alive_seconds,
             properties: properties.as_properties(),

@@ -110,7 +110,7 @@ catalogue! {
         "Send the Protocol Name MQTT, or MQIsdp for 3.1.";
     UnsupportedProtocolVersion { level: 6 }, SERVER, b"\x10\x07\x00\x04\x4d\x51\x54\x54\x06" =>
         "Connect with level 5 or 4, or 3 under the name MQIsdp. A bridge of mosquitto asks for 131 or 132 first, \
-         and then again without.";
+         and comes back without, or is taken at its level by the leniency `bridge_level`.";
     ConnectFlag, SERVER, b"\x10\x08\x00\x04\x4d\x51\x54\x54\x04\x01" =>
         "Leave bit 0 of the Connect Flags at 0.";
     WillFlags, SERVER, b"\x10\x08\x00\x04\x4d\x51\x54\x54\x04\x08" =>

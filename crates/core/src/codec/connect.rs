@@ -27,7 +27,7 @@ pub(super) fn decode<'a>(
     header: &[u8],
     mut body: &'a [u8],
 ) -> Result<Connect<'a>, DecodeError> {
-    let version = protocol(&mut body)?;
+    let (version, bridge) = protocol(&mut body, limits.lenient)?;
     check_header(header, version, limits.lenient)?;
     let flags = byte(&mut body)?;
     check_flags(flags, version)?;
@@ -49,7 +49,7 @@ pub(super) fn decode<'a>(
         return Err(DecodeError::AuthenticationDataWithoutMethod);
     }
     let clean_start = flags & CLEAN_START != 0;
-    Ok(Connect { version, clean_start, keep_alive, properties, client_id, will, username, password })
+    Ok(Connect { version, clean_start, keep_alive, properties, client_id, will, username, password, bridge })
 }
 
 /// Now that the version is known, its rules for the fixed header. [MQTT-2.1.3-1] [MQTT-1.5.5-1]
@@ -62,34 +62,40 @@ fn check_header(header: &[u8], version: Version, lenient: Leniency) -> Result<()
 }
 
 /// The version that a CONNECT is of, whatever else is wrong with it.
-pub(super) fn version(mut body: &[u8]) -> Result<Version, DecodeError> {
-    protocol(&mut body)
+pub(super) fn version(mut body: &[u8], lenient: Leniency) -> Result<Version, DecodeError> {
+    protocol(&mut body, lenient).map(|(version, _)| version)
 }
 
 /// Is it known of a CONNECT with whatever fault that it names no Maximum Packet Size?
-pub(super) fn takes_any_size(body: &[u8]) -> bool {
-    properties_in(body).is_some_and(|encoded| !properties::may_have(MAXIMUM_PACKET_SIZE, encoded))
+pub(super) fn takes_any_size(body: &[u8], lenient: Leniency) -> bool {
+    properties_in(body, lenient).is_some_and(|encoded| !properties::may_have(MAXIMUM_PACKET_SIZE, encoded))
 }
 
-fn properties_in(mut body: &[u8]) -> Option<&[u8]> {
-    let version = protocol(&mut body).ok()?;
+fn properties_in(mut body: &[u8], lenient: Leniency) -> Option<&[u8]> {
+    let (version, _) = protocol(&mut body, lenient).ok()?;
     let _flags_and_keep_alive = bytes(&mut body, 3).ok()?;
     let length = if version.is_v5() { variable_byte_integer(&mut body).ok()? } else { 0 };
     bytes(&mut body, length as usize).ok()
 }
 
-/// Protocol Name and Protocol Level. [MQTT-3.1.2-1] [MQTT-3.1.2-2]
-fn protocol(body: &mut &[u8]) -> Result<Version, DecodeError> {
+/// The bit of a mosquitto bridge in the Protocol Level.
+const BRIDGE: u8 = 0x80;
+
+/// Protocol Name and Protocol Level, and whether that has the bit of a bridge. [MQTT-3.1.2-1] [MQTT-3.1.2-2]
+fn protocol(body: &mut &[u8], lenient: Leniency) -> Result<(Version, bool), DecodeError> {
     let name = binary(body)?;
     if !matches!(name, b"MQTT" | b"MQIsdp") {
         return Err(DecodeError::ProtocolName);
     }
-    match (name, byte(body)?) {
-        (b"MQIsdp", 3) => Ok(Version::V3_1),
-        (b"MQTT", 4) => Ok(Version::V3_1_1),
-        (b"MQTT", 5) => Ok(Version::V5),
-        (_, level) => Err(DecodeError::UnsupportedProtocolVersion { level }),
-    }
+    let level = byte(body)?;
+    let bridge = lenient.bridge_level && level & BRIDGE != 0;
+    let version = match (name, if bridge { level & !BRIDGE } else { level }) {
+        (b"MQIsdp", 3) => Version::V3_1,
+        (b"MQTT", 4) => Version::V3_1_1,
+        (b"MQTT", 5) => Version::V5,
+        _ => return Err(DecodeError::UnsupportedProtocolVersion { level }),
+    };
+    Ok((version, bridge))
 }
 
 fn check_flags(flags: u8, version: Version) -> Result<(), DecodeError> {
@@ -145,7 +151,8 @@ fn will<'a>(
 pub(super) fn encode(connect: &Connect<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     let version = connect.version;
     put_binary(out, if version == Version::V3_1 { b"MQIsdp" } else { b"MQTT" })?;
-    out.extend_from_slice(&[version.level(), flags(connect)]);
+    let level = version.level() | if connect.bridge { BRIDGE } else { 0 };
+    out.extend_from_slice(&[level, flags(connect)]);
     out.extend_from_slice(&connect.keep_alive.to_be_bytes());
     put_properties(connect.properties, version, out)?;
     put_binary(out, connect.client_id.as_bytes())?;

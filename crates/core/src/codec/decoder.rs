@@ -88,11 +88,14 @@ pub struct Leniency {
     pub dup_without_qos: bool,
     /// The flags in the fixed header of another packet are not the ones it must have. [MQTT-2.1.3-1]
     pub fixed_header_flags: bool,
+    /// The Protocol Level of a CONNECT has the upper bit set, by which a bridge of mosquitto makes itself known. What it
+    /// asks for with that is the server's to do. [MQTT-3.1.2-2]
+    pub bridge_level: bool,
 }
 
 impl Leniency {
     /// None.
-    pub const NONE: Self = Self { dup_without_qos: false, fixed_header_flags: false };
+    pub const NONE: Self = Self { dup_without_qos: false, fixed_header_flags: false, bridge_level: false };
 }
 
 impl Limits {
@@ -227,7 +230,7 @@ impl Decoder {
                 self.pending = Some(Box::new(Pending { bytes, ..Pending::default() }));
                 return Ok(None);
             }
-            Err(error) => return refuse(&mut self.stream, input, error),
+            Err(error) => return refuse(&mut self.stream, limits, input, error),
         };
         let (packet, rest) = input.split_at(extent.end);
         *input = rest;
@@ -262,7 +265,7 @@ impl Decoder {
         let extent = match fill(bytes, stream.mode, limits, input) {
             Ok(Some(extent)) => extent,
             Ok(None) => return Ok(None),
-            Err(error) => return refuse(stream, bytes, error),
+            Err(error) => return refuse(stream, limits, bytes, error),
         };
         (*yielded, *body_left) = (true, extent.streamed);
         decode(stream, limits, bytes, extent)
@@ -291,11 +294,12 @@ fn fail<'a>(failed: &mut Option<DecodeError>, error: DecodeError) -> Result<Opti
 #[cold]
 fn refuse<'a>(
     stream: &mut Stream,
+    limits: &Limits,
     beginning: &[u8],
     error: DecodeError,
 ) -> Result<Option<Item<'a>>, DecodeError> {
     if stream.mode.version.is_none()
-        && let Some(version) = fixed_header::version_of_connect(beginning)
+        && let Some(version) = fixed_header::version_of_connect(beginning, limits.lenient)
     {
         stream.mode.version = Some(version);
         stream.may_be_limited = true;
@@ -428,15 +432,16 @@ fn decode_connect<'p>(
     match connect::decode(limits, header, body) {
         Ok(connect) => {
             stream.mode.version = Some(connect.version);
-            stream.forgave |= !are_flags_fine(header[0], stream.mode.version, Leniency::NONE);
+            let flags_are_fine = are_flags_fine(header[0], stream.mode.version, Leniency::NONE);
+            stream.forgave |= !flags_are_fine || connect.bridge;
             Ok(Some(Item::Packet(Packet::Connect(connect))))
         }
         Err(error) => {
             // Whoever refuses it has to say so in the words of its version.
-            if let Ok(version) = connect::version(body) {
+            if let Ok(version) = connect::version(body, limits.lenient) {
                 stream.mode.version = Some(version);
             }
-            stream.may_be_limited = !connect::takes_any_size(body);
+            stream.may_be_limited = !connect::takes_any_size(body, limits.lenient);
             fail(&mut stream.failed, error)
         }
     }

@@ -121,7 +121,7 @@ pub(super) fn extent(bytes: &[u8], mode: Mode, limits: &Limits) -> Result<Told<E
     // At most 268,435,455 + 5.
     let end = body + remaining as usize;
     if end > limits.maximum_packet_size as usize {
-        return too_large(bytes, body, end, mode);
+        return too_large(bytes, body, end, mode, limits.lenient);
     }
     if remaining >= limits.streamed_from && bytes[0] >> 4 == first::PUBLISH >> 4 {
         return streamed(bytes, body, remaining, mode, limits);
@@ -131,19 +131,25 @@ pub(super) fn extent(bytes: &[u8], mode: Mode, limits: &Limits) -> Result<Told<E
 
 /// What is longer than is accepted. Of a CONNECT as much is awaited as says its version, so that its sender can be told.
 #[cold]
-fn too_large(bytes: &[u8], body: usize, end: usize, mode: Mode) -> Result<Told<Extent>, DecodeError> {
+fn too_large(
+    bytes: &[u8],
+    body: usize,
+    end: usize,
+    mode: Mode,
+    lenient: Leniency,
+) -> Result<Told<Extent>, DecodeError> {
     let own = &bytes[body..bytes.len().min(end)];
     let may_say_more = mode.version.is_none() && body + own.len() < end;
-    match connect::version(own) {
+    match connect::version(own, lenient) {
         Err(DecodeError::Truncated) if may_say_more => Ok(Told::Needs(bytes.len() + 1)),
         _ => Err(DecodeError::PacketTooLarge),
     }
 }
 
 /// The version of the CONNECT that `bytes` begin with, if they say it.
-pub(super) fn version_of_connect(bytes: &[u8]) -> Option<Version> {
+pub(super) fn version_of_connect(bytes: &[u8], lenient: Leniency) -> Option<Version> {
     let header = 2 + bytes.iter().skip(1).take_while(|byte| **byte >= 0x80).count();
-    connect::version(bytes.get(header..)?).ok()
+    connect::version(bytes.get(header..)?, lenient).ok()
 }
 
 /// A remaining length of more than one byte, and where the body begins.

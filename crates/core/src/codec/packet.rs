@@ -64,6 +64,9 @@ pub struct Connect<'a> {
     pub username: Option<Text<'a>>,
     /// Any bytes. In 5.0 also without a user name.
     pub password: Option<&'a [u8]>,
+    /// It is a bridge, as mosquitto's say with a bit of their own beside the Protocol Level. Read only where
+    /// [`Leniency::bridge_level`](super::Leniency::bridge_level) says so.
+    pub bridge: bool,
 }
 
 /// The Will Message of a CONNECT.

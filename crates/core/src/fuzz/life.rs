@@ -132,6 +132,7 @@ impl Life {
         };
         let connect = Connect {
             version,
+            bridge: false,
             clean_start: how & 8 != 0,
             keep_alive: 0,
             properties: properties.as_properties(),

@@ -1,5 +1,5 @@
 //! What is forgiven only where somebody has said so.
-use crate::support::{Client, Hello, Shards, publish, subscribe};
+use crate::support::{Client, Hello, Shards, delivery, publish, publish_with, subscribe};
 use tidewire_core::codec::Leniency;
 use tidewire_core::version::Version;
 
@@ -44,7 +44,7 @@ fn flags_of_the_fixed_header_are_forgiven_where_that_was_said() {
 
 #[test]
 fn a_connect_is_forgiven_its_flags_as_well_and_who_needed_nothing_is_not_counted() {
-    let lenient = Leniency { fixed_header_flags: true, dup_without_qos: true };
+    let lenient = Leniency { fixed_header_flags: true, dup_without_qos: true, ..Leniency::default() };
     let mut s = Shards::forgiving(1, lenient);
     let mut bytes = Hello::new("c").bytes();
     bytes[0] |= 0b0010;
@@ -68,4 +68,34 @@ fn who_says_goodbye_has_been_forgiven_as_well() {
     s.send(c, b"\xe0\x00");
     assert!(!s.is_open(c));
     assert_eq!(s.stats().forgiven, 1);
+}
+
+/// A bridge sets the upper bit of its level, in whichever version. What it asks for with that is what 5.0 has options for:
+/// messages as they were published, and none of its own. [MQTT-3.8.3-3] [MQTT-3.3.1-13]
+#[test]
+fn a_bridge_is_taken_at_its_level_where_that_was_said() {
+    let lenient = Leniency { bridge_level: true, ..Leniency::default() };
+    for (version, level_at) in [(Version::V3_1, 10), (Version::V3_1_1, 8), (Version::V5, 8)] {
+        for shards in [1, 2] {
+            let mut s = Shards::forgiving(shards, lenient);
+            let mut bytes = Hello::new("bridge").version(version).bytes();
+            bytes[level_at] |= 0x80;
+            let bridge = s.dial();
+            s.speaks(bridge, version);
+            s.send(bridge, &[&bytes[..], &subscribe(version, 1, &[("t", 1)])].concat());
+            assert_eq!(s.hear(bridge), ["CONNACK new 0x00", "SUBACK 1 [1]"], "{version:?}, {shards} shards");
+            let other = s.connect("other");
+            s.send(other, &publish_with(Version::V5, "t", b"kept", delivery(0, 0, false), true, None));
+            assert_eq!(s.hear(bridge), ["PUBLISH t kept retain"], "{version:?}: as it was published");
+            s.publish(bridge, "t", b"back", 0, 0);
+            assert!(s.hear(bridge).is_empty(), "{version:?}: nothing comes back to it");
+            let plain = s.dial();
+            s.speaks(plain, version);
+            s.send(plain, &Hello::new("plain").version(version).bytes());
+            s.subscribe(plain, "t", 0);
+            s.hear(plain);
+            s.publish(plain, "t", b"echo", 0, 0);
+            assert_eq!(s.hear(plain), ["PUBLISH t echo"], "{version:?}: who is no bridge hears itself");
+        }
+    }
 }

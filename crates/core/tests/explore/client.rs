@@ -200,6 +200,7 @@ impl Client {
             properties.push(Property::ReceiveMaximum(most));
         }
         encode(&Packet::Connect(Connect {
+            bridge: false,
             version: Version::V5,
             clean_start: clean,
             keep_alive: 0,

@@ -294,6 +294,7 @@ pub(crate) fn packet_id(n: u16) -> PacketId {
 pub(crate) fn connect(client_id: &str, clean_start: bool) -> Packet<'_> {
     Packet::Connect(Connect {
         version: Version::V3_1_1,
+        bridge: false,
         clean_start,
         keep_alive: 0,
         properties: Properties::default(),

@@ -52,6 +52,7 @@ fn nobody_is_told_goodbye_who_was_not_told_welcome() {
     properties.push(Property::SessionExpiryInterval(100));
     let mut bytes = Vec::new();
     let connect = Connect {
+        bridge: false,
         version: Version::V5,
         clean_start: true,
         keep_alive: 0,

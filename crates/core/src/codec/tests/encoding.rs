@@ -85,6 +85,7 @@ fn a_string_that_has_no_length_is_too_large() {
     let client_id = "x".repeat(65_536);
     let connect = Packet::Connect(Connect {
         version: V5,
+        bridge: false,
         clean_start: true,
         keep_alive: 0,
         properties: Properties::default(),

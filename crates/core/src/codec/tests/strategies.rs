@@ -158,6 +158,7 @@ pub(super) fn connect() -> impl Strategy<Value = Sample> {
                 });
                 let connect = Connect {
                     version,
+                    bridge: false,
                     clean_start,
                     keep_alive,
                     properties: decoded(&properties, place::CONNECT),

@@ -127,6 +127,7 @@ impl Hello {
         encode(
             self.version,
             &Packet::Connect(Connect {
+                bridge: false,
                 version: self.version,
                 clean_start: self.clean,
                 keep_alive: self.keep_alive,

@@ -1,11 +1,9 @@
 //! Who may do what, as long as nobody is asked who they are.
-use std::sync::Arc;
-use tidewire_core::broker::policy::{
-    Access, AuthStep, Authentication, Denial, Grant, Peer, Policy, Rights, Ruling,
-};
-use tidewire_core::id::IdentityId;
-use tidewire_core::reason::ReasonCode;
-use tidewire_core::time::Instant;
+use super::{Access, AuthStep, Authentication, Denial, Grant, Peer, Policy, Rights, Ruling};
+use crate::id::IdentityId;
+use crate::reason::ReasonCode;
+use crate::time::Instant;
+use alloc::sync::Arc;
 
 /// The identity of everybody.
 pub const ANONYMOUS: IdentityId = IdentityId(0);
@@ -48,7 +46,10 @@ impl Policy for Open {
     }
 }
 
-/// Everything, except to speak with the server's voice.
+/// Everything, except to speak with the server's voice: topics that begin with `$` are not for publishing.
+///
+/// With one exception: on `$SYS/broker/connection/CLIENT/state` each client may tell of itself, by its will too. That is
+/// where a bridge of mosquitto says whether it is connected, and its name is its Client Identifier.
 #[derive(Clone, Copy, Debug)]
 pub struct Everything;
 
@@ -57,11 +58,22 @@ impl Everything {
     pub const ALLOW: u32 = 0;
     /// The rule that keeps topics which begin with `$` for the server itself.
     pub const SERVERS_TOPICS: u32 = 1;
+    /// The rule that lets a client tell of its own connection.
+    pub const OWN_CONNECTION: u32 = 2;
+}
+
+/// Is that where this client tells of its connection? A Client Identifier of several levels has no such place.
+fn is_own_connection(topic: &[u8], client_id: &str) -> bool {
+    let name = topic.strip_prefix(b"$SYS/broker/connection/").and_then(|rest| rest.strip_suffix(b"/state"));
+    name == Some(client_id.as_bytes()) && !client_id.is_empty() && !client_id.contains('/')
 }
 
 impl Rights for Everything {
-    fn may(&self, _: &str, access: Access<'_>) -> Ruling {
+    fn may(&self, client_id: &str, access: Access<'_>) -> Ruling {
         match access {
+            Access::Publish { topic, .. } if is_own_connection(topic.as_bytes(), client_id) => {
+                Ruling { allow: true, rule: Self::OWN_CONNECTION }
+            }
             Access::Publish { topic, .. } if topic.as_bytes().starts_with(b"$") => {
                 Ruling { allow: false, rule: Self::SERVERS_TOPICS }
             }
@@ -73,7 +85,8 @@ impl Rights for Everything {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidewire_core::qos::QoS;
+    use crate::qos::QoS;
+    use std::boxed::Box;
 
     fn connect(username: Option<&str>, method: Option<&str>) -> AuthStep {
         AuthStep::Connect {
@@ -117,7 +130,22 @@ mod tests {
         };
         assert!(may(publish("a/$b")));
         assert!(!may(publish("$SYS/broker/version")));
+        assert!(!may(publish("$SYS/broker/connection/other/state")));
+        assert!(may(publish("$SYS/broker/connection/c/state")), "its own");
         assert!(may(Access::Subscribe { filter: "$SYS/#" }));
         assert!(may(Access::Receive { topic: "$SYS/broker/version".into() }));
+    }
+
+    #[test]
+    fn a_name_of_several_levels_or_of_none_has_no_connection_to_tell_of() {
+        for (client_id, topic) in [
+            ("", "$SYS/broker/connection//state"),
+            ("a/b", "$SYS/broker/connection/a/b/state"),
+            ("c", "$SYS/broker/connection/c/state/more"),
+            ("c", "$SYS/broker/connection/c"),
+        ] {
+            let publish = Access::Publish { topic: topic.into(), qos: QoS::AtMostOnce, retain: true };
+            assert!(!Everything.may(client_id, publish).allow, "{client_id} on {topic}");
+        }
     }
 }
