@@ -204,6 +204,13 @@ impl Broker {
         }
     }
 
+    /// Somebody decided that it has to go.
+    pub(super) fn end_for(&mut self, now: Instant, id: ConnectionId, reason: ReasonCode) {
+        if self.connections.get(id).is_some() {
+            self.fail(now, id.index, &Fault::Ordered(reason));
+        }
+    }
+
     pub(super) fn on_close(&mut self, now: Instant, id: ConnectionId, cause: CloseCause) {
         if self.connections.get(id).is_none() {
             return;

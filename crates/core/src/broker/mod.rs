@@ -217,17 +217,13 @@ impl Broker {
 
     /// A connection was accepted.
     pub fn handle_open(&mut self, now: Instant, peer: Peer) -> ConnectionId {
-        self.tick(now);
-        self.open(now, now, &peer, true)
+        self.act(now, |b| b.open(now, now, &peer, true))
     }
 
     /// Bytes came. Those that can't be handled yet are kept, and `Hold` says to read no more until
     /// [`Action::Resume`].
     pub fn handle_bytes(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> Input {
-        self.tick(now);
-        let input = self.feed(now, id, bytes);
-        self.end_slow(now);
-        input
+        self.act(now, |b| b.feed(now, id, bytes))
     }
 
     /// The rest of the current chunk of a large payload, if one is under way: read straight into this, and say so
@@ -238,104 +234,81 @@ impl Broker {
 
     /// So many bytes were read into [`payload_space`](Self::payload_space).
     pub fn handle_payload(&mut self, now: Instant, id: ConnectionId, n: usize) -> Input {
-        self.tick(now);
-        let input = self.on_payload(now, id, n);
-        self.end_slow(now);
-        input
+        self.act(now, |b| b.on_payload(now, id, n))
     }
 
     /// The socket takes no more; so many bytes of output wait. Holds until the next
     /// [`poll_transmit`](Self::poll_transmit).
     pub fn handle_blocked(&mut self, now: Instant, id: ConnectionId, unsent: usize) {
-        self.tick(now);
-        self.on_blocked(id, unsent);
+        self.act(now, |b| b.on_blocked(id, unsent));
     }
 
     /// A connection is gone. Once for each id, after every byte that was read; not after a `Move`.
     pub fn handle_close(&mut self, now: Instant, id: ConnectionId, cause: CloseCause) {
-        self.tick(now);
-        self.on_close(now, id, cause);
-        self.end_slow(now);
+        self.act(now, |b| b.on_close(now, id, cause));
     }
 
     /// Time has passed. Call it when [`poll_timeout`](Self::poll_timeout) says so.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.tick(now);
-        self.on_timeout(now);
-        self.end_slow(now);
+        self.act(now, |b| b.on_timeout(now));
     }
 
     /// A connection comes from another shard: its session lives here. Read its socket at once.
     #[expect(clippy::needless_pass_by_value, reason = "a passage is taken once, and handed in once")]
     pub fn handle_passage(&mut self, now: Instant, passage: Passage) -> ConnectionId {
-        self.tick(now);
-        let id = self.unpack(now, &passage);
-        self.end_slow(now);
-        id
+        self.act(now, |b| b.unpack(now, &passage))
     }
 
     /// What another shard had to say. Hand it in in the order in which it was polled there.
     #[expect(clippy::needless_pass_by_value, reason = "mail is carried by value, and handed in once")]
     pub fn handle_mail(&mut self, now: Instant, from: ShardId, mail: Mail) {
-        self.tick(now);
-        self.on_mail(now, from, &mail);
-        self.end_slow(now);
+        self.act(now, |b| b.on_mail(now, from, &mail));
     }
 
     /// The answer to a question. One that comes too late, or twice, does nothing.
     pub fn handle_answer(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
-        self.tick(now);
-        self.on_answer(now, ticket, answer);
-        self.end_slow(now);
+        self.act(now, |b| b.on_answer(now, ticket, answer));
     }
 
     /// The journal is durable up to there.
     pub fn handle_durable(&mut self, now: Instant, up_to: Position) {
-        self.tick(now);
-        self.on_durable(up_to);
+        self.act(now, |b| b.on_durable(up_to));
     }
 
     /// The journal can take no more: nothing that needs it is promised from here on.
     pub fn handle_journal_failed(&mut self, now: Instant) {
-        self.tick(now);
-        self.on_journal_failed();
+        self.act(now, Self::on_journal_failed);
     }
 
     /// Somebody's rights have changed. They hold from here on for what is live, queued and retained alike.
     #[expect(clippy::needless_pass_by_value, reason = "what was granted before is replaced by it")]
     pub fn handle_grant(&mut self, now: Instant, grant: Grant) {
-        self.tick(now);
-        self.on_grant(now, &grant);
+        self.act(now, |b| b.on_grant(now, &grant));
     }
 
     /// What let somebody in is no more: its connections end, for this reason.
     pub fn handle_revoked(&mut self, now: Instant, identity: IdentityId, reason: ReasonCode) {
-        self.tick(now);
-        self.on_revoked(now, identity, reason);
+        self.act(now, |b| b.on_revoked(now, identity, reason));
     }
 
     /// A session without a socket, by a name of its own. One that exists is opened again.
     pub fn open_local(&mut self, now: Instant, name: &str, grant: Grant) -> LocalId {
-        self.tick(now);
-        self.new_local(name, grant)
+        self.act(now, |b| b.new_local(name, grant))
     }
 
     /// Ends a local subscriber's session.
     pub fn close_local(&mut self, now: Instant, id: LocalId) {
-        self.tick(now);
-        self.end_local(now, id);
+        self.act(now, |b| b.end_local(now, id));
     }
 
     /// Subscribes a local subscriber; active everywhere when [`Event::Subscribed`] says so.
     pub fn subscribe(&mut self, now: Instant, id: LocalId, filter: &TopicFilter, qos: QoS) -> Ticket {
-        self.tick(now);
-        self.subscribe_local(id, filter, qos)
+        self.act(now, |b| b.subscribe_local(id, filter, qos))
     }
 
     /// Ends a subscription of a local subscriber; everywhere when [`Event::Unsubscribed`] says so.
     pub fn unsubscribe(&mut self, now: Instant, id: LocalId, filter: &TopicFilter) -> Ticket {
-        self.tick(now);
-        self.unsubscribe_local(id, filter)
+        self.act(now, |b| b.unsubscribe_local(id, filter))
     }
 
     /// Publishes for a local subscriber. [`Event::Acknowledged`] tells what became of it.
@@ -348,10 +321,7 @@ impl Broker {
         id: LocalId,
         publication: &Publication,
     ) -> Result<Ticket, ReasonCode> {
-        self.tick(now);
-        let ticket = self.publish_local(now, id, publication);
-        self.end_slow(now);
-        ticket
+        self.act(now, |b| b.publish_local(now, id, publication))
     }
 
     /// The next message for a local subscriber. With QoS 1 or 2 it is to be acknowledged.
@@ -363,8 +333,7 @@ impl Broker {
     /// A local subscriber is done with a message; a Reason Code of 0x80 or above refuses it.
     #[expect(clippy::needless_pass_by_value, reason = "a token is used once")]
     pub fn acknowledge(&mut self, now: Instant, id: LocalId, token: Token, reason: ReasonCode) {
-        self.tick(now);
-        self.acknowledge_local(id, &token, reason);
+        self.act(now, |b| b.acknowledge_local(id, &token, reason));
     }
 
     /// Where a message is, or what became of it, as far as this shard remembers.
@@ -374,16 +343,12 @@ impl Broker {
 
     /// Says goodbye to all (0x8B) and drains until the deadline; then [`Event::Drained`].
     pub fn shutdown(&mut self, now: Instant, deadline: Instant) {
-        self.tick(now);
-        self.begin_shutdown(now, deadline);
+        self.act(now, |b| b.begin_shutdown(now, deadline));
     }
 
     /// Ends a connection for this reason; its session lives on as agreed.
     pub fn disconnect(&mut self, now: Instant, id: ConnectionId, reason: ReasonCode) {
-        self.tick(now);
-        if self.connections.get(id).is_some() {
-            self.fail(now, id.index, &fault::Fault::Ordered(reason));
-        }
+        self.act(now, |b| b.end_for(now, id, reason));
     }
 
     /// What to do next. Mail and the like come before output.
@@ -468,9 +433,18 @@ impl Broker {
         self.check_all();
     }
 
+    /// What a verb does, and what follows from it: nothing is left for the next call.
+    fn act<T>(&mut self, now: Instant, what: impl FnOnce(&mut Self) -> T) -> T {
+        self.tick(now);
+        let done = what(self);
+        self.end_slow(now);
+        done
+    }
+
     fn tick(&mut self, now: Instant) {
         if self.restoring.is_some() {
             self.finish_restore(now);
+            self.end_slow(now);
         }
         self.depot.books.millis = now.as_millis() & 0xffff_ffff_ffff;
     }

@@ -1,7 +1,8 @@
 //! Shutdown, and whatever a client may send whenever it likes.
 use crate::support::{Client, Hello, Shards, Verdict};
-use tidewire_core::broker::Event;
-use tidewire_core::broker::policy::Answer;
+use tidewire_core::broker::policy::{Answer, QueuePolicy};
+use tidewire_core::broker::{CloseCause, Event};
+use tidewire_core::reason::ReasonCode;
 use tidewire_core::version::Version;
 
 // verb: shutdown
@@ -77,7 +78,7 @@ fn at(s: &mut Shards, standing: Standing, version: Version) -> Client {
             let c = s.greet(&hello);
             s.linger(c);
             let (shard, id) = s.place(c);
-            s.brokers[shard].disconnect(s.now, id, tidewire_core::reason::ReasonCode::AdministrativeAction);
+            s.brokers[shard].disconnect(s.now, id, ReasonCode::AdministrativeAction);
             s.settle();
             c
         }
@@ -169,4 +170,33 @@ fn without_a_store_there_is_nothing_to_journal_and_every_promise_is_kept_at_once
     let mut heard = s.hear(c);
     heard.sort();
     assert_eq!(heard, ["PUBACK 1", "PUBLISH t x q1 #1"]);
+}
+
+// verb: handle_revoked, shutdown, disconnect
+/// A will may find somebody too slow for it, whichever call it is that publishes it.
+#[test]
+fn who_is_too_slow_for_a_will_goes_with_the_call_that_publishes_it() {
+    for verb in ["handle_close", "handle_revoked", "disconnect", "shutdown"] {
+        let mut s = Shards::with(1, &[("queued_messages", "1")]);
+        s.authority().queue("slow", QueuePolicy::Disconnect);
+        let doomed = s.greet(&Hello::new("doomed").will("t", 0));
+        s.hear(doomed);
+        let slow = s.greet(&Hello::new("slow").receive_maximum(1));
+        s.hear(slow);
+        s.subscribe(slow, "t", 1);
+        let publisher = s.connect("publisher");
+        (1..=2).for_each(|id| s.publish(publisher, "t", b"x", 1, id));
+        let (shard, id) = s.place(doomed);
+        let (now, identity) = (s.now, s.identity("doomed"));
+        let broker = &mut s.brokers[shard];
+        match verb {
+            "handle_close" => broker.handle_close(now, id, CloseCause::Reset),
+            "handle_revoked" => broker.handle_revoked(now, identity, ReasonCode::NotAuthorized),
+            "disconnect" => broker.disconnect(now, id, ReasonCode::AdministrativeAction),
+            _ => broker.shutdown(now, now.after_secs(5)),
+        }
+        s.check();
+        s.settle();
+        assert!(!s.is_open(slow), "{verb}");
+    }
 }

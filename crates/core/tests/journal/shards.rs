@@ -4,7 +4,7 @@ use crate::host::{Dice, Got, ack, broker, config_of, connect, packet_id, publish
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::broker::{Action, Broker, CloseCause, Mail};
-use tidewire_core::codec::{FiltersBuf, Packet, Properties, Subscribe, SubscriptionOptions};
+use tidewire_core::codec::{FiltersBuf, Packet, Properties, Publish, Subscribe, SubscriptionOptions};
 use tidewire_core::id::{ConnectionId, Position, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::qos::QoS;
@@ -224,6 +224,54 @@ fn what_has_not_reached_all_shards_outlives_a_crash_a_snapshot_and_a_crash() {
             got.iter().filter(|got| matches!(got, Got::Publish { payload, .. } if payload == "once")).count();
         assert_eq!(count, 1, "{got:?}");
     }
+}
+
+/// The shard that owns a topic has its message, and is told of it once more after a crash: what comes next there is no
+/// message that may come again. (`check` says so after each turn.)
+#[test]
+fn an_order_that_is_known_leaves_no_mark_on_what_comes_next() {
+    let mut again = 0;
+    for n in 0..8 {
+        let mut cluster = Cluster::new(2);
+        let alice = cluster.open("alice");
+        cluster.rest();
+        let of_alice = cluster.lines[alice].expect("she is connected").0;
+        // At home on the other shard, so that the message is in its journal.
+        let mut name = "reader".to_owned();
+        let reader = loop {
+            let reader = cluster.open(&name);
+            if cluster.lines[reader].is_some_and(|at| at.0 != of_alice) {
+                break reader;
+            }
+            name += "-";
+        };
+        cluster.rest();
+        cluster.subscribe(reader, "#");
+        cluster.rest();
+        let (owner, topic) = (1 - of_alice, format!("t/{n}"));
+        let Packet::Publish(kept) = publish(&topic, "kept", QoS::ExactlyOnce, 7, false) else { return };
+        cluster.send(alice, &Packet::Publish(Publish { retain: true, ..kept }));
+        let now = cluster.now;
+        // Hers has it durably, posts it, and does not hear that the other has it durably, too.
+        cluster.shards[of_alice].sync(now);
+        cluster.turn(of_alice);
+        cluster.turn(owner);
+        cluster.shards[owner].sync(now);
+        cluster.crash(|| 0);
+        let reader = cluster.open(&name);
+        let alice = cluster.open("alice");
+        cluster.rest();
+        let before = cluster.got(reader);
+        cluster.send(alice, &publish("t", "next", QoS::ExactlyOnce, 8, false));
+        cluster.rest();
+        let got = [before, cluster.got(reader)].concat();
+        let count = |of: &str| {
+            got.iter().filter(|got| matches!(got, Got::Publish { payload, .. } if payload == of)).count()
+        };
+        assert_eq!((count("kept"), count("next")), (1, 1), "{topic}: {got:?}");
+        again += usize::from(cluster.shards[owner].broker.stats().retained == 1);
+    }
+    assert_eq!(again, 8, "each is retained, wherever it is ordered");
 }
 
 const READERS: usize = 3;

@@ -212,7 +212,6 @@ impl Broker {
             }
             self.post.handled(from, self.journal.end());
         }
-        self.end_slow(now);
     }
 
     /// A message from another shard reaches the subscribers of this one.
@@ -220,7 +219,7 @@ impl Broker {
         if self.is_known(posted, again) {
             return Outcome::Queued;
         }
-        self.came_by_mail = posted.tracked;
+        self.came_by_mail = posted.tracked && self.journal.is_on();
         let routed = self.deliver(None, publisher, &posted.view, posted.qos, posted.retain, |_| {});
         Outcome::of(&routed)
     }

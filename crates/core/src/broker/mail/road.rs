@@ -87,7 +87,7 @@ impl Broker {
         let routed = if known {
             Routed::default()
         } else {
-            self.mailing = true;
+            self.mailing = self.journal.is_on();
             let from = self.publisher(origin);
             self.deliver(connection, from, &posted.view, posted.qos, posted.retain, |_| {})
         };
@@ -129,7 +129,7 @@ impl Broker {
         let road = self.roads.lengthen(posted.view.topic);
         let settlement = self.settlements.open(1, Outcome::NobodyMatched);
         self.settlements.add(settlement, Waiter::Road(road));
-        if !again {
+        if !again && self.journal.is_on() {
             self.mailing = true;
             self.journal_message(&posted.view, posted.retain, Vec::new());
         }
@@ -183,7 +183,8 @@ impl Broker {
         ticket: u32,
         again: bool,
     ) {
-        self.came_by_mail = posted.tracked;
+        // What is known already leaves no record.
+        self.came_by_mail = posted.tracked && self.journal.is_on() && !self.is_known(posted, again);
         let mut routed = self.order(None, origin, posted, again);
         // The publisher waits for all, whatever its QoS: the road ends only then.
         self.open_settlement(&mut routed, QoS::AtLeastOnce);
