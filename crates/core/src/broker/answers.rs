@@ -18,8 +18,17 @@ pub(super) struct Answer {
     what: What,
     /// The journal's end when it was made.
     position: u64,
+    waits: Waits,
+}
+
+/// What an answer waits for, beside the journal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    Nothing,
     /// Other shards have yet to settle what it rests on.
-    waits: bool,
+    Settlement,
+    /// The end of the pause that its publisher makes.
+    Pause,
 }
 
 /// What is sent.
@@ -31,7 +40,7 @@ pub(super) enum What {
     },
     /// CONNACK, SUBACK, UNSUBACK: encoded when they were made.
     Encoded(Box<[u8]>),
-    /// Nothing: before 5.0 a refusal has no words.
+    /// Nothing: it has left already.
     Nothing,
 }
 
@@ -75,7 +84,7 @@ impl Broker {
             self.announce(index);
         } else {
             lane.pubacks += u16::from(what.is_puback());
-            lane.answers.push_back(Answer { what, position, waits: false });
+            lane.answers.push_back(Answer { what, position, waits: Waits::Nothing });
             let id = self.connections.id(index);
             self.journal.wake(position, id);
         }
@@ -92,18 +101,47 @@ impl Broker {
         self.answer(index, What::Ack { kind, packet_id, reason });
     }
 
+    /// An acknowledgement, once the publisher's pause is over. [MQTT-4.6.0-2]
+    pub(super) fn acknowledge_paused(&mut self, index: u32, kind: AckKind, packet_id: PacketId) {
+        self.put_answer(index, What::Ack { kind, packet_id, reason: ReasonCode::Success }, Waits::Pause);
+    }
+
+    /// The pause of a publisher is over: it hears what has been kept from it meanwhile.
+    pub(super) fn answer_paused(&mut self, index: u32) {
+        let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
+        let mut position = None;
+        for answer in lane.answers.iter_mut().filter(|answer| answer.waits == Waits::Pause) {
+            answer.waits = Waits::Nothing;
+            position = position.max(Some(answer.position));
+        }
+        if let Some(position) = position {
+            self.release_answers(index);
+            self.journal.wake(position, self.connections.id(index));
+        }
+    }
+
     /// Keeps the place of an answer that other shards must settle first; returns its number.
     pub(super) fn answer_later(&mut self, index: u32, what: What) -> u32 {
+        self.put_answer(index, what, Waits::Settlement)
+    }
+
+    fn put_answer(&mut self, index: u32, what: What, waits: Waits) -> u32 {
         let position = self.asserted();
         let lane = self.connections.lane(index);
         lane.pubacks += u16::from(what.is_puback());
-        lane.answers.push_back(Answer { what, position, waits: true });
+        lane.answers.push_back(Answer { what, position, waits });
         let behind = u32::try_from(lane.answers.len() - 1).unwrap_or(u32::MAX);
         lane.answered.wrapping_add(behind)
     }
 
-    /// The other shards have settled what an answer rests on; `change` may still change it.
-    pub(super) fn answer_settled(&mut self, id: ConnectionId, number: u32, change: impl FnOnce(&mut What)) {
+    /// The other shards have settled what an answer rests on; `change` may still change it, and says what it waits for
+    /// next.
+    pub(super) fn answer_settled(
+        &mut self,
+        id: ConnectionId,
+        number: u32,
+        change: impl FnOnce(&mut What) -> Waits,
+    ) {
         let position = self.asserted();
         if self.connections.get(id).is_none() {
             let place = self.connections.id(id.index);
@@ -117,9 +155,9 @@ impl Broker {
         let at = number.wrapping_sub(lane.answered) as usize;
         if let Some(answer) = lane.answers.get_mut(at) {
             let counted = u16::from(answer.what.is_puback());
-            change(&mut answer.what);
+            let waits = change(&mut answer.what);
             lane.pubacks = lane.pubacks - counted + u16::from(answer.what.is_puback());
-            answer.waits = false;
+            answer.waits = waits;
             if !self.rules.obeys(Rule::AnswersInOrder) {
                 answer.what.encode(version, &mut lane.out);
                 lane.pubacks -= u16::from(answer.what.is_puback());
@@ -129,6 +167,7 @@ impl Broker {
             answer.position = answer.position.max(position);
         }
         self.release_answers(id.index);
+        self.window_opens(id.index);
         self.journal.wake(position, id);
     }
 
@@ -152,7 +191,7 @@ impl Broker {
         let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
         let before = lane.answers.len();
         while let Some(first) = lane.answers.front()
-            && !first.waits
+            && first.waits == Waits::Nothing
             && first.position <= durable
         {
             first.what.encode(version, &mut lane.out);
@@ -169,5 +208,10 @@ impl Broker {
 
 /// Which answers wait, for [`check`](Broker::check): none that need not.
 pub(super) fn is_stuck(answer: &Answer, durable: u64) -> bool {
-    !answer.waits && answer.position <= durable
+    answer.waits == Waits::Nothing && answer.position <= durable
+}
+
+/// Does it wait for a pause?
+pub(super) fn is_paused(answer: &Answer) -> bool {
+    answer.waits == Waits::Pause
 }

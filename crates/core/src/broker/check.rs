@@ -11,6 +11,11 @@ impl Broker {
             // What is being replayed is not in its place yet.
             return;
         }
+        assert!(
+            self.receipt.is_none() && !self.mailing && !self.came_by_mail,
+            "what belongs to one message goes with it"
+        );
+        assert!(self.slow.is_empty(), "a call leaves nobody to be ended by the next one");
         assert!(self.depot.books.ledger.balances(), "the books balance: {:?}", self.depot.books.ledger);
         self.check_connections();
         self.check_flows();
@@ -49,6 +54,9 @@ impl Broker {
                 let durable = self.journal.durable();
                 let stuck = lane.answers.front().is_some_and(|a| super::answers::is_stuck(a, durable));
                 assert!(!stuck, "no answer waits for nothing");
+                let paused = lane.answers.iter().any(super::answers::is_paused);
+                let is_paused = connection.flags.has(Flags::PAUSED);
+                assert!(!paused || is_paused, "an answer waits for the end of a pause that is there");
             }
         }
         assert_eq!(

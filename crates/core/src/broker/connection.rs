@@ -59,14 +59,14 @@ impl Flags {
     pub(super) const TERSE: Self = Self(16);
     /// Its CONNACK has left for the output: messages may follow.
     pub(super) const GREETED: Self = Self(32);
-    /// A message was refused without words: it is closed when its pause is over.
-    pub(super) const REFUSED: Self = Self(64);
     /// Whoever polls has been told that there is more.
-    pub(super) const MORE: Self = Self(128);
+    pub(super) const MORE: Self = Self(64);
     /// It stands in the list of those whose `Transmit` is to be announced, wanted or not.
-    pub(super) const LISTED: Self = Self(256);
+    pub(super) const LISTED: Self = Self(128);
     /// It has said by its Protocol Level that it is a bridge.
-    pub(super) const BRIDGE: Self = Self(512);
+    pub(super) const BRIDGE: Self = Self(256);
+    /// It is paused until more of its messages have been acknowledged.
+    pub(super) const WINDOW: Self = Self(512);
 
     pub(super) fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0

@@ -113,7 +113,7 @@ impl Broker {
 
     pub(super) fn complete(&mut self, now: Instant, index: u32, incoming: Box<Incoming>) -> Input {
         if let Some(why) = incoming.discard {
-            self.answer_discarded(now, index, incoming.delivery, why);
+            self.answer_discarded(index, incoming.delivery, why);
             return Input::More;
         }
         if self.has_to_wait((&*incoming.topic).into(), incoming.retain) {

@@ -1,6 +1,5 @@
 //! Publishers that have to wait, because those they publish to are behind.
 use super::connection::Flags;
-use super::fault::Fault;
 use super::timers::Key;
 use super::timing::Kind;
 use super::{Action, Broker};
@@ -31,10 +30,8 @@ impl Broker {
 
     /// A publisher has waited long enough.
     pub(super) fn pause_is_over(&mut self, now: Instant, index: u32) {
-        let flags = self.connections[index].flags;
-        if flags.has(Flags::REFUSED) {
-            self.fail(now, index, &Fault::Quota);
-        } else if self.waits_for_mail(self.connections.id(index)) {
+        self.answer_paused(index);
+        if self.window_is_full(index) || self.waits_for_mail(self.connections.id(index)) {
             // Only a free window ends this: what is accepted is never held back, so nothing more is accepted.
             let id = self.connections.id(index);
             let at = now.after_secs(self.limits.pause_seconds.into());
@@ -46,15 +43,28 @@ impl Broker {
 
     pub(super) fn resume(&mut self, index: u32) {
         let connection = &mut self.connections[index];
-        if connection.flags.has(Flags::PAUSED)
-            && !connection.flags.has(Flags::REFUSED)
-            && !connection.is_ending()
-        {
+        if connection.flags.has(Flags::PAUSED) && !connection.is_ending() {
             connection.flags.clear(Flags::PAUSED);
+            connection.flags.clear(Flags::WINDOW);
             if !connection.flags.has(Flags::HELD) {
                 let id = self.connections.id(index);
                 self.push(Action::Resume(id));
             }
+            self.answer_paused(index);
+        }
+    }
+
+    /// Does it wait for acknowledgements that have not left?
+    fn window_is_full(&self, index: u32) -> bool {
+        let connection = &self.connections[index];
+        let waiting = connection.lane.as_deref().map_or(0, |lane| lane.pubacks);
+        connection.flags.has(Flags::WINDOW) && waiting > self.limits.receive_maximum / 2
+    }
+
+    /// Acknowledgements have left: perhaps there is room for more.
+    pub(super) fn window_opens(&mut self, index: u32) {
+        if self.connections[index].flags.has(Flags::WINDOW) && !self.window_is_full(index) {
+            self.resume(index);
         }
     }
 }

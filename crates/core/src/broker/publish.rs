@@ -64,8 +64,8 @@ impl Broker {
         if publish.properties.topic_alias().is_some() {
             return Err(Fault::TopicAlias);
         }
-        if self.is_again(index, publish.delivery)? {
-            return Ok(self.discard(now, index, publish, Discard::Again));
+        if self.is_again(now, index, publish.delivery)? {
+            return Ok(self.discard(index, publish, Discard::Again));
         }
         let session = self.connections[index].session;
         let qos = publish.delivery.qos();
@@ -75,7 +75,7 @@ impl Broker {
             let id = self.next_message_id(now);
             let publisher = self.publisher_hash(session, packet_id_bits(publish.delivery));
             self.depot.books.decided(id, Verdict::NotAuthorized, 0, publisher);
-            return Ok(self.discard(now, index, publish, Discard::Refused(ReasonCode::NotAuthorized)));
+            return Ok(self.discard(index, publish, Discard::Refused(ReasonCode::NotAuthorized)));
         }
         let Some(grant) = self.grants.grant(s.grant) else {
             return Err(Fault::Revoked(ReasonCode::NotAuthorized));
@@ -120,9 +120,10 @@ impl Broker {
 
     /// Checks the window, and whether a PUBLISH with QoS 2 has come before.
     ///
-    /// The window holds for every version: what has neither PUBREL nor acknowledgement is limited.
+    /// The window holds for every version: what has neither PUBREL nor acknowledgement is limited. Before 5.0 nobody
+    /// can know how wide it is: of those whose acknowledgements are ours to send nothing more is read for a while.
     /// [MQTT-3.3.4-7]
-    fn is_again(&mut self, index: u32, delivery: Delivery) -> Result<bool, Fault> {
+    fn is_again(&mut self, now: Instant, index: u32, delivery: Delivery) -> Result<bool, Fault> {
         let Some(packet_id) = delivery.packet_id() else { return Ok(false) };
         let connection = &self.connections[index];
         let flow = self.sessions[connection.session].flow.as_deref();
@@ -132,16 +133,21 @@ impl Broker {
             // With DUP or without, until PUBREL. [MQTT-4.3.3-10]
             return Ok(true);
         }
-        if unreleased + unacknowledged >= usize::from(self.limits.receive_maximum) {
-            return Err(Fault::ReceiveMaximum);
+        let window = usize::from(self.limits.receive_maximum);
+        if unreleased + unacknowledged >= window {
+            if connection.version().is_v5() || unreleased >= window {
+                return Err(Fault::ReceiveMaximum);
+            }
+            self.connections[index].flags.set(Flags::WINDOW);
+            self.pause(now, index);
         }
         Ok(false)
     }
 
     /// A message that goes nowhere is answered all the same, when its end has come.
-    fn discard(&mut self, now: Instant, index: u32, publish: &Publish<'_>, why: Discard) -> Input {
+    fn discard(&mut self, index: u32, publish: &Publish<'_>, why: Discard) -> Input {
         match publish.payload {
-            Payload::Whole(_) => self.answer_discarded(now, index, publish.delivery, why),
+            Payload::Whole(_) => self.answer_discarded(index, publish.delivery, why),
             Payload::Streamed(_) => {
                 let mut incoming = Incoming::new(publish);
                 incoming.discard = Some(why);
@@ -151,13 +157,15 @@ impl Broker {
         Input::More
     }
 
-    pub(super) fn answer_discarded(&mut self, now: Instant, index: u32, delivery: Delivery, why: Discard) {
+    pub(super) fn answer_discarded(&mut self, index: u32, delivery: Delivery, why: Discard) {
         let Some((kind, packet_id)) = acknowledgement(delivery) else { return };
         match why {
             Discard::Again => self.answer_again(index, packet_id),
-            // Before 5.0 no acknowledgement can refuse: it is acknowledged, and booked as dropped.
-            // [MQTT-3.3.5-2]
-            Discard::Refused(ReasonCode::NotAuthorized) if !self.connections[index].version().is_v5() => {
+            Discard::Refused(reason) if self.connections[index].version().is_v5() => {
+                self.acknowledge_to(index, kind, packet_id, in_refusal(kind, reason));
+            }
+            // Before 5.0 no acknowledgement can refuse: it is acknowledged, and booked as what it is. [MQTT-3.3.5-2]
+            Discard::Refused(_) => {
                 if kind == AckKind::Pubrec {
                     let session = self.connections[index].session;
                     self.sessions.flow(session).receiver.receive(packet_id);
@@ -165,7 +173,6 @@ impl Broker {
                 }
                 self.acknowledge_to(index, kind, packet_id, ReasonCode::Success);
             }
-            Discard::Refused(reason) => self.refuse_publish(now, index, kind, packet_id, reason),
         }
     }
 
@@ -290,26 +297,39 @@ impl Broker {
         let hash = self.publisher_hash(session, packet_id_bits(delivery));
         let publisher = Publisher { connection: Some(index), session, hash };
         let routed = self.spread(now, publisher, view, delivery.qos(), retain);
-        if routed.behind > 0 && routed.behind == routed.matched && routed.mailed == 0 {
+        if self.receipt.take().is_some()
+            && let Some(packet_id) = delivery.packet_id()
+        {
+            // It went nowhere, so there is no record of it that has its receipt, too.
+            self.journal_receipt(session, packet_id);
+        }
+        let all_behind = routed.behind > 0 && routed.behind == routed.matched && routed.mailed == 0;
+        if all_behind {
             self.pause_for(now, index, routed.slowest);
         }
         let Some((kind, packet_id)) = acknowledgement(delivery) else { return };
         match routed.settlement {
             Some(settlement) => {
-                let what = What::Ack { kind, packet_id, reason: ReasonCode::Success };
-                let number = self.answer_later(index, what);
-                let id = self.connections.id(index);
-                self.settlements.join(settlement, id, number);
                 if kind == AckKind::Pubrec {
+                    // What it changes in the journal, the answer says: so it comes first.
                     let generation = self.sessions[session].generation;
                     self.settlements.add(settlement, Waiter::Receipt(session, generation, packet_id));
                     self.sessions.flow(session).unsettled.push((packet_id, settlement));
                 }
+                let what = What::Ack { kind, packet_id, reason: ReasonCode::Success };
+                let number = self.answer_later(index, what);
+                let id = self.connections.id(index);
+                self.settlements.join(settlement, id, number);
             }
             None => match routed.reason() {
-                ReasonCode::QuotaExceeded => {
-                    self.refuse_publish(now, index, kind, packet_id, ReasonCode::QuotaExceeded);
+                ReasonCode::QuotaExceeded if self.connections[index].version().is_v5() => {
+                    if kind == AckKind::Pubrec {
+                        self.take_back(session, packet_id);
+                    }
+                    self.acknowledge_to(index, kind, packet_id, ReasonCode::QuotaExceeded);
                 }
+                // It can't be refused: those who are behind slow it down, and then it hears what it would anyway.
+                ReasonCode::QuotaExceeded if all_behind => self.acknowledge_paused(index, kind, packet_id),
                 reason => {
                     let own = self.output_length(index);
                     self.acknowledge_to(index, kind, packet_id, reason);
@@ -323,32 +343,17 @@ impl Broker {
         }
     }
 
-    fn output_length(&self, index: u32) -> usize {
-        self.connections[index].lane.as_deref().map_or(0, |l| l.out.len())
-    }
-
-    /// A publisher is told that its message is refused. Before 5.0 there are no words for it: it is not
-    /// acknowledged, paused, and after a while closed; it may then send the message again.
-    pub(super) fn refuse_publish(
-        &mut self,
-        now: Instant,
-        index: u32,
-        kind: AckKind,
-        packet_id: PacketId,
-        reason: ReasonCode,
-    ) {
-        let session = self.connections[index].session;
-        if kind == AckKind::Pubrec
-            && let Some(flow) = self.sessions[session].flow.as_deref_mut()
-        {
+    /// A QoS 2 message was refused after all: its Packet Identifier is free, and what comes under it is new.
+    pub(super) fn take_back(&mut self, session: u32, packet_id: PacketId) {
+        if let Some(flow) = self.sessions[session].flow.as_deref_mut() {
             flow.receiver.release(packet_id);
+            self.journal_receipt_end(session, packet_id);
             self.sessions.rest(session);
         }
-        if self.connections[index].version().is_v5() {
-            return self.acknowledge_to(index, kind, packet_id, in_refusal(kind, reason));
-        }
-        self.connections[index].flags.set(Flags::REFUSED);
-        self.pause(now, index);
+    }
+
+    fn output_length(&self, index: u32) -> usize {
+        self.connections[index].lane.as_deref().map_or(0, |l| l.out.len())
     }
 
     pub(super) fn identity(&self, session: u32) -> IdentityId {

@@ -1,8 +1,7 @@
 //! Settlements: what waits until other shards have said that they are done, and what became of it there.
 use super::Broker;
-use super::answers::What;
+use super::answers::{Waits, What};
 use super::publish::Routed;
-use crate::codec::AckKind;
 use crate::id::{ConnectionId, MessageId, PacketId, ShardId, Ticket};
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -14,6 +13,8 @@ pub(super) enum Outcome {
     Queued,
     NobodyMatched,
     EveryQueueRefused,
+    /// The same, and each is the queue of somebody who is connected and behind.
+    EveryQueueBehind,
 }
 
 impl Outcome {
@@ -21,8 +22,18 @@ impl Outcome {
     pub(super) fn of(routed: &Routed) -> Self {
         match routed.reason() {
             ReasonCode::NoMatchingSubscribers => Self::NobodyMatched,
+            ReasonCode::QuotaExceeded if routed.behind == routed.matched => Self::EveryQueueBehind,
             ReasonCode::QuotaExceeded => Self::EveryQueueRefused,
             _ => Self::Queued,
+        }
+    }
+
+    /// What a publisher is told, as far as its version has words for that.
+    fn reason(self) -> ReasonCode {
+        match self {
+            Self::Queued => ReasonCode::Success,
+            Self::NobodyMatched => ReasonCode::NoMatchingSubscribers,
+            Self::EveryQueueRefused | Self::EveryQueueBehind => ReasonCode::QuotaExceeded,
         }
     }
 
@@ -34,6 +45,7 @@ impl Outcome {
         match byte {
             1 => Self::NobodyMatched,
             2 => Self::EveryQueueRefused,
+            3 => Self::EveryQueueBehind,
             _ => Self::Queued,
         }
     }
@@ -64,6 +76,7 @@ struct Settlement {
     open: usize,
     queued: bool,
     refused: bool,
+    behind: bool,
     waiters: Vec<Waiter>,
 }
 
@@ -81,6 +94,7 @@ impl Settlements {
             open: shards,
             queued: here == Outcome::Queued,
             refused: here == Outcome::EveryQueueRefused,
+            behind: here == Outcome::EveryQueueBehind,
             waiters: Vec::new(),
         };
         if let Some(place) = self.free.pop() {
@@ -104,6 +118,7 @@ impl Settlements {
         let settlement = &mut self.table[place as usize];
         settlement.queued |= outcome == Outcome::Queued;
         settlement.refused |= outcome == Outcome::EveryQueueRefused;
+        settlement.behind |= outcome == Outcome::EveryQueueBehind;
     }
 
     /// A shard is done with it; the outcome and the waiters if it was the last one.
@@ -113,10 +128,11 @@ impl Settlements {
         if settlement.open > 0 {
             return None;
         }
-        let outcome = match (settlement.queued, settlement.refused) {
-            (true, _) => Outcome::Queued,
-            (false, true) => Outcome::EveryQueueRefused,
-            (false, false) => Outcome::NobodyMatched,
+        let outcome = match (settlement.queued, settlement.refused, settlement.behind) {
+            (true, ..) => Outcome::Queued,
+            (false, true, _) => Outcome::EveryQueueRefused,
+            (false, false, true) => Outcome::EveryQueueBehind,
+            (false, false, false) => Outcome::NobodyMatched,
         };
         let waiters = core::mem::take(&mut settlement.waiters);
         self.free.push(place);
@@ -133,14 +149,10 @@ impl Broker {
     /// A shard is done with what a settlement waits for.
     pub(super) fn settle(&mut self, now: Instant, place: u32) {
         let Some((outcome, waiters)) = self.settlements.close(place) else { return };
-        let reason = match outcome {
-            Outcome::Queued => ReasonCode::Success,
-            Outcome::NobodyMatched => ReasonCode::NoMatchingSubscribers,
-            Outcome::EveryQueueRefused => ReasonCode::QuotaExceeded,
-        };
+        let reason = outcome.reason();
         for waiter in waiters {
             match waiter {
-                Waiter::Answer(id, number) => self.answer_with(now, id, number, reason),
+                Waiter::Answer(id, number) => self.answer_with(now, id, number, outcome),
                 Waiter::Published(ticket, message) => {
                     self.event(super::Event::Acknowledged { ticket, message, reason });
                 }
@@ -154,13 +166,15 @@ impl Broker {
                 Waiter::Distributed(id) => self.distributed(id),
                 Waiter::Road(road) => self.road_shortens(road),
                 Waiter::Receipt(session, generation, packet_id) => {
-                    let found = self.sessions.get(session, generation);
-                    if let Some(flow) = found.and_then(|s| s.flow.as_deref_mut()) {
+                    let Some(s) = self.sessions.get(session, generation) else { continue };
+                    let v5 = s.version.is_v5();
+                    if let Some(flow) = s.flow.as_deref_mut() {
                         flow.unsettled.retain(|(id, _)| *id != packet_id);
-                        if outcome == Outcome::EveryQueueRefused {
-                            flow.receiver.release(packet_id);
-                        }
                         self.sessions.rest(session);
+                    }
+                    // Before 5.0 it is acknowledged all the same.
+                    if reason == ReasonCode::QuotaExceeded && v5 {
+                        self.take_back(session, packet_id);
                     }
                 }
             }
@@ -168,23 +182,22 @@ impl Broker {
     }
 
     /// An acknowledgement that waited: it says what became of the message; SUBACK says what it said.
-    fn answer_with(&mut self, now: Instant, id: ConnectionId, number: u32, told: ReasonCode) {
-        let v5 = self.connections.get(id).is_some_and(|c| c.version().is_v5());
-        let mut refused = None;
-        self.answer_settled(id, number, |what| {
-            let What::Ack { kind, packet_id, reason } = what else { return };
-            if told == ReasonCode::QuotaExceeded && !v5 {
-                refused = Some((*kind, *packet_id));
-                *what = What::Nothing;
-            } else {
-                *reason = told;
-            }
-        });
-        if let Some((kind, packet_id)) = refused
-            && self.connections.get(id).is_some_and(|c| !c.is_ending())
-        {
-            debug_assert!(matches!(kind, AckKind::Puback | AckKind::Pubrec));
-            self.refuse_publish(now, id.index, kind, packet_id, ReasonCode::QuotaExceeded);
+    fn answer_with(&mut self, now: Instant, id: ConnectionId, number: u32, outcome: Outcome) {
+        let Some(connection) = self.connections.get(id) else {
+            return self.answer_settled(id, number, |_| Waits::Nothing);
+        };
+        let refused_in_vain = outcome.reason().is_error() && !connection.version().is_v5();
+        // Before 5.0 nothing can be refused: those who are behind slow the publisher down instead.
+        let pauses = refused_in_vain && outcome == Outcome::EveryQueueBehind && !connection.is_ending();
+        let mut waits = Waits::Nothing;
+        if pauses {
+            self.pause(now, id.index);
+            waits = Waits::Pause;
         }
+        self.answer_settled(id, number, |what| {
+            let What::Ack { reason, .. } = what else { return Waits::Nothing };
+            *reason = if refused_in_vain { ReasonCode::Success } else { outcome.reason() };
+            waits
+        });
     }
 }

@@ -275,16 +275,18 @@ fn an_exchange_of_several_steps_ends_in_welcome_refusal_or_silence() {
 // action: Pause
 #[test]
 fn a_verdict_does_not_let_go_who_has_to_pause() {
-    let mut s = Shards::with(1, &[("queued_messages", "0")]);
+    let mut s = Shards::with(1, &[("queued_messages", "1")]);
     s.authority().admit("t", Admission::Later);
-    let away = s.greet(&Hello::new("away").expiry(100));
-    s.hear(away);
-    s.subscribe(away, "t", 1);
-    s.cut(away);
+    let slow = s.greet(&Hello::new("slow").receive_maximum(1));
+    s.hear(slow);
+    s.subscribe(slow, "t", 1);
     let sender = s.greet(&Hello::new("sender").v3());
-    s.publish(sender, "t", b"x", 1, 1);
-    s.answer(Answer::Admit);
-    assert_eq!(s.gates, [(sender, "pause")], "before 5.0 a refusal is a pause, and then the end");
+    let three = [1, 2, 3].map(|id| publish(Version::V3_1_1, "t", b"x", 1, id));
+    s.send(sender, &three.concat());
+    (0..3).for_each(|_| s.answer(Answer::Admit));
+    assert_eq!(s.hear(sender), ["CONNACK new 0x00", "PUBACK 1", "PUBACK 2"]);
+    assert_eq!(s.gates.last(), Some(&(sender, "pause")), "before 5.0 a refusal is a pause");
     s.wait(2);
-    assert_eq!(s.hear(sender), ["CONNACK new 0x00", "closed"]);
+    assert_eq!(s.hear(sender), ["PUBACK 3"]);
+    assert_eq!(s.gates.last(), Some(&(sender, "resume")));
 }

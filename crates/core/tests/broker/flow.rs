@@ -1,18 +1,7 @@
 //! QoS and quota: windows, what a publisher is told, back-pressure, and what becomes of every message.
 use crate::support::{Hello, Kind, Shards, delivery, publish, publish_with};
-use tidewire_core::broker::ledger::{Reason, Verdict};
 use tidewire_core::broker::policy::QueuePolicy;
 use tidewire_core::version::Version;
-
-/// A session that is offline and wants everything.
-fn sleeper(s: &mut Shards, name: &str, filter: &str) -> Hello {
-    let hello = Hello::new(name).resume().expiry(10_000);
-    let client = s.greet(&hello);
-    s.hear(client);
-    s.subscribe(client, filter, 2);
-    s.cut(client);
-    hello
-}
 
 #[test]
 fn qos_2_without_pubrel_fills_a_window_and_no_memory() {
@@ -131,139 +120,10 @@ fn a_right_that_ends_between_pubrec_and_pubrel_does_not_hurt_the_exchange() {
 }
 
 #[test]
-fn what_a_publisher_is_told() {
-    struct Case {
-        topic: &'static str,
-        full: bool,
-        denied: bool,
-        v5: &'static [&'static str],
-        v3: &'static [&'static str],
-        booked: Verdict,
-    }
-    let cases = [
-        Case {
-            topic: "nobody",
-            full: false,
-            denied: false,
-            v5: &["PUBACK 1 0x10"],
-            v3: &["PUBACK 1"],
-            booked: Verdict::Accepted,
-        },
-        Case {
-            topic: "t",
-            full: false,
-            denied: false,
-            v5: &["PUBACK 1"],
-            v3: &["PUBACK 1"],
-            booked: Verdict::Accepted,
-        },
-        Case {
-            topic: "t",
-            full: true,
-            denied: false,
-            v5: &["PUBACK 1 0x97"],
-            v3: &[],
-            booked: Verdict::Refused,
-        },
-        Case {
-            topic: "t",
-            full: false,
-            denied: true,
-            v5: &["PUBACK 1 0x87"],
-            v3: &["PUBACK 1"],
-            booked: Verdict::NotAuthorized,
-        },
-        Case {
-            topic: "$SYS/x",
-            full: false,
-            denied: false,
-            v5: &["PUBACK 1 0x87"],
-            v3: &["PUBACK 1"],
-            booked: Verdict::NotAuthorized,
-        },
-    ];
-    for (case, version, qos, shards) in cases.iter().flat_map(|c| {
-        [(Version::V5, 1), (Version::V5, 2), (Version::V3_1_1, 1), (Version::V3_1_1, 2)]
-            .into_iter()
-            .flat_map(move |(v, shards)| [1, 3].map(|n| (c, v, n, shards)))
-    }) {
-        let said = format!(
-            "{} full {} denied {} {version:?} {qos} {shards} shards",
-            case.topic, case.full, case.denied
-        );
-        let qos = if qos == 3 { 2 } else { 1 };
-        let mut s = Shards::with(shards, &[("queued_messages", if case.full { "0" } else { "10" })]);
-        for name in ["one", "two", "three"] {
-            sleeper(&mut s, name, "t");
-        }
-        if case.denied {
-            s.authority().deny("c", Kind::Publish, "#");
-        }
-        let c = s.greet(&Hello::new("c").version(version));
-        s.hear(c);
-        s.publish(c, case.topic, b"x", qos, 1);
-        let expected = if version.is_v5() { case.v5 } else { case.v3 };
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|l| if qos == 2 { l.replace("PUBACK", "PUBREC") } else { (*l).to_owned() })
-            .collect();
-        assert_eq!(s.hear(c), expected, "{said}");
-        let ledger = s.stats().ledger;
-        let accepted = u64::from(case.booked == Verdict::Accepted || (shards > 1 && case.full));
-        assert_eq!((ledger.accepted, ledger.refused), (accepted, 1 - accepted), "{said}");
-        if expected.is_empty() {
-            assert_eq!(s.gates, [(c, "pause")], "{said}");
-            s.wait(2);
-            assert_eq!(s.hear(c), ["closed"], "{said}");
-        }
-    }
-}
-
-#[test]
-fn each_queue_policy_at_its_limit() {
-    let cases = [
-        (QueuePolicy::Reject, ["a", "b"], "PUBACK 3 0x97", Reason::QueueFull),
-        (QueuePolicy::DropOldest, ["b", "c"], "PUBACK 3", Reason::MadeRoom),
-        (QueuePolicy::DropNewest, ["a", "b"], "PUBACK 3", Reason::QueueFull),
-        (QueuePolicy::Disconnect, ["a", "b"], "PUBACK 3", Reason::QueueFull),
-    ];
-    for ((policy, kept, told, reason), online) in cases.into_iter().flat_map(|c| [(c, false), (c, true)]) {
-        let mut s = Shards::with(1, &[("queued_messages", "2")]);
-        s.authority().queue("slow", policy);
-        let hello = sleeper(&mut s, "slow", "t").receive_maximum(1);
-        let slow = online.then(|| s.greet(&hello));
-        let c = s.connect("c");
-        if online {
-            // It has one that it does not acknowledge: the others queue behind it.
-            s.publish(c, "t", b"first", 1, 9);
-            assert_eq!(s.hear(c), ["PUBACK 9"]);
-        }
-        // In one read: what has come is handled, also where its publisher is to pause from here on.
-        let all = [(1, b"a"), (2, b"b"), (3, b"c")];
-        s.send(c, &all.map(|(id, payload)| publish(Version::V5, "t", payload, 1, id)).concat());
-        assert_eq!(s.hear(c), ["PUBACK 1", "PUBACK 2", told], "{policy:?} online {online}");
-        assert_eq!(s.dropped(reason), 1, "{policy:?} online {online}");
-        let reader = match slow {
-            Some(client) if policy != QueuePolicy::Disconnect => client,
-            Some(client) => {
-                assert_eq!(s.hear(client).last().map(String::as_str), Some("closed"), "too slow");
-                s.greet(&hello)
-            }
-            None => s.greet(&hello),
-        };
-        (1..=3).for_each(|id| s.acknowledge(reader, 4, id));
-        let heard = s.hear(reader);
-        let got = heard.iter().filter(|l| l.contains(" q1 ") && !l.contains("first"));
-        let got: Vec<_> = got.map(|l| l.split(' ').nth(2).unwrap()).collect();
-        assert_eq!(got, kept, "{policy:?} online {online}: {heard:?}");
-    }
-}
-
-#[test]
 fn making_room_makes_as_much_as_is_needed() {
     let mut s = Shards::with(1, &[("queued_bytes", "10000")]);
     s.authority().queue("slow", QueuePolicy::DropOldest);
-    let hello = sleeper(&mut s, "slow", "t");
+    let hello = s.sleeper("slow", "t");
     let c = s.connect("c");
     for id in 1..=30 {
         s.publish(c, "t", b"small", 1, id);

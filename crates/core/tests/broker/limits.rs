@@ -149,6 +149,35 @@ fn receive_maximum_inward_over_qos_1_and_2_together() {
     assert_eq!(s.stats().ledger.mailed, s.stats().ledger.settled);
 }
 
+/// Before 5.0 a client can't know how much is taken at a time: it is read more slowly instead of being closed.
+#[test]
+fn before_5_the_window_slows_down_and_closes_nobody() {
+    let mut s = Shards::with(2, &[("receive_maximum", "100")]);
+    for n in 0..8 {
+        s.subscriber(&format!("r{n}"), "t", 1);
+    }
+    s.hold_mail();
+    let c = s.greet(&Hello::new("c").v3());
+    s.hear(c);
+    for id in 1..=150 {
+        s.publish(c, "t", b"x", 1, id);
+    }
+    assert!(
+        s.is_open(c) && !s.reads(c),
+        "one more than the window was handled, the others stay in the socket"
+    );
+    s.wait(10);
+    assert!(!s.reads(c), "as long as the other shard says nothing");
+    s.let_mail_go();
+    assert_eq!(s.hear(c), (1..=150).map(|id| format!("PUBACK {id}")).collect::<Vec<_>>());
+    assert!(s.reads(c));
+    // What it has to release itself is limited all the same.
+    for id in 1..=101 {
+        s.publish(c, "t", b"x", 2, id);
+    }
+    assert_eq!(s.hear(c).last().map(String::as_str), Some("closed"));
+}
+
 #[test]
 fn in_flight_to_a_client_that_takes_everything() {
     for (version, most) in [(Version::V5, 5), (Version::V3_1_1, 3)] {

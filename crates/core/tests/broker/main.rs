@@ -19,4 +19,5 @@ mod refusal;
 mod retained;
 mod sessions;
 mod storm;
+mod told;
 mod wills;

@@ -48,6 +48,7 @@ pub(crate) struct Host {
     /// Bytes on disk before this broker began to write.
     base: usize,
     durable: usize,
+    limits: Limits,
     /// Syncs happen at once.
     pub(crate) prompt: bool,
     received: BTreeMap<ConnectionId, Vec<u8>>,
@@ -88,10 +89,15 @@ pub(crate) fn config_of(shard: u16, shards: u16, incarnation: u32) -> Config {
 
 impl Host {
     pub(crate) fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub(crate) fn with(limits: Limits) -> Self {
         let now = Instant::from_secs(1_000_000);
-        let broker = broker(now, config(0, true));
+        let broker = broker(now, Config { limits: limits.clone(), ..config(0, true) });
         Self {
             broker,
+            limits,
             now,
             incarnation: 0,
             disk: Vec::new(),
@@ -112,7 +118,8 @@ impl Host {
 
     pub(crate) fn restart(&mut self) {
         self.incarnation += 1;
-        self.broker = broker(self.now, config(self.incarnation, true));
+        let config = Config { limits: self.limits.clone(), ..config(self.incarnation, true) };
+        self.broker = broker(self.now, config);
         for piece in self.disk.chunks(7) {
             let start = self.broker.restore(self.now, piece).expect("what was written can be read");
             assert!(start >= self.now);

@@ -2,6 +2,7 @@
 //! journal nothing that was asserted is lost, and nothing comes twice that must not.
 mod crashes;
 mod host;
+mod receipts;
 #[cfg(feature = "_rules")]
 mod rules;
 mod shards;

@@ -116,6 +116,7 @@ impl Broker {
             self.journal.waiting.pop_front();
             if self.connections.get(id).is_some() {
                 self.release_answers(id.index);
+                self.window_opens(id.index);
                 let session = self.connections[id.index].session;
                 if session != super::connection::NONE
                     && let Some(flow) = self.sessions[session].flow.as_deref_mut()

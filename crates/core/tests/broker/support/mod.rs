@@ -225,6 +225,16 @@ impl Shards {
         assert!(self.hear(client).contains(&format!("SUBACK 1 [{qos}]")), "the filter is granted");
     }
 
+    /// A session that is offline and wants everything.
+    pub(crate) fn sleeper(&mut self, name: &str, filter: &str) -> Hello {
+        let hello = Hello::new(name).resume().expiry(10_000);
+        let client = self.greet(&hello);
+        self.hear(client);
+        self.subscribe(client, filter, 2);
+        self.cut(client);
+        hello
+    }
+
     /// A PUBLISH with this QoS and, if above 0, this Packet Identifier.
     pub(crate) fn publish(&mut self, client: Client, topic: &str, payload: &[u8], qos: u8, packet_id: u16) {
         let version = self.lines[client.0].version;
