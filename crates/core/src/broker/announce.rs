@@ -60,6 +60,8 @@ pub enum Timer {
     Retained,
     /// The end of what let somebody in.
     Grant,
+    /// Progress of those who keep others waiting for room.
+    Room,
     /// The end of a shutdown.
     Shutdown,
 }

@@ -18,6 +18,7 @@ impl Broker {
         assert!(self.slow.is_empty(), "a call leaves nobody to be ended by the next one");
         assert!(self.depot.books.ledger.balances(), "the books balance: {:?}", self.depot.books.ledger);
         self.check_connections();
+        self.check_room();
         self.check_flows();
         self.router.check();
         self.retained.check();
@@ -61,7 +62,7 @@ impl Broker {
         }
         assert_eq!(
             (incomplete, strangers),
-            (self.incomplete, self.strangers),
+            (self.room.incomplete, self.room.strangers),
             "what is charged is what is kept"
         );
         let up = self.connections.iter().filter(|(_, c)| c.session != NONE).count();

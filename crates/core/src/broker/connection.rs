@@ -67,6 +67,13 @@ impl Flags {
     pub(super) const BRIDGE: Self = Self(256);
     /// It is paused until more of its messages have been acknowledged.
     pub(super) const WINDOW: Self = Self(512);
+    /// It waits for room for its unfinished input.
+    pub(super) const CRAMPED: Self = Self(1024);
+
+    /// We have asked for nothing to be read from it for now.
+    pub(super) fn is_unread(self) -> bool {
+        self.0 & (Self::HELD.0 | Self::PAUSED.0 | Self::CRAMPED.0) != 0
+    }
 
     pub(super) fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
@@ -167,6 +174,11 @@ impl Connection {
     pub(super) fn is_older_than(&self, other: &Self, seconds: u32) -> bool {
         let ahead = other.accepted_ms.wrapping_sub(self.accepted_ms);
         ahead != 0 && ahead <= seconds.saturating_mul(1000).min(u32::MAX / 2)
+    }
+
+    /// It has begun a packet that it could go on with.
+    pub(super) fn keeps_others_waiting(&self) -> bool {
+        self.state == State::Up && self.charged > 0 && !self.flags.is_unread()
     }
 
     /// Its output is done for, but for what the lane still holds.
@@ -272,6 +284,11 @@ impl Connections {
     /// If it is still the one that the id names.
     pub(super) fn get(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         self.table.get_mut(id.index).filter(|c| c.generation == id.generation && c.state != State::Free)
+    }
+
+    /// Is it still the one that the id names?
+    pub(super) fn is(&self, id: ConnectionId) -> bool {
+        self.table.get(id.index).is_some_and(|c| c.generation == id.generation && c.state != State::Free)
     }
 
     pub(super) fn id(&self, index: u32) -> ConnectionId {

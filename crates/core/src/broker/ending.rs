@@ -117,6 +117,7 @@ impl Broker {
             lane.incoming = None;
             lane.greeting = None;
         }
+        self.give_room(now);
         self.push(Action::Close(id));
         self.timers.insert(
             now.after_secs(self.limits.linger_seconds.into()),
@@ -226,6 +227,7 @@ impl Broker {
             self.leave(now, id.index, Leaving::Lost);
         }
         self.forget(id);
+        self.give_room(now);
     }
 
     /// Nothing of a connection is left.

@@ -25,6 +25,8 @@ pub(super) enum Fault {
     KeepAlive,
     /// It keeps more unfinished input than the shard has room for.
     Incomplete,
+    /// It keeps unfinished input that others need the room of, and does not go on with it.
+    Stalled,
     /// The answer would be larger than what it takes. [MQTT-3.1.2-24]
     AnswerTooLarge,
     /// A limit of this server was reached.
@@ -48,7 +50,7 @@ impl Fault {
             Self::TopicAlias => ReasonCode::TopicAliasInvalid,
             Self::KeepAlive => ReasonCode::KeepAliveTimeout,
             Self::AnswerTooLarge => ReasonCode::PacketTooLarge,
-            Self::Incomplete | Self::Quota => ReasonCode::QuotaExceeded,
+            Self::Incomplete | Self::Stalled | Self::Quota => ReasonCode::QuotaExceeded,
             Self::Revoked(reason) | Self::Ordered(reason) => *reason,
             Self::Refused(denial) => denial.reason,
         }

@@ -162,45 +162,6 @@ impl Broker {
         }
     }
 
-    pub(super) fn charge_or_fail(&mut self, now: Instant, id: ConnectionId) -> Input {
-        if self.charge(id.index) {
-            return Input::More;
-        }
-        self.fail(now, id.index, &Fault::Incomplete);
-        Input::Done
-    }
-
-    /// Charges what the connection keeps of unfinished input; false if the shard has no room for it.
-    pub(super) fn charge(&mut self, index: u32) -> bool {
-        let connection = &mut self.connections[index];
-        let mut held = connection.decoder.held();
-        if let Some(lane) = connection.lane.as_deref() {
-            held += lane.kept.len() + lane.waiting + lane.incoming.as_deref().map_or(0, |i| i.held());
-        }
-        let held = u32::try_from(held).unwrap_or(u32::MAX);
-        if held == connection.charged {
-            return true;
-        }
-        let (pool, limit) = match connection.state {
-            State::Up => (&mut self.incomplete, self.limits.incomplete_bytes),
-            _ => (&mut self.strangers, self.limits.stranger_bytes),
-        };
-        *pool = *pool - u64::from(connection.charged) + u64::from(held);
-        connection.charged = held;
-        *pool <= limit
-    }
-
-    /// Gives the charge back; before the state changes.
-    pub(super) fn uncharge(&mut self, index: u32) {
-        let connection = &mut self.connections[index];
-        let pool = match connection.state {
-            State::Up => &mut self.incomplete,
-            _ => &mut self.strangers,
-        };
-        *pool -= u64::from(connection.charged);
-        connection.charged = 0;
-    }
-
     /// What a connection's timer is for now, and when.
     pub(super) fn connection_due(&self, index: u32) -> Option<(Instant, super::Timer)> {
         let connection = &self.connections[index];
@@ -239,7 +200,7 @@ impl Broker {
             return self.watch(now, id.index);
         }
         match timer {
-            super::Timer::KeepAlive if self.is_unread(id.index) => {
+            super::Timer::KeepAlive if self.connections[id.index].flags.is_unread() => {
                 // Its signs of life wait in a socket that we don't read.
                 self.connections[id.index].heard = now;
                 self.watch(now, id.index);
@@ -252,12 +213,6 @@ impl Broker {
                 self.abort(id);
             }
         }
-    }
-
-    /// We have asked for nothing to be read from it for now.
-    fn is_unread(&self, index: u32) -> bool {
-        let flags = self.connections[index].flags;
-        flags.has(Flags::HELD) || flags.has(Flags::PAUSED)
     }
 
     /// The driver is to drop it now.

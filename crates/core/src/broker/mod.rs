@@ -34,6 +34,7 @@ mod replay;
 mod retain;
 pub(crate) mod retained;
 mod revoke;
+mod room;
 mod route;
 pub(crate) mod router;
 mod rules;
@@ -133,9 +134,8 @@ pub struct Broker {
     ends_at: Option<Instant>,
     /// A shutdown is over.
     drained: bool,
-    /// Bytes of unfinished input, of those let in and of all others.
-    incomplete: u64,
-    strangers: u64,
+    /// For unfinished input.
+    room: room::Room,
     /// Messages that were given an id.
     published: u32,
     /// Where the last topic that did not come from a connection was remembered.
@@ -202,8 +202,7 @@ impl Broker {
             slow: Vec::new(),
             ends_at: None,
             drained: false,
-            incomplete: 0,
-            strangers: 0,
+            room: room::Room::default(),
             published: 0,
             hint: connection::NONE,
             wire: route::Wire::default(),

@@ -46,7 +46,7 @@ impl Broker {
         if connection.flags.has(Flags::PAUSED) && !connection.is_ending() {
             connection.flags.clear(Flags::PAUSED);
             connection.flags.clear(Flags::WINDOW);
-            if !connection.flags.has(Flags::HELD) {
+            if !connection.flags.is_unread() {
                 let id = self.connections.id(index);
                 self.push(Action::Resume(id));
             }

@@ -134,12 +134,12 @@ impl Broker {
             return;
         }
         let kept = core::mem::take(&mut self.connections.lane(id.index).kept);
-        self.charge(id.index);
+        self.charge(now, id.index);
         if self.connections[id.index].state == State::Up {
             self.connections[id.index].heard = now;
         }
         let input = self.feed(now, id, &kept);
-        if input == Input::More && !self.connections[id.index].flags.has(Flags::PAUSED) {
+        if input == Input::More && !self.connections[id.index].flags.is_unread() {
             self.push(Action::Resume(id));
         }
     }

@@ -16,6 +16,7 @@ pub(super) enum Kind {
     Answer,
     Pause,
     Grant,
+    Room,
 }
 
 impl Kind {
@@ -25,7 +26,8 @@ impl Kind {
             1 => Self::Session,
             2 => Self::Answer,
             3 => Self::Pause,
-            _ => Self::Grant,
+            4 => Self::Grant,
+            _ => Self::Room,
         }
     }
 }
@@ -39,6 +41,7 @@ impl Broker {
             Kind::Answer => Timer::Answer,
             Kind::Pause => Timer::Pause,
             Kind::Grant => Timer::Grant,
+            Kind::Room => Timer::Room,
         };
         let wheel = self.timers.next().map(|(at, key)| Deadline { at, timer: timer(key) });
         let retained = self.retained.next_expiry().map(|at| Deadline { at, timer: Timer::Retained });
@@ -56,6 +59,7 @@ impl Broker {
                 Kind::Answer => self.answer_is_late(now, u64::from(index) << 32 | u64::from(generation)),
                 Kind::Pause if self.connections.get(id).is_some() => self.pause_is_over(now, index),
                 Kind::Pause => {}
+                Kind::Room => self.end_stalled(now),
                 Kind::Grant => self.on_grant_timer(now, index, crate::id::IdentityId(generation)),
             }
         }

@@ -85,7 +85,7 @@ impl Broker {
             subscriptions: self.router.subscriptions() as u64,
             retained: self.retained.len() as u64,
             messages: self.depot.store.len() as u64,
-            incomplete_bytes: self.incomplete + self.strangers,
+            incomplete_bytes: self.room.incomplete + self.room.strangers,
             forgiven: self.connections.forgiven,
             questions: self.questions.len() as u64,
             ledger,

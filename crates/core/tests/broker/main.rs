@@ -17,6 +17,7 @@ mod locals;
 mod pipelining;
 mod refusal;
 mod retained;
+mod room;
 mod sessions;
 mod storm;
 mod told;

@@ -154,10 +154,13 @@ limits! {
     retained_messages: u32 = Count "1000000", 0..=u32::MAX;
     /// Bytes of all Retained Messages together.
     retained_bytes: u64 = Bytes "1GiB", 0..=u64::MAX;
-    /// Bytes of packets that have not come completely yet, on one shard.
+    /// Bytes of packets that have not come completely yet, on one shard. From half of it on, connections wait for
+    /// others to come to an end; what would go beyond it is closed.
     incomplete_bytes: u64 = Bytes "64MiB", 1..=u64::MAX;
     /// The same for all connections that have not been let in yet.
     stranger_bytes: u64 = Bytes "16MiB", 1..=u64::MAX;
+    /// How long a packet that has begun may make no progress, while others wait for the room that it takes.
+    stalled_seconds: u32 = Seconds "30", 1..=u32::MAX;
     /// From accepting a connection to its CONNACK, over all layers.
     connect_seconds: u32 = Seconds "10", 1..=u32::MAX;
     /// The longest Keep Alive. Only where this is unlimited may a client do without.
