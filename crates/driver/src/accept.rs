@@ -1,5 +1,6 @@
 //! From listeners to shards. When `accept` fails: go on, always, and never by spinning.
 use crate::serve::ServerMailbox;
+use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const FLEETING_MAXIMUM: u32 = 64;
 /// An episode of errors is over when none came for so long.
 const EPISODE_SECONDS: u64 = 10;
+
+/// What the system asks of a peer that says nothing is first asked after so long a silence, and then again.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
+const PROBE_AGAIN: Duration = Duration::from_secs(15);
+
+/// Sets up what was accepted: nothing is held back until there is more of it, and a peer that vanished is noticed within
+/// minutes also where its Keep Alive is 0, or where it was never let in.
+///
+/// It fails only for a peer that is gone.
+pub fn prepare(socket: &TcpStream) -> io::Result<()> {
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_AGAIN);
+    socket.set_nodelay(true)?;
+    SockRef::from(socket).set_tcp_keepalive(&probes)
+}
 
 /// All shards, and whose turn it is among them, for all listeners together.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::time::Instant;
 use tidewire_driver::Clock;
-use tidewire_driver::accept::{Advice, FULL_PAUSE, Notice, Patience, Turns};
+use tidewire_driver::accept::{self, Advice, FULL_PAUSE, Notice, Patience, Turns};
 use tidewire_driver::serve::{Notices, ServerMailbox};
 
 /// Accepted from one listener before the next has its turn.
@@ -153,9 +153,9 @@ impl Listener {
                 if self.patience.succeeded(now) {
                     notices(Notice::Resumed { listener: self.number });
                 }
-                // It fails only for a peer that is gone.
-                if stream.set_nodelay(true).is_ok() {
-                    self.waiting = Some((stream.into(), Peer { address, listener: self.number }));
+                let socket = stream.into();
+                if accept::prepare(&socket).is_ok() {
+                    self.waiting = Some((socket, Peer { address, listener: self.number }));
                 }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.state = State::Idle,

@@ -19,6 +19,8 @@ tidewire_driver::on_each! {
         many_are_served_at_once
         a_shutdown_tells_everybody_why
         a_peer_that_never_reads_its_goodbye_does_not_hold_up_the_end
+        #[cfg(target_os = "linux")]
+        the_system_asks_whether_a_silent_peer_is_still_there
     }
 }
 
@@ -314,4 +316,30 @@ fn a_peer_that_never_reads_its_goodbye_does_not_hold_up_the_end(runtime: &str) {
     server.shutdown(Duration::from_millis(500));
     server.join();
     assert!(deaf.stream.read(&mut [0; 1]).is_ok(), "what had reached it is there");
+}
+
+/// With a Keep Alive of 0 a peer that vanished would stay for ever. What timer a socket has, the system says: 2 is that of
+/// probes.
+#[cfg(target_os = "linux")]
+fn the_system_asks_whether_a_silent_peer_is_still_there(runtime: &str) {
+    let server = server(runtime, 1);
+    let mut client = Client::connected(&server, "silent");
+    assert!(client.is_answered());
+    // What is read is acknowledged with what is sent next, and then no other timer is due first.
+    client.send(&[0xc0]);
+    let ends = [address(&server), client.stream.local_addr().expect("connected")].map(|end| end.port());
+    let port = |address: &str| u16::from_str_radix(address.rsplit(':').next()?, 16).ok();
+    let clock = tidewire_driver::Clock::start();
+    let until = clock.now().after(PATIENCE);
+    let timer = || {
+        let sockets = std::fs::read_to_string("/proc/net/tcp").expect("the system tells");
+        let mut rows = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let row = rows.find(|row| [1, 2].map(|n| port(row[n])) == ends.map(Some) && row[3] == "01");
+        row.map(|row| row[5].to_owned()).expect("the server's end of the connection")
+    };
+    while !timer().starts_with("02:") {
+        assert!(clock.now() < until, "{}", timer());
+        std::thread::yield_now();
+    }
+    stop(server);
 }

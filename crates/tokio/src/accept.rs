@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tidewire_core::broker::policy::Peer;
 use tidewire_driver::Clock;
-use tidewire_driver::accept::{Advice, FULL_PAUSE, Notice, Patience, Turns};
+use tidewire_driver::accept::{self, Advice, FULL_PAUSE, Notice, Patience, Turns};
 use tidewire_driver::serve::Notices;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -47,9 +47,9 @@ impl Acceptor {
 
     /// As long as no shard takes it, no other is accepted.
     async fn hand_over(&self, stream: TcpStream, address: SocketAddr) {
-        // Both fail only for a peer that is gone.
-        let Ok(()) = stream.set_nodelay(true) else { return };
+        // It fails only for a peer that is gone.
         let Ok(mut socket) = stream.into_std() else { return };
+        let Ok(()) = accept::prepare(&socket) else { return };
         let peer = Peer { address, listener: self.number };
         while let Err(back) = self.shards.hand_over(socket, peer) {
             socket = back;

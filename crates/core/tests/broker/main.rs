@@ -15,10 +15,11 @@ mod leniency;
 mod limits;
 mod locals;
 mod pipelining;
+mod queues;
 mod refusal;
 mod retained;
 mod room;
 mod sessions;
 mod storm;
-mod told;
+
 mod wills;
