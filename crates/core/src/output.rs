@@ -52,9 +52,9 @@ impl Output {
         filled
     }
 
-    /// The first `n` bytes were written.
-    pub fn advance(&mut self, mut n: usize) {
-        assert!(n <= self.unsent, "more was written than there was");
+    /// The first `n` bytes were written; all of them, if there were not so many.
+    pub fn advance(&mut self, n: usize) {
+        let mut n = n.min(self.unsent);
         self.unsent -= n;
         while n > 0 {
             let Some(piece) = self.pieces.front_mut() else { break };
@@ -178,6 +178,17 @@ mod tests {
         let mut more = Vec::from(*b" and late");
         output.take(&mut more);
         assert_eq!(gathered(&output), b"early and late");
+    }
+
+    #[test]
+    fn more_than_there_is_can_not_be_written() {
+        let mut output = Output::default();
+        output.put(b"abc");
+        output.put_shared(Bytes::from_static(b"def"));
+        output.advance(usize::MAX);
+        assert!(output.is_empty());
+        output.put(b"next");
+        assert_eq!(gathered(&output), b"next");
     }
 
     #[test]

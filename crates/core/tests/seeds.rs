@@ -29,3 +29,8 @@ fn seeds_of_topic() {
 fn seeds_of_restore() {
     replay("restore", fuzz::restore);
 }
+
+#[test]
+fn seeds_of_verbs() {
+    replay("verbs", fuzz::verbs);
+}

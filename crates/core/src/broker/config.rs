@@ -11,7 +11,7 @@ use core::fmt;
 pub struct Config {
     /// Which one it is.
     pub shard: ShardId,
-    /// How many there are; 1 makes a complete broker.
+    /// How many there are; 1 makes a complete broker. There are at least as many as the number of this one says.
     pub shards: u16,
     /// Which shard a client is at home on. Secret, and the same on all shards.
     pub placement: [u8; 16],

@@ -160,7 +160,9 @@ impl Broker {
     /// A shard that knows nothing yet. `now` is its clock's first reading.
     pub fn new(now: Instant, config: Config) -> Self {
         let Config { shard, shards, placement, seed, incarnation, durable, limits, lenient, policy } = config;
-        assert!(shards >= 1 && shard.0 < shards, "a shard is one of those that there are");
+        // A shard is one of those that there are.
+        let shards = shards.max(shard.0.saturating_add(1));
+        let shard = ShardId(shard.0.min(shards - 1));
         let mut random = Random::new(&seed);
         let up = config::decode_limits(&limits, lenient);
         let stranger =

@@ -50,6 +50,9 @@ pub struct Stats {
     pub forgiven: u64,
     /// Questions without an answer.
     pub questions: u64,
+    /// Mail that was handed in as another shard's than it is, or out of its order: a fault of the host, and what
+    /// follows on it is lost.
+    pub misdelivered: u64,
     /// The books.
     pub ledger: Ledger,
 }
@@ -87,6 +90,7 @@ impl Broker {
             messages: self.depot.store.len() as u64,
             incomplete_bytes: self.room.incomplete + self.room.strangers,
             forgiven: self.connections.forgiven,
+            misdelivered: self.post.misdelivered,
             questions: self.questions.len() as u64,
             ledger,
         }

@@ -60,6 +60,29 @@ pub(super) fn broker(now: Instant, shards: u16, incarnation: u32) -> Broker {
     Broker::new(now, config)
 }
 
+/// One of several shards that are set up otherwise.
+pub(super) fn broker_with(
+    now: Instant,
+    shard: u16,
+    shards: u16,
+    durable: bool,
+    limits: Limits,
+    policy: Box<dyn Policy + Send>,
+) -> Broker {
+    let config = Config {
+        shard: ShardId(shard),
+        shards,
+        placement: [1; 16],
+        seed: [3; 32],
+        incarnation: 1,
+        durable,
+        limits,
+        lenient: Leniency::NONE,
+        policy,
+    };
+    Broker::new(now, config)
+}
+
 /// A broker, what it has journaled, and the connections of its clients.
 pub(super) struct Life {
     pub(super) broker: Broker,

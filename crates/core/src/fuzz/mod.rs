@@ -7,12 +7,14 @@ mod life;
 mod restore;
 mod round_trip;
 mod topic;
+mod verbs;
 
 pub use decode::decode;
 pub use faults::faults;
 pub use restore::restore;
 pub use round_trip::round_trip;
 pub use topic::topic;
+pub use verbs::verbs;
 
 use crate::codec::{Leniency, Mode};
 use crate::version::{Role, Version};

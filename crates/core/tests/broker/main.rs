@@ -9,6 +9,7 @@ mod ends;
 mod fates;
 mod flow;
 mod grants;
+mod host;
 mod large;
 mod leaks;
 mod leniency;

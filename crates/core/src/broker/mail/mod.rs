@@ -30,6 +30,10 @@ pub(super) use road::Roads;
 /// Carry it by value; per pair of shards, keep the order.
 #[derive(Debug)]
 pub struct Mail {
+    /// Between whom, and the how many-eth it is of this pair, from 1.
+    from: ShardId,
+    to: ShardId,
+    number: u64,
     bytes: Vec<u8>,
     shared: Vec<note::Shared>,
 }
@@ -170,6 +174,10 @@ impl Broker {
     }
 
     pub(super) fn on_mail(&mut self, now: Instant, from: ShardId, mail: &Mail) {
+        if !self.post.is_next(from, mail) {
+            self.post.misdelivered += 1;
+            return;
+        }
         let mut reader = Reader { bytes: &mail.bytes, shared: mail.shared.iter(), outcomes: Vec::new() };
         while let Some(note) = reader.next() {
             if let Note::Settled { handled, durable, outcomes } = note {
@@ -273,7 +281,7 @@ impl Broker {
 
     pub(super) fn take_mail(&mut self, to: ShardId) -> Option<Mail> {
         let held = || !self.post.has_room(to, self.limits.mail_notes, self.limits.mail_bytes);
-        if to == self.shard || (!self.rules.obeys(Rule::MailNeverWaits) && held()) {
+        if to == self.shard || to.0 >= self.shards || (!self.rules.obeys(Rule::MailNeverWaits) && held()) {
             return None;
         }
         self.post.take(to, self.journal.durable(), self.rules)

@@ -52,6 +52,9 @@ pub(super) struct Pair {
     /// Publishers that were paused because its window is full.
     pub(super) paused: Vec<ConnectionId>,
     announced: bool,
+    /// Mail that was taken for it, and mail that has come from it.
+    taken: u64,
+    received: u64,
     /// What of `out` has to wait until our journal is durable up to a position, ascending.
     holds: VecDeque<Hold>,
 }
@@ -84,6 +87,8 @@ impl Pair {
             direct: Box::new([0; LANES]),
             paused: Vec::new(),
             announced: false,
+            taken: 0,
+            received: 0,
             holds: VecDeque::new(),
         }
     }
@@ -109,6 +114,8 @@ pub(in super::super) struct Post {
     interest: BTreeMap<Box<str>, Box<[u64]>>,
     /// When there are so many of them, those that are settled are looked for.
     forget_at: usize,
+    /// Mail that was not the next of the shard that it was said to be from.
+    pub(in super::super) misdelivered: u64,
 }
 
 impl Post {
@@ -118,7 +125,18 @@ impl Post {
             pairs: (0..shards).map(|_| Pair::new()).collect(),
             interest: BTreeMap::new(),
             forget_at: FORGET_AT,
+            misdelivered: 0,
         }
+    }
+
+    /// Is that the next mail from there to here? What else is handed in does nothing: it would be noted down, and
+    /// settled, as what it is not.
+    pub(super) fn is_next(&mut self, from: ShardId, mail: &Mail) -> bool {
+        let me = self.me;
+        let Some(pair) = self.pairs.get_mut(from.index()) else { return false };
+        let is_next = from != me && mail.from == from && mail.to == me && mail.number == pair.received + 1;
+        pair.received += u64::from(is_next);
+        is_next
     }
 
     pub(super) fn others(&self) -> impl Iterator<Item = ShardId> + use<> {
@@ -285,7 +303,7 @@ impl Post {
 
     /// Everything for one shard: what we have settled, and then our notes.
     pub(super) fn take(&mut self, to: ShardId, durable: u64, rules: Rules) -> Option<Mail> {
-        let may_settle = self.may_settle(to, rules);
+        let (from, may_settle) = (self.me, self.may_settle(to, rules));
         let pair = self.pairs.get_mut(to.index())?;
         pair.announced = false;
         let (bytes_ready, shared_ready, written) = pair.ready(durable);
@@ -326,7 +344,8 @@ impl Post {
         if bytes_ready > 0 {
             pair.sizes.push_back(written);
         }
-        Some(Mail { bytes, shared })
+        pair.taken += 1;
+        Some(Mail { from, to, number: pair.taken, bytes, shared })
     }
 
     /// Nothing is under way in either direction, as far as this shard knows.
