@@ -404,7 +404,7 @@ impl Broker {
     /// The clock starts at the instant returned: the wall clock, or the newest record if that is later.
     ///
     /// # Errors
-    /// Where the bytes are no journal, and from where on. What came before has been restored.
+    /// Where the bytes are no journal, and from where on: what came before has been restored. Or that it is too late.
     pub fn restore(&mut self, wall: Instant, journal: &[u8]) -> Result<Instant, RestoreError> {
         self.replay(wall, journal)
     }
@@ -447,6 +447,7 @@ impl Broker {
             self.finish_restore(now);
             self.end_slow(now);
         }
+        self.journal.begun = true;
         self.depot.books.millis = now.as_millis() & 0xffff_ffff_ffff;
     }
 

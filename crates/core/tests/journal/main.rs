@@ -218,3 +218,14 @@ fn a_session_that_was_to_end_with_its_connection_does_not_come_back() {
     host.crash(0);
     assert_eq!(host.broker.stats().sessions, 0);
 }
+
+#[test]
+fn who_has_begun_to_live_is_not_restored() {
+    let mut host = Host::new();
+    let bob = host.connect("bob", false);
+    host.cut(bob);
+    let disk = host.disk.clone();
+    assert_eq!(host.broker.restore(host.now, &disk), Err(RestoreError::Late));
+    host.broker.check();
+    assert_eq!(host.broker.stats().sessions, 1);
+}

@@ -46,6 +46,8 @@ pub(super) struct Left {
 pub(super) struct Journal {
     on: bool,
     failed: bool,
+    /// Life goes on behind what it says: nothing can be restored any more.
+    pub(super) begun: bool,
     /// Written, and not polled.
     out: Vec<u8>,
     end: u64,
@@ -60,6 +62,7 @@ impl Journal {
         let mut journal = Self {
             on,
             failed: false,
+            begun: false,
             out: Vec::new(),
             end: 0,
             durable: 0,

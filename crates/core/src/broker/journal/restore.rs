@@ -28,6 +28,8 @@ pub enum RestoreError {
     Version(Position),
     /// What stands here is no record. What came before it has been restored.
     Corrupt(Position),
+    /// The broker has been used already; nothing was restored.
+    Late,
 }
 
 impl fmt::Display for RestoreError {
@@ -40,6 +42,7 @@ impl fmt::Display for RestoreError {
                 )
             }
             Self::Corrupt(Position(at)) => write!(f, "the journal is damaged at byte {at}"),
+            Self::Late => f.write_str("a broker is restored before it is used, and this one has been used"),
         }
     }
 }
@@ -138,6 +141,9 @@ impl Restored {
 
 impl Broker {
     pub(in super::super) fn replay(&mut self, wall: Instant, bytes: &[u8]) -> Result<Instant, RestoreError> {
+        if self.journal.begun {
+            return Err(RestoreError::Late);
+        }
         let mut restoring = self.restoring.take().unwrap_or_default();
         restoring.carried.extend_from_slice(bytes);
         let mut carried = core::mem::take(&mut restoring.carried);

@@ -142,7 +142,7 @@ limits! {
     /// Messages with QoS above 0 that are under way to a client, if its own Receive Maximum is not smaller.
     in_flight: u16 = Count "1024", 1..=u16::MAX;
     /// The same for clients of MQTT 3, which cannot say how many they take.
-    in_flight_v3: u16 = Count "256", 1..=u16::MAX;
+    in_flight_v3: u16 = Count "1024", 1..=u16::MAX;
     /// Messages that wait for one session.
     queued_messages: u32 = Count "10000", 0..=u32::MAX;
     /// Bytes of the messages that wait for one session.

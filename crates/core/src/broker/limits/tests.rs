@@ -83,7 +83,7 @@ fn bytes_have_suffixes_and_others_do_not() {
 fn the_defaults_are_those_of_the_design() {
     let limits = Limits::default();
     assert_eq!((limits.packet_bytes(), limits.connect_bytes()), (16 << 20, 512 * 1024));
-    assert_eq!((limits.receive_maximum(), limits.in_flight(), limits.in_flight_v3()), (1024, 1024, 256));
+    assert_eq!((limits.receive_maximum(), limits.in_flight(), limits.in_flight_v3()), (1024, 1024, 1024));
     assert_eq!(limits.session_expiry_seconds(), 7 * 24 * 3600);
     assert_eq!(limits.keep_alive_seconds(), u16::MAX);
     assert_eq!(limits.shard_queued_bytes(), 1 << 30);
