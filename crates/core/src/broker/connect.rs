@@ -16,16 +16,15 @@ use crate::version::Version;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 /// A CONNECT that is being decided on.
 #[derive(Debug)]
 pub(super) struct Greeting {
     pub(super) version: Version,
     clean_start: bool,
-    keep_alive: u16,
+    pub(super) keep_alive: u16,
     /// Session Expiry Interval in seconds.
-    expiry: u32,
+    pub(super) expiry: u32,
     receive_maximum: u16,
     maximum_packet_size: u32,
     terse: bool,
@@ -33,10 +32,10 @@ pub(super) struct Greeting {
     will: Option<Will>,
     pub(super) client_id: Box<str>,
     /// We chose the Client Identifier, and have to tell.
-    assigned: bool,
+    pub(super) assigned: bool,
     pub(super) step: AuthStep,
     /// Authentication Method, if there is one: each AUTH must repeat it. [MQTT-4.12.0-5]
-    method: Option<Box<str>>,
+    pub(super) method: Option<Box<str>>,
     /// How many AUTH packets have come.
     rounds: u8,
     /// We sent AUTH and wait for the client's.
@@ -435,54 +434,6 @@ impl Broker {
                 self.cancel_will(session);
             }
         }
-    }
-
-    /// How long a client may be silent: what it asked for, within our limit.
-    fn keep_alive(&self, asked: u16) -> u16 {
-        let most = self.limits.keep_alive_seconds;
-        if asked == 0 && most == u16::MAX {
-            0
-        } else if asked == 0 {
-            most
-        } else {
-            asked.min(most)
-        }
-    }
-
-    /// The CONNACK that lets somebody in.
-    fn welcome_packet(&self, greeting: &Greeting, present: bool) -> Box<[u8]> {
-        let keep_alive = self.keep_alive(greeting.keep_alive);
-        let expiry = greeting.expiry.min(self.limits.session_expiry_seconds);
-        let mut properties = PropertiesBuf::default();
-        if greeting.version.is_v5() {
-            if expiry != greeting.expiry {
-                properties.push(Property::SessionExpiryInterval(expiry));
-            }
-            if self.limits.receive_maximum != u16::MAX {
-                properties.push(Property::ReceiveMaximum(self.limits.receive_maximum));
-            }
-            if self.limits.packet_bytes < super::limits::PACKET_MAX {
-                properties.push(Property::MaximumPacketSize(self.limits.packet_bytes));
-            }
-            if greeting.assigned {
-                properties.push(Property::AssignedClientIdentifier(&greeting.client_id));
-            }
-            properties.push(Property::SharedSubscriptionAvailable(false));
-            if keep_alive != greeting.keep_alive {
-                properties.push(Property::ServerKeepAlive(keep_alive));
-            }
-            if let Some(method) = &greeting.method {
-                properties.push(Property::AuthenticationMethod(method));
-            }
-        }
-        let connack = Connack {
-            session_present: present,
-            reason: ReasonCode::Success,
-            properties: properties.as_properties(),
-        };
-        let mut bytes = Vec::new();
-        let _ = Packet::Connack(connack).encode(greeting.version, u32::MAX, &mut bytes);
-        bytes.into()
     }
 }
 

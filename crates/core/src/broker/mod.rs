@@ -13,6 +13,7 @@ mod announce;
 mod answers;
 mod check;
 mod config;
+mod connack;
 mod connect;
 mod connection;
 mod depot;
