@@ -11,11 +11,16 @@ pub(super) struct Actions {
     touched: VecDeque<ConnectionId>,
     others: VecDeque<Action>,
     locals: BTreeSet<u32>,
+    /// What is told to those who watch: bounded.
     events: VecDeque<Event>,
+    /// So many of these were lost since.
+    missed: u64,
+    /// What somebody waits for, who asked for as much of it as there is.
+    owed: VecDeque<Event>,
     event_announced: bool,
 }
 
-/// So many events wait at most; who doesn't look at them loses the oldest.
+/// So many events wait at most, besides those that are owed; who doesn't look at them loses the oldest.
 const EVENTS: usize = 4096;
 
 impl Actions {
@@ -52,10 +57,27 @@ impl Actions {
     }
 
     pub(super) fn event(&mut self, event: Event) {
-        if self.events.len() == EVENTS {
-            self.events.pop_front();
+        if event.is_owed() {
+            self.owed.push_back(event);
+        } else {
+            if self.events.len() == EVENTS {
+                self.events.pop_front();
+                self.missed += 1;
+            }
+            self.events.push_back(event);
         }
-        self.events.push_back(event);
+        self.announce_event();
+    }
+
+    /// So many events could not even be made.
+    pub(super) fn missed(&mut self, count: u64) {
+        if count > 0 {
+            self.missed += count;
+            self.announce_event();
+        }
+    }
+
+    fn announce_event(&mut self) {
         if !self.event_announced {
             self.event_announced = true;
             self.others.push_back(Action::Event);
@@ -63,8 +85,14 @@ impl Actions {
     }
 
     pub(super) fn next_event(&mut self) -> Option<Event> {
-        let event = self.events.pop_front();
-        self.event_announced = !self.events.is_empty();
+        let missed = core::mem::take(&mut self.missed);
+        let event = if missed > 0 {
+            Some(Event::Missed { count: missed })
+        } else {
+            // The end of a shutdown comes last.
+            self.events.pop_front().or_else(|| self.owed.pop_front())
+        };
+        self.event_announced = !(self.events.is_empty() && self.owed.is_empty());
         event
     }
 

@@ -1,9 +1,13 @@
 //! What a broker announces, tells and asks.
+use super::cause::Cause;
+use super::ledger::Reason;
+use super::limits::Limit;
 use super::policy::{AuthStep, Grant, Peer};
 use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, ShardId, Ticket, Token};
 use crate::message::{Message, Publication};
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::version::Version;
 use alloc::boxed::Box;
 
 /// Announces what the broker wants done. What has a size is then pulled.
@@ -64,6 +68,8 @@ pub enum Timer {
     Room,
     /// The end of a shutdown.
     Shutdown,
+    /// What was counted instead of told.
+    Counts,
 }
 
 /// Why a connection is gone.
@@ -100,6 +106,10 @@ pub enum Question<'a> {
 }
 
 /// Something to tell.
+///
+/// What answers somebody, and [`Drained`](Self::Drained), is always told. All else is for those who watch: so many
+/// events wait at most, and beyond that the oldest of these are lost, and [counted](Self::Missed). What happens to the
+/// same client again and again is told at once and then, with the number, every ten seconds at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -107,24 +117,112 @@ pub enum Event {
     Connected {
         /// On this connection.
         id: ConnectionId,
+        /// From there.
+        peer: Peer,
         /// As this.
         client_id: Box<str>,
         /// Who it is.
         identity: IdentityId,
+        /// What it speaks.
+        version: Version,
+        /// In seconds, as CONNACK says it; 0 is none.
+        keep_alive: u16,
+        /// A session was there and goes on.
+        session_present: bool,
     },
     /// A client that was in is gone, or is being closed.
     Disconnected {
         /// On this connection.
         id: ConnectionId,
+        /// From there.
+        peer: Peer,
+        /// As this.
+        client_id: Box<str>,
+        /// Who it was.
+        identity: IdentityId,
         /// As its DISCONNECT or ours said; `UnspecifiedError` where there was none.
         reason: ReasonCode,
+        /// Why.
+        cause: Cause,
     },
     /// Somebody was not let in.
     Refused {
         /// On this connection.
         id: ConnectionId,
-        /// Why.
+        /// From there.
+        peer: Peer,
+        /// The Client Identifier that it wanted, if it came to that.
+        client_id: Option<Box<str>>,
+        /// The User Name that it gave, whether it is that user or not.
+        username: Option<Box<str>>,
+        /// What it is told, if its version has words for it.
         reason: ReasonCode,
+        /// Why.
+        cause: Cause,
+    },
+    /// Messages for a client were dropped; not those that QoS 0 lets go by when nobody is connected.
+    Dropped {
+        /// For this client.
+        client_id: Box<str>,
+        /// Where it is, if it is connected.
+        peer: Option<Peer>,
+        /// Why.
+        reason: Reason,
+        /// How many, since it was told last.
+        count: u64,
+    },
+    /// A client may not publish.
+    PublishDenied {
+        /// This client.
+        client_id: Box<str>,
+        /// Where it is.
+        peer: Option<Peer>,
+        /// There; one of them, if there were several.
+        topic: Box<str>,
+        /// Says this rule of the policy's.
+        rule: u32,
+        /// How many messages, since it was told last.
+        count: u64,
+    },
+    /// A client may not subscribe.
+    SubscribeDenied {
+        /// This client.
+        client_id: Box<str>,
+        /// Where it is.
+        peer: Option<Peer>,
+        /// To this; one of them, if there were several.
+        filter: Box<str>,
+        /// Says this rule of the policy's.
+        rule: u32,
+        /// How often, since it was told last.
+        count: u64,
+    },
+    /// A client asked for more than a limit allows, was told so, and is served on.
+    Limited {
+        /// This client.
+        client_id: Box<str>,
+        /// Where it is.
+        peer: Option<Peer>,
+        /// The limit.
+        limit: Limit,
+        /// How often, since it was told last.
+        count: u64,
+    },
+    /// A client is not read from for a while, because what it publishes can't be taken as fast.
+    Paused {
+        /// This client.
+        client_id: Box<str>,
+        /// Where it is.
+        peer: Option<Peer>,
+        /// A client that it waits for; none: for another shard, or for room.
+        behind: Option<Box<str>>,
+        /// How often, since it was told last.
+        count: u64,
+    },
+    /// So many events were lost here, because nobody took them or there were too many kinds to count.
+    Missed {
+        /// How many.
+        count: u64,
     },
     /// A local subscriber's subscription is active everywhere, or was refused.
     Subscribed {
@@ -151,6 +249,18 @@ pub enum Event {
     },
     /// A shutdown is done: all connections are gone, or the deadline has passed.
     Drained,
+}
+
+const _: () = assert!(size_of::<Event>() <= 128); // thousands may wait
+
+impl Event {
+    /// It answers somebody who waits for it, and must not be lost.
+    pub(super) fn is_owed(&self) -> bool {
+        matches!(
+            self,
+            Self::Subscribed { .. } | Self::Unsubscribed { .. } | Self::Acknowledged { .. } | Self::Drained
+        )
+    }
 }
 
 /// A message for a local subscriber.

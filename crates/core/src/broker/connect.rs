@@ -1,7 +1,9 @@
 //! CONNECT: from the packet to the one point at which it takes effect.
 use super::answers::What;
+use super::cause::{Cause, ProtocolError};
 use super::connection::{Flags, NONE, State};
 use super::fault::{self, Fault, in_connack};
+use super::limits::Limit;
 use super::policy::{AuthStep, Authentication, Denial, Grant};
 use super::rules::Rule;
 use super::session::{Kind, NEVER};
@@ -97,7 +99,8 @@ impl Broker {
                 Version::V5 => true,
             };
             if !allowed {
-                return Err(Fault::Refused(Denial::new(ReasonCode::ClientIdentifierNotValid)));
+                let missing = ProtocolError::ClientIdMissing;
+                return Err(Fault::Refused(Denial::new(missing.reason()), Cause::Protocol(missing)));
             }
             // An assigned id is at home where it is assigned. [MQTT-3.1.3-6]
             greeting.assign(&self.new_client_id());
@@ -159,13 +162,14 @@ impl Broker {
         match verdict {
             Authentication::Allow(grant) => self.welcome(now, index, &grant),
             Authentication::Continue(data) => self.continue_auth(now, index, &data),
-            Authentication::Deny(denial) => self.refuse(now, index, &denial),
+            Authentication::Deny(denial) => self.refuse(now, index, &denial, Cause::Denied),
             Authentication::Later => {
                 if self.ask(now, index, super::questions::About::Connect) {
                     self.connections[index].state = State::Asking;
                     Input::Hold
                 } else {
-                    self.refuse(now, index, &Denial::new(ReasonCode::ServerBusy))
+                    let cause = Cause::Limit(Limit::answers_open);
+                    self.refuse(now, index, &Denial::new(ReasonCode::ServerBusy), cause)
                 }
             }
         }
@@ -178,7 +182,8 @@ impl Broker {
         let Some(greeting) = lane.greeting.as_deref_mut() else { return Input::Done };
         let Some(method) = greeting.method.clone() else {
             // Nothing can be continued with a client that speaks of no method. [MQTT-4.12.0-6]
-            return self.refuse(now, index, &Denial::new(ReasonCode::BadAuthenticationMethod));
+            let denial = Denial::new(ReasonCode::BadAuthenticationMethod);
+            return self.refuse(now, index, &denial, Cause::Denied);
         };
         greeting.awaits_auth = true;
         let mut properties = PropertiesBuf::default();
@@ -187,7 +192,8 @@ impl Broker {
         let auth =
             Auth { reason: ReasonCode::ContinueAuthentication, properties: properties.as_properties() };
         if Packet::Auth(auth).encode(Version::V5, greeting.maximum_packet_size, &mut lane.out).is_err() {
-            return self.refuse(now, index, &Denial::new(ReasonCode::PacketTooLarge));
+            let too_large = ProtocolError::AnswerTooLarge;
+            return self.refuse(now, index, &Denial::new(too_large.reason()), Cause::Protocol(too_large));
         }
         self.connections[index].state = State::Opened;
         self.announce(index);
@@ -206,7 +212,7 @@ impl Broker {
         }
         greeting.rounds += 1;
         if greeting.rounds > ROUNDS {
-            return Err(Fault::Refused(Denial::new(ReasonCode::NotAuthorized)));
+            return Err(Fault::Refused(Denial::new(ReasonCode::NotAuthorized), Cause::Denied));
         }
         greeting.awaits_auth = false;
         greeting.step = AuthStep::Continue {
@@ -217,7 +223,8 @@ impl Broker {
     }
 
     /// No. Nothing outside this connection has been touched. [MQTT-3.2.2-7]
-    pub(super) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial) -> Input {
+    pub(super) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial, cause: Cause) -> Input {
+        self.tell_refused(index, denial.reason, cause);
         let (version, limit) =
             match self.connections[index].lane.as_deref().and_then(|l| l.greeting.as_deref()) {
                 Some(greeting) => (greeting.version, greeting.maximum_packet_size),
@@ -229,8 +236,6 @@ impl Broker {
         fault::put(&mut lane.out, version, limit, &words, |properties| {
             Packet::Connack(Connack { session_present: false, reason, properties })
         });
-        let id = self.connections.id(index);
-        self.event(Event::Refused { id, reason: denial.reason });
         self.close(now, index);
         Input::Done
     }
@@ -242,13 +247,14 @@ impl Broker {
         let found = self.sessions.find(&greeting.client_id);
         if self.journal.has_failed() {
             self.connections.lane(index).greeting = Some(greeting);
-            return self.refuse(now, index, &Denial::new(ReasonCode::ServerUnavailable));
+            let denial = Denial::new(ReasonCode::ServerUnavailable);
+            return self.refuse(now, index, &denial, Cause::JournalFailed);
         }
-        if let Some(denial) = self.objection(now, index, &greeting, grant, found) {
+        if let Some((denial, cause)) = self.objection(now, index, &greeting, grant, found) {
             self.connections.lane(index).greeting = Some(greeting);
-            return self.refuse(now, index, &denial);
+            return self.refuse(now, index, &denial, cause);
         }
-        let (session, present) = self.hand_on(now, &greeting, found);
+        let (session, present) = self.hand_on(now, index, &greeting, found);
         self.settle_in(now, index, session, present, &mut greeting, grant);
         let keep_alive = self.keep_alive(greeting.keep_alive);
         self.uncharge(index);
@@ -268,16 +274,23 @@ impl Broker {
         let connack = self.welcome_packet(&greeting, present);
         self.answer(index, What::Encoded(connack));
         self.announce(index);
-        let id = self.connections.id(index);
-        self.event(Event::Connected { id, client_id: greeting.client_id.clone(), identity: grant.identity });
+        self.event(Event::Connected {
+            id: self.connections.id(index),
+            peer: self.connections[index].peer(),
+            client_id: core::mem::take(&mut greeting.client_id),
+            identity: grant.identity,
+            version: greeting.version,
+            keep_alive,
+            session_present: present,
+        });
         Input::More
     }
 
     /// The session for this client, and whether it is the one that was there.
-    fn hand_on(&mut self, now: Instant, greeting: &Greeting, found: Option<u32>) -> (u32, bool) {
+    fn hand_on(&mut self, now: Instant, index: u32, greeting: &Greeting, found: Option<u32>) -> (u32, bool) {
         let mut takeovers = None;
         if let Some(session) = found {
-            self.take_over(now, session, greeting.clean_start);
+            self.take_over(now, session, index, greeting.clean_start);
             takeovers = self.sessions[session].more.as_deref().map(|more| more.takeovers).filter(|t| t.1 > 0);
             // The old session's expiry decides whether there is anything to hand on. [MQTT-3.1.2-4] [MQTT-3.1.2-5]
             if !greeting.clean_start && self.sessions[session].expiry > 0 {
@@ -346,12 +359,13 @@ impl Broker {
         greeting: &Greeting,
         grant: &Grant,
         found: Option<u32>,
-    ) -> Option<Denial> {
+    ) -> Option<(Denial, Cause)> {
         let v5 = greeting.version.is_v5();
         let limit = greeting.maximum_packet_size;
         if limit < u32::MAX && self.welcome_packet(greeting, false).len() as u64 > u64::from(limit) {
             // It takes no packet in which it could be welcomed. [MQTT-3.1.2-24]
-            return Some(Denial::new(ReasonCode::PacketTooLarge));
+            let too_large = ProtocolError::AnswerTooLarge;
+            return Some((Denial::new(too_large.reason()), Cause::Protocol(too_large)));
         }
         if let Some(will) = &greeting.will {
             let access = super::policy::Access::Publish {
@@ -360,40 +374,46 @@ impl Broker {
                 retain: will.retain,
             };
             if !grant.rights.may(&greeting.client_id, access).allow {
-                return Some(Denial::new(ReasonCode::NotAuthorized));
+                return Some((Denial::new(ReasonCode::NotAuthorized), Cause::WillDenied));
             }
         }
         let Some(session) = found else {
-            return self.is_over_quota(grant, true).then(|| Denial::new(ReasonCode::QuotaExceeded));
+            return self.over_quota(grant, true).map(quota_exceeded);
         };
         let s = &self.sessions[session];
         // There is one session per client id, and it belongs to the identity that made it.
         let owner = if s.grant == NONE { None } else { Some(self.grants[s.grant].identity) };
         if s.kind != Kind::Client || owner.is_some_and(|owner| owner != grant.identity) {
             let reason = if v5 { ReasonCode::ClientIdentifierNotValid } else { ReasonCode::NotAuthorized };
-            return Some(Denial::new(reason));
+            return Some((Denial::new(reason), Cause::OthersSession));
         }
         // The one that was accepted later keeps the session, also when it is gone before the older one's verdict.
         let last = s.more.as_deref().and_then(|m| m.accepted);
         if last.is_some_and(|last| self.connections[index].accepted(now) < last)
             && self.rules.obeys(Rule::LatestKeeps)
         {
-            return Some(Denial::new(ReasonCode::ServerUnavailable));
+            return Some((Denial::new(ReasonCode::ServerUnavailable), Cause::Outdated));
         }
         if s.connection == NONE {
-            return self.is_over_quota(grant, false).then(|| Denial::new(ReasonCode::QuotaExceeded));
+            return self.over_quota(grant, false).map(quota_exceeded);
         }
         self.objection_to_takeover(now, index, session, v5)
     }
 
     /// Why this connection can't take the session from the one that has it, if so.
-    fn objection_to_takeover(&mut self, now: Instant, index: u32, session: u32, v5: bool) -> Option<Denial> {
+    fn objection_to_takeover(
+        &mut self,
+        now: Instant,
+        index: u32,
+        session: u32,
+        v5: bool,
+    ) -> Option<(Denial, Cause)> {
         let holder = self.sessions[session].connection;
         let (newcomer, holder) = (&self.connections[index], &self.connections[holder]);
         // The one that was accepted later keeps the session, whichever verdict comes last.
         let patience = self.limits.connect_seconds;
         if newcomer.is_older_than(holder, patience) && self.rules.obeys(Rule::LatestKeeps) {
-            return Some(Denial::new(ReasonCode::ServerUnavailable));
+            return Some((Denial::new(ReasonCode::ServerUnavailable), Cause::Outdated));
         }
         let limit = self.limits.takeovers_per_minute;
         let (since, count) = &mut self.sessions[session].more.get_or_insert_default().takeovers;
@@ -402,29 +422,35 @@ impl Broker {
         }
         if *count >= limit {
             let reason = if v5 { ReasonCode::QuotaExceeded } else { ReasonCode::ServerUnavailable };
-            return Some(Denial::new(reason));
+            return Some((Denial::new(reason), Cause::Limit(Limit::takeovers_per_minute)));
         }
         *count += 1;
         None
     }
 
-    /// Would one more connection, and one more session if it needs one, be too many?
-    fn is_over_quota(&self, grant: &Grant, needs_session: bool) -> bool {
+    /// The limit that one more connection, and one more session if it needs one, would go beyond.
+    fn over_quota(&self, grant: &Grant, needs_session: bool) -> Option<Limit> {
         let limits = &self.limits;
         let granted = self.grants.find(grant.identity).map(|place| &self.grants[place]);
         let (connections, sessions) = granted.map_or((0, 0), |g| (g.connections, g.sessions));
-        let is_full = self.connections.up >= limits.connections
-            || connections >= limits.connections_of(grant.anonymous);
-        let has_no_room =
-            self.sessions.clients() >= limits.sessions || sessions >= limits.sessions_of(grant.anonymous);
-        is_full || (needs_session && has_no_room)
+        let of_connections = [
+            (Limit::connections, self.connections.up >= limits.connections),
+            (Limit::connections_per_identity, connections >= limits.connections_of(grant.anonymous)),
+        ];
+        let of_sessions = [
+            (Limit::sessions, self.sessions.clients() >= limits.sessions),
+            (Limit::sessions_per_identity, sessions >= limits.sessions_of(grant.anonymous)),
+        ];
+        let of_sessions = of_sessions.into_iter().filter(|_| needs_session);
+        of_connections.into_iter().chain(of_sessions).find(|(_, is_met)| *is_met).map(|(limit, _)| limit)
     }
 
     /// Ends what was there before: the old connection hears that its session was taken over. [MQTT-3.1.4-3]
-    fn take_over(&mut self, now: Instant, session: u32, clean_start: bool) {
+    fn take_over(&mut self, now: Instant, session: u32, by: u32, clean_start: bool) {
         let old = self.sessions[session].connection;
         if old != NONE {
-            self.farewell(now, old, &Denial::new(ReasonCode::SessionTakenOver));
+            let cause = Cause::TakenOver { by: self.connections[by].peer() };
+            self.farewell(now, old, &Denial::new(ReasonCode::SessionTakenOver), cause);
             self.detach(now, session, super::ending::Leaving::TakenOver);
         }
         if let Some(more) = self.sessions[session].more.as_deref_mut() {
@@ -437,7 +463,21 @@ impl Broker {
     }
 }
 
+/// Too many of something.
+fn quota_exceeded(limit: Limit) -> (Denial, Cause) {
+    (Denial::new(ReasonCode::QuotaExceeded), Cause::Limit(limit))
+}
+
 impl Greeting {
+    /// Who it says it is: Client Identifier and User Name. It is asked once, when the answer is no.
+    pub(super) fn names(&mut self) -> (Option<Box<str>>, Option<Box<str>>) {
+        let username = match &mut self.step {
+            AuthStep::Connect { username, .. } => username.take(),
+            AuthStep::Continue { .. } => None,
+        };
+        (Some(core::mem::take(&mut self.client_id)), username)
+    }
+
     fn assign(&mut self, client_id: &str) {
         self.assigned = true;
         self.client_id = client_id.into();

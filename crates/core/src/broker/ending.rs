@@ -1,4 +1,5 @@
 //! Ends: of connections, and of sessions.
+use super::cause::Cause;
 use super::connection::{Flags, NONE, State};
 use super::fault::{Fault, in_connack, in_disconnect, put};
 use super::ledger::{Fate, Reason};
@@ -29,7 +30,8 @@ impl Broker {
     pub(super) fn fail(&mut self, now: Instant, index: u32, fault: &Fault) {
         match self.connections[index].state {
             State::Up => {
-                self.farewell(now, index, &fault.denial());
+                let cause = fault.cause(self.connections[index].keep_alive, true);
+                self.farewell(now, index, &fault.denial(), cause);
                 self.leave(now, index, Leaving::Lost);
             }
             State::Opened | State::Asking => self.fail_stranger(now, index, fault),
@@ -41,7 +43,8 @@ impl Broker {
     fn fail_stranger(&mut self, now: Instant, index: u32, fault: &Fault) {
         let known = self.connections[index].lane.as_deref().is_some_and(|l| l.greeting.is_some());
         let spoken = self.connections[index].spoken.is_some();
-        let refused = matches!(fault, Fault::Refused(_));
+        let refused = matches!(fault, Fault::Refused(..));
+        let cause = fault.cause(0, false);
         match fault {
             Fault::Decode(DecodeError::UnsupportedProtocolVersion { level }) => {
                 self.refuse_version(now, index, *level);
@@ -52,11 +55,10 @@ impl Broker {
                 if self.connections[index].flags.has(Flags::TERSE) {
                     denial.told = None;
                 }
-                let _done = self.refuse(now, index, &denial);
+                let _done = self.refuse(now, index, &denial, cause);
             }
             _ => {
-                let id = self.connections.id(index);
-                self.event(Event::Refused { id, reason: fault.reason() });
+                self.tell_refused(index, fault.reason(), cause);
                 self.close(now, index);
             }
         }
@@ -70,14 +72,13 @@ impl Broker {
         let refusal: &[u8] =
             if level & 0x7f < Version::V5.level() { &[0x20, 2, 0, 1] } else { &[0x20, 3, 0, 0x84, 0] };
         self.connections.lane(index).out.extend_from_slice(refusal);
-        let id = self.connections.id(index);
-        self.event(Event::Refused { id, reason: ReasonCode::UnsupportedProtocolVersion });
+        let cause = Cause::Malformed(DecodeError::UnsupportedProtocolVersion { level });
+        self.tell_refused(index, ReasonCode::UnsupportedProtocolVersion, cause);
         self.close(now, index);
     }
 
     /// The last packet on a connection, where its version has one, and the close. [MQTT-4.13.1-1]
-    pub(super) fn farewell(&mut self, now: Instant, index: u32, why: &Denial) {
-        let id = self.connections.id(index);
+    pub(super) fn farewell(&mut self, now: Instant, index: u32, why: &Denial, cause: Cause) {
         let connection = &self.connections[index];
         if connection.version() == Version::V5 {
             let (session, greeted) = (connection.session, connection.flags.has(Flags::GREETED));
@@ -93,8 +94,27 @@ impl Broker {
                 }
             });
         }
-        self.event(Event::Disconnected { id, reason: why.reason });
+        self.tell_end(index, why.reason, cause);
         self.close(now, index);
+    }
+
+    /// Somebody is not let in. What is known of it goes with what its CONNECT said: call this first.
+    pub(super) fn tell_refused(&mut self, index: u32, reason: ReasonCode, cause: Cause) {
+        let id = self.connections.id(index);
+        let connection = &mut self.connections[index];
+        let peer = connection.peer();
+        let greeting = connection.lane.as_deref_mut().and_then(|lane| lane.greeting.as_deref_mut());
+        let (client_id, username) = greeting.map_or((None, None), |greeting| greeting.names());
+        self.event(Event::Refused { id, peer, client_id, username, reason, cause });
+    }
+
+    /// Somebody who was let in goes. Call this while it still has its session.
+    fn tell_end(&mut self, index: u32, reason: ReasonCode, cause: Cause) {
+        let connection = &self.connections[index];
+        let (id, peer, session) = (self.connections.id(index), connection.peer(), connection.session);
+        let client_id = self.sessions[session].client_id.clone();
+        let identity = self.identity(session);
+        self.event(Event::Disconnected { id, peer, client_id, identity, reason, cause });
     }
 
     /// Flushes, and then closes. What comes from now on is discarded.
@@ -196,6 +216,7 @@ impl Broker {
             self.depot.clear(&mut flow, who, Fate::Dropped(Reason::SessionEnded));
             self.sessions[session].flow = Some(flow);
         }
+        self.tell_last(session);
         self.journal_session_end(session);
         let grant = self.sessions[session].grant;
         self.sessions.remove(session);
@@ -217,13 +238,12 @@ impl Broker {
             return;
         }
         if self.connections[id.index].session != NONE {
-            let reason = match cause {
-                CloseCause::Shutdown => ReasonCode::ServerShuttingDown,
-                CloseCause::PeerClosed | CloseCause::Reset | CloseCause::Linger => {
-                    ReasonCode::UnspecifiedError
-                }
+            let (reason, cause) = match cause {
+                CloseCause::Shutdown => (ReasonCode::ServerShuttingDown, Cause::Shutdown),
+                CloseCause::PeerClosed => (ReasonCode::UnspecifiedError, Cause::PeerClosed),
+                CloseCause::Reset | CloseCause::Linger => (ReasonCode::UnspecifiedError, Cause::Reset),
             };
-            self.event(Event::Disconnected { id, reason });
+            self.tell_end(id.index, reason, cause);
             self.leave(now, id.index, Leaving::Lost);
         }
         self.forget(id);
@@ -254,8 +274,7 @@ impl Broker {
             }
             s.expiry = expiry.min(self.limits.session_expiry_seconds);
         }
-        let id = self.connections.id(index);
-        self.event(Event::Disconnected { id, reason: disconnect.reason });
+        self.tell_end(index, disconnect.reason, Cause::Disconnect);
         let goodbye = disconnect.reason == ReasonCode::Success;
         self.leave(now, index, if goodbye { Leaving::Goodbye } else { Leaving::Lost });
         self.close(now, index);

@@ -1,4 +1,6 @@
 //! What a peer did wrong, and the one place that turns it into a Reason Code.
+use super::cause::{Cause, ProtocolError};
+use super::limits::Limit;
 use super::policy::Denial;
 use crate::codec::{self, AckKind, DecodeError, Packet, Properties, PropertiesBuf};
 use crate::reason::ReasonCode;
@@ -29,12 +31,12 @@ pub(super) enum Fault {
     Stalled,
     /// The answer would be larger than what it takes. [MQTT-3.1.2-24]
     AnswerTooLarge,
-    /// A limit of this server was reached.
-    Quota,
+    /// It is too slow for what it is sent.
+    TooSlow,
     /// What let it in has ended.
     Revoked(ReasonCode),
-    /// The policy said no.
-    Refused(Denial),
+    /// It is not let in.
+    Refused(Denial, Cause),
     /// Somebody decided so.
     Ordered(ReasonCode),
 }
@@ -50,9 +52,31 @@ impl Fault {
             Self::TopicAlias => ReasonCode::TopicAliasInvalid,
             Self::KeepAlive => ReasonCode::KeepAliveTimeout,
             Self::AnswerTooLarge => ReasonCode::PacketTooLarge,
-            Self::Incomplete | Self::Stalled | Self::Quota => ReasonCode::QuotaExceeded,
+            Self::Incomplete | Self::Stalled | Self::TooSlow => ReasonCode::QuotaExceeded,
             Self::Revoked(reason) | Self::Ordered(reason) => *reason,
-            Self::Refused(denial) => denial.reason,
+            Self::Refused(denial, _) => denial.reason,
+        }
+    }
+
+    /// Why, for those who run the server. `keep_alive` is the connection's, and `is_in` whether it was let in.
+    pub(super) fn cause(&self, keep_alive: u16, is_in: bool) -> Cause {
+        match self {
+            Self::Decode(error) => Cause::Malformed(*error),
+            Self::Unexpected => Cause::Protocol(ProtocolError::OutOfPlace),
+            Self::AuthenticationMethod => Cause::Protocol(ProtocolError::AuthenticationMethod),
+            Self::ReceiveMaximum => Cause::Protocol(ProtocolError::ReceiveMaximum),
+            Self::TopicAlias => Cause::Protocol(ProtocolError::TopicAlias),
+            Self::SessionExpiry => Cause::Protocol(ProtocolError::SessionExpiry),
+            Self::AnswerTooLarge => Cause::Protocol(ProtocolError::AnswerTooLarge),
+            Self::KeepAlive => Cause::KeepAlive { seconds: keep_alive },
+            Self::Incomplete if is_in => Cause::Limit(Limit::incomplete_bytes),
+            Self::Incomplete => Cause::Limit(Limit::stranger_bytes),
+            Self::Stalled => Cause::Limit(Limit::stalled_seconds),
+            Self::TooSlow => Cause::TooSlow,
+            Self::Revoked(_) => Cause::Revoked,
+            Self::Ordered(ReasonCode::ServerShuttingDown) => Cause::Shutdown,
+            Self::Ordered(_) => Cause::Ordered,
+            Self::Refused(_, cause) => *cause,
         }
     }
 }
@@ -61,7 +85,7 @@ impl Fault {
     /// The same as somebody's answer. Who sent what is not MQTT is told in words.
     pub(super) fn denial(&self) -> Denial {
         match self {
-            Self::Refused(denial) => denial.clone(),
+            Self::Refused(denial, _) => denial.clone(),
             Self::Decode(error) => {
                 let told = format!("{}: {error} [{}]", error.code(), error.statement());
                 Denial { told: Some(told.into()), ..Denial::new(error.reason()) }

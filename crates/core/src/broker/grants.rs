@@ -72,6 +72,11 @@ impl Grants {
         self.table.get(place as usize)?.grant.as_ref()
     }
 
+    /// Why that client may not, for whoever asks when it was refused: the policy's rule.
+    pub(super) fn rule(&self, place: u32, client_id: &str, access: Access<'_>) -> u32 {
+        self.grant(place).map_or(0, |g| g.rights.may(client_id, access).rule)
+    }
+
     /// May this client of that identity? What nobody knows is not allowed.
     pub(super) fn may(&self, place: u32, client_id: &str, access: Access<'_>) -> bool {
         self.grant(place).is_some_and(|g| g.rights.may(client_id, access).allow)

@@ -209,6 +209,8 @@ impl Broker {
             super::Timer::Linger => self.abort(id),
             _ => {
                 // Too slow a stranger gets no words: it may not even speak MQTT.
+                let limit = super::cause::Cause::Limit(super::limits::Limit::connect_seconds);
+                self.tell_refused(id.index, crate::reason::ReasonCode::UnspecifiedError, limit);
                 self.close(now, id.index);
                 self.abort(id);
             }

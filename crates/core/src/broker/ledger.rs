@@ -1,6 +1,8 @@
 //! The books: what became of every message, counted, and remembered for a while.
+use super::tally::{Repeated, Tallies};
 use crate::id::MessageId;
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Why a message did not reach a recipient.
@@ -44,6 +46,21 @@ impl Reason {
         Self::Refused,
         Self::ConnectionLost,
     ];
+
+    /// For logs and counts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::QueueFull => "queue-full",
+            Self::MadeRoom => "made-room",
+            Self::ShardFull => "shard-full",
+            Self::SessionEnded => "session-ended",
+            Self::TooLarge => "too-large",
+            Self::NotAuthorized => "not-authorized",
+            Self::Refused => "refused",
+            Self::ConnectionLost => "connection-lost",
+        }
+    }
 }
 
 /// Where a message stands with one recipient.
@@ -233,6 +250,8 @@ pub(super) struct Books {
     rest: Ring,
     /// Milliseconds now, so that not each call needs it.
     pub(super) millis: u64,
+    /// What is told of all this.
+    pub(super) tallies: Tallies,
 }
 
 impl Books {
@@ -242,6 +261,7 @@ impl Books {
             delivered: Ring::new(ring_bytes),
             rest: Ring::new(ring_bytes),
             millis: 0,
+            tallies: Tallies::default(),
         }
     }
 
@@ -252,10 +272,26 @@ impl Books {
             Fate::Queued | Fate::InFlight => return,
             Fate::Delivered => (&mut self.delivered, DELIVERED),
             Fate::Expired => (&mut self.rest, EXPIRED),
-            Fate::Dropped(reason) => (&mut self.rest, DROPPED | reason as u16),
+            Fate::Dropped(reason) => {
+                // That QoS 0 is not kept for who is away, and ends with its connection, is promised and no news.
+                if !matches!(reason, Reason::Offline | Reason::ConnectionLost) {
+                    self.note(recipient, Repeated::Dropped(reason), || (None, 0));
+                }
+                (&mut self.rest, DROPPED | reason as u16)
+            }
         };
         let when_what = self.millis | u64::from(what) << 48;
         ring.write(Line { id, when_what, who: recipient.session, tag: recipient.generation });
+    }
+
+    /// This happened to a session, and is told.
+    pub(super) fn note(
+        &mut self,
+        who: Recipient,
+        what: Repeated,
+        about: impl FnOnce() -> (Option<Box<str>>, u32),
+    ) {
+        self.tallies.note(self.millis, who, what, about);
     }
 
     /// A PUBLISH was decided on.

@@ -11,6 +11,7 @@ mod acks;
 mod actions;
 mod announce;
 mod answers;
+mod cause;
 mod check;
 mod config;
 mod connack;
@@ -44,6 +45,7 @@ mod settle;
 mod store;
 mod subscribe;
 mod table;
+mod tally;
 mod timers;
 mod timing;
 mod trace;
@@ -51,9 +53,10 @@ mod usage;
 mod will;
 
 pub use announce::{Action, CloseCause, Event, Question, Received, Timer};
+pub use cause::{Cause, ProtocolError};
 pub use config::Config;
 pub use journal::RestoreError;
-pub use limits::{LimitError, Limits};
+pub use limits::{Limit, LimitError, Limits};
 pub use mail::Mail;
 pub use passage::Passage;
 #[cfg(feature = "_rules")]
@@ -356,10 +359,10 @@ impl Broker {
     /// What to do next. Mail and the like come before output.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        if let Some(action) = self.actions.next_other() {
-            return Some(action);
-        }
-        self.next_mail()
+        self.tell_tallies();
+        let other = self.actions.next_other();
+        other
+            .or_else(|| self.next_mail())
             .or_else(|| self.next_journal())
             .or_else(|| self.actions.next_touched(&mut self.connections))
     }

@@ -1,9 +1,11 @@
 //! A connection on its way: in from a listener, or over from another shard.
+use super::cause::Cause;
 use super::connection::{Flags, State};
 use super::policy::Peer;
 use super::{Action, Broker};
 use crate::Input;
 use crate::id::ConnectionId;
+use crate::reason::ReasonCode;
 use crate::time::Instant;
 use alloc::vec::Vec;
 
@@ -35,7 +37,10 @@ impl Broker {
     ) -> ConnectionId {
         let id = self.connections.open(accepted, peer);
         let welcome = self.usage.opened(now, &self.connections[id.index], is_new, &self.limits);
-        if !welcome || self.ends_at.is_some() || self.drained {
+        if let Err(limit) = welcome {
+            self.tell_refused(id.index, ReasonCode::QuotaExceeded, Cause::Limit(limit));
+            self.abort(id);
+        } else if self.ends_at.is_some() || self.drained {
             self.abort(id);
         } else {
             self.watch(now, id.index);

@@ -13,15 +13,21 @@ impl Broker {
         if !flow.waiting.contains(&id) {
             flow.waiting.push(id);
         }
-        self.pause(now, index);
+        self.pause_behind(now, index, Some(slowest));
     }
 
     pub(super) fn pause(&mut self, now: Instant, index: u32) {
+        self.pause_behind(now, index, None);
+    }
+
+    fn pause_behind(&mut self, now: Instant, index: u32, slowest: Option<u32>) {
         let connection = &mut self.connections[index];
         if connection.flags.has(Flags::PAUSED) {
             return;
         }
         connection.flags.set(Flags::PAUSED);
+        let session = connection.session;
+        self.note_paused(session, slowest);
         let id = self.connections.id(index);
         self.push(Action::Pause(id));
         let at = now.after_secs(self.limits.pause_seconds.into());

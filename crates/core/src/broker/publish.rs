@@ -75,6 +75,7 @@ impl Broker {
             let id = self.next_message_id(now);
             let publisher = self.publisher_hash(session, packet_id_bits(publish.delivery));
             self.depot.books.decided(id, Verdict::NotAuthorized, 0, publisher);
+            self.note_denied(session, access);
             return Ok(self.discard(index, publish, Discard::Refused(ReasonCode::NotAuthorized)));
         }
         let Some(grant) = self.grants.grant(s.grant) else {
@@ -205,6 +206,7 @@ impl Broker {
             return self.on_admission(now, index, incoming, Answer::Deny(denial));
         };
         if self.questions.len() >= self.limits.answers_open as usize {
+            self.note_limited(session, super::limits::Limit::answers_open);
             return self.turn_away(now, index, incoming, Verdict::Refused, ReasonCode::QuotaExceeded);
         }
         self.connections.lane(index).waiting = incoming.held();

@@ -1,5 +1,6 @@
 //! Retained Messages: kept by topic, the message itself shared by all shards.
 use super::Broker;
+use super::limits::Limit;
 use super::rules::Rule;
 use super::store::{Content, View};
 use crate::id::{IdentityId, MessageId};
@@ -61,6 +62,15 @@ impl Broker {
         let bytes = usize::try_from(self.limits.retained_bytes).unwrap_or(usize::MAX);
         let count = self.limits.retained_messages as usize;
         view.content.len() == 0 || self.retained.room(view.topic.as_str(), charge(view), count, bytes)
+    }
+
+    /// Which limit it is that leaves no room.
+    pub(super) fn retained_limit(&self) -> Limit {
+        if self.retained.len() >= self.limits.retained_messages as usize {
+            Limit::retained_messages
+        } else {
+            Limit::retained_bytes
+        }
     }
 
     /// Takes the place of what was retained for this topic; an empty payload clears it. [MQTT-3.3.1-5]

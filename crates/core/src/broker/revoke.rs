@@ -197,7 +197,7 @@ impl Broker {
         while let Some(session) = self.slow.pop() {
             let connection = self.sessions[session].connection;
             if connection != NONE {
-                self.fail(now, connection, &Fault::Quota);
+                self.fail(now, connection, &Fault::TooSlow);
             }
         }
     }

@@ -48,6 +48,9 @@ impl Broker {
         let Publisher { connection, session, hash } = publisher;
         if retain && !self.room_to_retain(view) {
             self.depot.books.decided(view.id, Verdict::Refused, 0, hash);
+            if session != NONE {
+                self.note_limited(session, self.retained_limit());
+            }
             return Routed { no_room: true, ..Routed::default() };
         }
         let routed = self.distribute(now, connection, session, view, qos, retain);

@@ -78,12 +78,14 @@ impl Broker {
         }
         let s = &self.sessions[session];
         if !self.grants.may(s.grant, &s.client_id, Access::Subscribe { filter }) {
+            self.note_denied(session, Access::Subscribe { filter });
             return Err(ReasonCode::NotAuthorized);
         }
         let who = Subscriber::session(session);
         let known = self.router.find(filter).is_some_and(|node| self.router.options(node, who).is_some());
         let subscriptions = s.subscriptions.as_ref().map_or(0, |s| s.len());
         if !known && subscriptions >= self.limits.subscriptions as usize {
+            self.note_limited(session, super::limits::Limit::subscriptions);
             return Err(ReasonCode::QuotaExceeded);
         }
         let options = Options {

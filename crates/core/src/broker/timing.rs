@@ -46,7 +46,8 @@ impl Broker {
         let wheel = self.timers.next().map(|(at, key)| Deadline { at, timer: timer(key) });
         let retained = self.retained.next_expiry().map(|at| Deadline { at, timer: Timer::Retained });
         let shutdown = self.ends_at.map(|at| Deadline { at, timer: Timer::Shutdown });
-        [wheel, retained, shutdown].into_iter().flatten().min_by_key(|d| d.at)
+        let counts = self.depot.books.tallies.due().map(|at| Deadline { at, timer: Timer::Counts });
+        [wheel, retained, shutdown, counts].into_iter().flatten().min_by_key(|d| d.at)
     }
 
     pub(super) fn on_timeout(&mut self, now: Instant) {
@@ -64,6 +65,7 @@ impl Broker {
             }
         }
         self.expire_retained(now);
+        self.tell_counts();
         if self.ends_at.is_some_and(|at| now >= at) {
             self.end_shutdown();
         }

@@ -1,7 +1,7 @@
 //! How much of the shard each address takes. Loopback has no quota unless somebody sets one: whoever is on the machine
 //! is no stranger.
 use super::connection::Connection;
-use super::limits::Limits;
+use super::limits::{Limit, Limits};
 use crate::time::Instant;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
@@ -27,7 +27,7 @@ impl Usage {
         Self { by_address: HashMap::with_hasher(FixedState::with_seed(seed)), sweep_at: SWEEP_AT }
     }
 
-    /// Counts a connection that was accepted, or has come from another shard; false if its address has too many, or
+    /// Counts a connection that was accepted, or has come from another shard; refused if its address has too many, or
     /// makes them too fast.
     pub(super) fn opened(
         &mut self,
@@ -35,10 +35,10 @@ impl Usage {
         connection: &Connection,
         is_new: bool,
         limits: &Limits,
-    ) -> bool {
+    ) -> Result<(), Limit> {
         let is_loopback = connection.is_loopback();
         if is_loopback && !limits.counts_loopback() {
-            return true;
+            return Ok(());
         }
         self.sweep(now);
         let holding = self.by_address.entry(connection.address()).or_default();
@@ -47,8 +47,13 @@ impl Usage {
         }
         holding.connections += 1;
         holding.connects = holding.connects.saturating_add(u32::from(is_new));
-        holding.connections <= limits.connections_from(is_loopback)
-            && (!is_new || holding.connects <= limits.connects_from(is_loopback))
+        if holding.connections > limits.connections_from(is_loopback) {
+            return Err(Limit::connections_per_address);
+        }
+        if is_new && holding.connects > limits.connects_from(is_loopback) {
+            return Err(Limit::connects_per_second);
+        }
+        Ok(())
     }
 
     pub(super) fn closed(&mut self, connection: &Connection) {

@@ -22,5 +22,5 @@ mod retained;
 mod room;
 mod sessions;
 mod storm;
-
+mod told;
 mod wills;

@@ -68,6 +68,24 @@ macro_rules! limits {
             set: u64,
         }
 
+        /// A limit, by the name that `set` takes.
+        #[expect(non_camel_case_types, reason = "they are the names that `set` takes")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Limit { $( $(#[doc = $doc])+ $name, )+ }
+
+        impl Limit {
+            /// All that there are, in the order of the table.
+            pub const ALL: &[Self] = &[$( Self::$name, )+];
+
+            /// As `set` takes it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $( Self::$name => stringify!($name), )+
+                }
+            }
+        }
+
         const ROWS: &[Row] = &[$( Row {
             name: stringify!($name),
             unit: Unit::$unit,
