@@ -50,6 +50,14 @@ impl Clock {
     }
 }
 
+impl Clock {
+    /// What the wall clock says at this moment, set as it may have been since the start: for what people compare with
+    /// other clocks, and never for a deadline.
+    pub fn wall() -> Instant {
+        Instant::from_micros(wall_micros())
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the driver's clock")]
 fn wall_micros() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

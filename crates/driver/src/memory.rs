@@ -46,6 +46,7 @@ struct Pipe {
 enum End {
     Finished,
     Reset,
+    Vanished,
 }
 
 impl fmt::Debug for Network {
@@ -164,6 +165,11 @@ impl Wire {
     /// Breaks the line; what was sent before can still be read.
     pub fn reset(&self) {
         self.change(|pipe| pipe.end = Some(End::Reset), true, true);
+    }
+
+    /// Is not heard of any more, until the system gives it up.
+    pub fn vanish(&self) {
+        self.change(|pipe| pipe.end = Some(End::Vanished), true, true);
     }
 
     /// From now on it takes so many bytes and no more.
@@ -300,6 +306,7 @@ impl Reactor for MemoryReactor {
             None => Err(ErrorKind::WouldBlock.into()),
             Some(End::Finished) => Ok(0),
             Some(End::Reset) => Err(ErrorKind::ConnectionReset.into()),
+            Some(End::Vanished) => Err(ErrorKind::TimedOut.into()),
         }
     }
 

@@ -79,6 +79,8 @@ pub enum CloseCause {
     PeerClosed,
     /// It broke.
     Reset,
+    /// The system has heard nothing of the peer for too long.
+    Vanished,
     /// `Abort` said so, or the peer did not end it in time.
     Linger,
     /// The host stops.

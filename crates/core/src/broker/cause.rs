@@ -15,6 +15,8 @@ pub enum Cause {
     PeerClosed,
     /// The connection broke.
     Reset,
+    /// The system has heard nothing of it for too long.
+    Vanished,
     /// Nothing came for one and a half times the Keep Alive. [MQTT-3.1.2-22]
     KeepAlive {
         /// The Keep Alive that was agreed on.
@@ -58,6 +60,7 @@ impl Cause {
             Self::Disconnect => "disconnect",
             Self::PeerClosed => "peer-closed",
             Self::Reset => "reset",
+            Self::Vanished => "vanished",
             Self::KeepAlive { .. } => "keep-alive",
             Self::TakenOver { .. } => "taken-over",
             Self::Malformed(_) => "malformed",

@@ -241,6 +241,7 @@ impl Broker {
             let (reason, cause) = match cause {
                 CloseCause::Shutdown => (ReasonCode::ServerShuttingDown, Cause::Shutdown),
                 CloseCause::PeerClosed => (ReasonCode::UnspecifiedError, Cause::PeerClosed),
+                CloseCause::Vanished => (ReasonCode::UnspecifiedError, Cause::Vanished),
                 CloseCause::Reset | CloseCause::Linger => (ReasonCode::UnspecifiedError, Cause::Reset),
             };
             self.tell_end(id.index, reason, cause);

@@ -115,6 +115,12 @@ fn each_end_has_its_cause() {
     assert_eq!(end(&|s, c| s.send(c, &[0xe0, 0])), Cause::Disconnect);
     assert_eq!(end(&|s, c| s.leave(c)), Cause::PeerClosed);
     assert_eq!(end(&|s, c| s.cut(c)), Cause::Reset);
+    let vanish = |s: &mut Shards, c| {
+        let (shard, id) = s.place(c);
+        s.brokers[shard].handle_close(s.now, id, CloseCause::Vanished);
+        s.settle();
+    };
+    assert_eq!(end(&vanish), Cause::Vanished);
     assert_eq!(end(&|s, _| s.wait(46)), Cause::KeepAlive { seconds: 30 });
     assert_eq!(end(&|s, c| s.send(c, &[0])), Cause::Malformed(DecodeError::ReservedPacketType));
     assert_eq!(

@@ -125,10 +125,20 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
                 ErrorKind::Interrupted => self.want_read(place),
                 _ => {
                     self.machine.note_error(socket.id, &error);
-                    self.ended.push((place, CloseCause::Reset));
+                    self.ended.push((place, broken(error.kind())));
                 }
             },
         }
         0
+    }
+}
+
+/// What the system's error means.
+fn broken(kind: ErrorKind) -> CloseCause {
+    match kind {
+        ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+            CloseCause::Vanished
+        }
+        _ => CloseCause::Reset,
     }
 }

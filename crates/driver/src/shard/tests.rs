@@ -45,6 +45,13 @@ fn whoever_asks_and_half_closes_still_hears_the_answer() {
 }
 
 #[test]
+fn a_peer_that_vanished_is_told_from_one_that_hung_up() {
+    let (mut bench, wire) = Bench::connected();
+    wire.vanish();
+    assert_eq!(bench.settle(), [Closed(0, CloseCause::Vanished)]);
+}
+
+#[test]
 fn a_broken_line_gives_its_last_bytes_first() {
     let (mut bench, wire) = Bench::connected();
     wire.send(b"x");
