@@ -1,5 +1,6 @@
 //! `tidewire explain`: what a fault means, and what to do about it.
 use crate::say::{self, Failure};
+use tidewire_core::broker::ProtocolError;
 use tidewire_core::codec::catalogue::{CATALOGUE, Specimen};
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::version::{Role, Version};
@@ -7,8 +8,8 @@ use tidewire_core::version::{Role, Version};
 /// What is to be explained.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The name of a fault, as a Reason String begins with it (packet-id-zero), or a Reason Code (0x82); none lists
-    /// all faults
+    /// The name of a fault, as it stands in the log or a Reason String begins with it (packet-id-zero), or a Reason Code
+    /// (0x82); none lists all faults
     #[arg(value_name = "CODE")]
     code: Option<String>,
 }
@@ -18,21 +19,38 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         list(|_| true);
         return Ok(());
     };
+    if let Some(error) = ProtocolError::ALL.into_iter().find(|error| error.code() == code) {
+        explain_in_context(error);
+        return Ok(());
+    }
     if let Some(specimen) = CATALOGUE.iter().find(|specimen| specimen.error.code() == code) {
         explain(specimen);
         return Ok(());
     }
     let reason = number(code).and_then(ReasonCode::from_byte).ok_or_else(|| unknown(code))?;
     say::line(reason);
-    list(|specimen| specimen.error.reason() == reason);
+    list(|of_a_fault| of_a_fault == reason);
     Ok(())
 }
 
-fn list(wanted: impl Fn(&Specimen) -> bool) {
-    let width = CATALOGUE.iter().map(|specimen| specimen.error.code().len()).max().unwrap_or(0);
-    for Specimen { error, .. } in CATALOGUE.iter().filter(|specimen| wanted(specimen)) {
-        say::line(format_args!("{:width$}  {:#04x}  {}", error.code(), error.reason().byte(), words(error)));
+fn list(wanted: impl Fn(ReasonCode) -> bool) {
+    let malformed =
+        CATALOGUE.iter().map(|Specimen { error, .. }| (error.code(), error.reason(), words(error)));
+    let in_context =
+        ProtocolError::ALL.into_iter().map(|error| (error.code(), error.reason(), words(&error)));
+    let all: Vec<_> = malformed.chain(in_context).collect();
+    let width = all.iter().map(|(code, ..)| code.len()).max().unwrap_or(0);
+    for (code, reason, words) in all.iter().filter(|(_, reason, _)| wanted(*reason)) {
+        say::line(format_args!("{code:width$}  {:#04x}  {words}", reason.byte()));
     }
+}
+
+/// What no packet shows by itself.
+fn explain_in_context(error: ProtocolError) {
+    say::line(format_args!("{}: {error}", error.code()));
+    say::line(format_args!("  statement    {}", error.statement()));
+    say::line(format_args!("  Reason Code  {}", error.reason()));
+    say::line(format_args!("  remedy       {}", error.remedy()));
 }
 
 fn explain(specimen: &Specimen) {

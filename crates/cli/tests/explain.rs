@@ -1,5 +1,6 @@
 //! `tidewire explain`, and that what a client is told can be explained.
 use std::process::Command;
+use tidewire_core::broker::ProtocolError;
 use tidewire_core::codec::catalogue::CATALOGUE;
 
 fn explain(arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -26,9 +27,21 @@ packet-id-zero: the Packet Identifier is 0
 }
 
 #[test]
+fn a_fault_that_no_packet_shows_by_itself_is_explained_as_well() {
+    let (code, said, _) = explain(&["receive-maximum-exceeded"]);
+    let expected = "\
+receive-maximum-exceeded: more messages with QoS 1 and 2 are under way than the Receive Maximum allows
+  statement    MQTT-3.3.4-9
+  Reason Code  0x93 ReceiveMaximumExceeded
+  remedy       Wait for acknowledgements before sending more, or raise the limit `receive_maximum`.
+";
+    assert_eq!((code, said.as_str()), (Some(0), expected));
+}
+
+#[test]
 fn all_faults_are_listed_or_those_of_a_reason_code() {
     let (_, all, _) = explain(&[]);
-    assert_eq!(all.lines().count(), CATALOGUE.len());
+    assert_eq!(all.lines().count(), CATALOGUE.len() + ProtocolError::ALL.len());
     for line in all.lines() {
         let name = line.split(' ').next().expect("a name");
         assert_eq!(explain(&[name]).0, Some(0), "{name}");
@@ -36,7 +49,7 @@ fn all_faults_are_listed_or_those_of_a_reason_code() {
     let (_, malformed, _) = explain(&["0x81"]);
     assert!(malformed.starts_with("0x81 MalformedPacket\nreserved-flags"), "{malformed}");
     assert_eq!(explain(&["129"]).1, malformed);
-    assert_eq!(explain(&["0x95"]).1.lines().count(), 2);
+    assert_eq!(explain(&["0x95"]).1.lines().count(), 3);
 }
 
 #[test]
