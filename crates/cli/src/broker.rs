@@ -2,8 +2,10 @@
 use crate::limits;
 use crate::say::{self, Failure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
+use tidewire_server::log::{Format, LevelFilter, Logging};
 use tidewire_server::{Bound, IPV6_SKIPPED, Options, Runtime, Server, Signal, Signals};
 
 /// What an orderly end may take. Supervisors commonly kill after ten seconds.
@@ -35,6 +37,38 @@ pub(crate) struct Arguments {
     /// Let everybody in, from other machines too: user names and passwords are not checked
     #[arg(long)]
     allow_anonymous: bool,
+
+    /// How important a line has to be to be logged on the standard error
+    #[arg(long, value_name = "LEVEL", default_value_t = Level::Info, value_enum)]
+    log_level: Level,
+
+    /// How log lines look: for people (in colours on a terminal), or a flat JSON object each
+    #[arg(long, value_name = "FORMAT", default_value_t, value_parser = formats())]
+    log_format: Format,
+}
+
+/// From the least lines to the most.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Level {
+    /// None
+    Off,
+    /// What keeps the broker from its work
+    Error,
+    /// Refusals, faults of clients, limits, messages that are dropped
+    Warn,
+    /// Who comes and goes, start and end
+    Info,
+}
+
+impl From<Level> for LevelFilter {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Off => Self::OFF,
+            Level::Error => Self::ERROR,
+            Level::Warn => Self::WARN,
+            Level::Info => Self::INFO,
+        }
+    }
 }
 
 /// What may be forgiven.
@@ -56,6 +90,10 @@ fn runtimes() -> impl TypedValueParser<Value = Runtime> {
     PossibleValuesParser::new(Runtime::ALL.map(Runtime::name)).try_map(|name| name.parse::<Runtime>())
 }
 
+fn formats() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::NAMES).try_map(|name| name.parse::<Format>())
+}
+
 /// Runs until it is told to end.
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.limits.iter().any(|limit| limit == "help") {
@@ -63,13 +101,30 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     let by_default = arguments.listen.is_empty();
-    let options = options(arguments)?;
+    let logging = Arc::new(start_log(arguments.log_level, arguments.log_format)?);
+    let mut options = options(arguments)?;
+    options.log = logging.log();
     let signals = Signals::catch().map_err(|error| Failure::Machine(format!("no signals: {error}")))?;
     let server = Server::start(&options)?;
     print_banner(&server, by_default);
-    end_on_signal(signals, &server)?;
+    end_on_signal(signals, &server, Arc::clone(&logging))?;
     server.join();
+    logging.finish();
     Ok(())
+}
+
+fn start_log(level: Level, format: Format) -> Result<Logging, Failure> {
+    let format = if wants_colours() { format.on_terminal() } else { format };
+    let failed = |error| Failure::Machine(format!("can't log to the standard error: {error}"));
+    let sink = tidewire_server::log::standard_error().map_err(failed)?;
+    Logging::start(format, level.into(), sink).map_err(failed)
+}
+
+/// A terminal that has some, and nobody who wants none (no-color.org).
+fn wants_colours() -> bool {
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !is_dumb && !is_unwanted
 }
 
 fn options(arguments: Arguments) -> Result<Options, Failure> {
@@ -88,7 +143,6 @@ fn options(arguments: Arguments) -> Result<Options, Failure> {
     options.shards = arguments.shards;
     options.runtime = arguments.runtime;
     options.allow_anonymous = arguments.allow_anonymous;
-    options.warn = Arc::new(|warning| say::error_line(format_args!("warning: {warning}")));
     Ok(options)
 }
 
@@ -116,13 +170,15 @@ fn describe(listener: &Bound) -> String {
 }
 
 /// The first signal ends it in order, the second at once.
-fn end_on_signal(mut signals: Signals, server: &Server) -> Result<(), Failure> {
+fn end_on_signal(mut signals: Signals, server: &Server, logging: Arc<Logging>) -> Result<(), Failure> {
     let stopper = server.stopper();
     let wait = move || {
         signals.wait();
         say::line("stopping: clients are told, what is on its way is sent");
         stopper.shutdown(GRACE);
-        std::process::exit(match signals.wait() {
+        let signal = signals.wait();
+        logging.flush(Duration::from_millis(100));
+        std::process::exit(match signal {
             Signal::Interrupt => 130,
             Signal::Terminate => 143,
         });

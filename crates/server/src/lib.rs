@@ -19,6 +19,7 @@
 mod descriptors;
 mod error;
 mod listeners;
+pub mod log;
 mod memory;
 mod runtime;
 mod signals;
@@ -30,6 +31,7 @@ pub use signals::{Signal, Signals};
 pub use tidewire_core::broker::{LimitError, Limits};
 pub use tidewire_core::codec::Leniency;
 
+use log::{Log, LogHost, Occurrence};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,11 +39,11 @@ use tidewire_core::broker::Config;
 use tidewire_core::broker::policy::Open;
 use tidewire_core::id::ShardId;
 use tidewire_driver::accept::Notice;
-use tidewire_driver::serve::{Running, ServeConfig, Stopper};
+use tidewire_driver::serve::{Running, ServeConfig};
 use tidewire_driver::{Clock, ShardSetup};
 
 /// What a server is to be like.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Options {
     /// Where to listen: `ADDRESS:PORT` or `NAME:PORT`. None: [`DEFAULT_LISTEN`].
@@ -56,22 +58,8 @@ pub struct Options {
     pub lenient: Leniency,
     /// Let everybody in on listeners beyond loopback, too.
     pub allow_anonymous: bool,
-    /// Is told what an operator should know; must not block.
-    pub warn: Arc<dyn Fn(Warning) + Send + Sync>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            listen: Vec::new(),
-            shards: None,
-            runtime: Runtime::default(),
-            limits: Limits::default(),
-            lenient: Leniency::default(),
-            allow_anonymous: false,
-            warn: Arc::new(|_| {}),
-        }
-    }
+    /// Is told what an operator may want to know.
+    pub log: Log,
 }
 
 impl std::fmt::Debug for Options {
@@ -85,47 +73,6 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// Something an operator should know; its text is one line that says what to do.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Warning {
-    /// The process may open fewer files than there may be connections.
-    FewDescriptors {
-        /// So many.
-        allowed: u64,
-    },
-    /// A listener can't accept for the time being.
-    AcceptPaused {
-        /// Which.
-        address: SocketAddr,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// It can again.
-    AcceptResumed {
-        /// Which.
-        address: SocketAddr,
-    },
-}
-
-impl std::fmt::Display for Warning {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::FewDescriptors { allowed } => write!(
-                f,
-                "only {allowed} files may be open, and each connection needs one: raise that (ulimit -n, \
-                 LimitNOFILE=) or set --limit connections"
-            ),
-            Self::AcceptPaused { address, error } => write!(
-                f,
-                "{address}: new connections have to wait ({error}); those that are connected are served. It is \
-                 tried again by itself; if open files ran out, raise ulimit -n"
-            ),
-            Self::AcceptResumed { address } => write!(f, "{address}: connections are accepted again"),
-        }
-    }
-}
-
 /// A server that runs. Dropping it doesn't stop it.
 #[derive(Debug)]
 pub struct Server {
@@ -133,22 +80,49 @@ pub struct Server {
     listeners: Vec<Bound>,
     shards: u16,
     runtime: Runtime,
+    log: Log,
+}
+
+/// Stops a server from anywhere.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    stopper: tidewire_driver::serve::Stopper,
+    log: Log,
+}
+
+impl Stopper {
+    /// Accepts nobody any more, says goodbye to everybody, and ends after `grace` at the latest.
+    pub fn shutdown(&self, grace: Duration) {
+        self.log.tell(Occurrence::Stopping { grace });
+        self.stopper.shutdown(grace);
+    }
 }
 
 impl Server {
     /// Binds, sizes and starts. When it returns, connections are accepted.
     pub fn start(options: &Options) -> Result<Self, StartError> {
         let bound = listeners::bind(&options.listen, options.allow_anonymous)?;
+        let log = options.log.clone();
         let shards = options.shards.unwrap_or_else(default_shards).max(1);
+        log.tell(Occurrence::Started {
+            version: env!("CARGO_PKG_VERSION"),
+            shards,
+            runtime: options.runtime,
+        });
         if let Some(allowed) = descriptors::raise(connections_wanted(&options.limits, shards)) {
-            (options.warn)(Warning::FewDescriptors { allowed });
+            log.tell(Occurrence::FewFiles { allowed });
         }
-        let setups = set_up(options, shards)?;
         let (listeners, sockets): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
-        let notices = notices(&listeners, options);
+        let names: Arc<[Arc<str>]> =
+            listeners.iter().map(|listener| listener.address.to_string().into()).collect();
+        let setups = set_up(options, shards, &names)?;
+        for (listener, name) in listeners.iter().zip(&*names) {
+            log.tell(Occurrence::Listening { listener: Arc::clone(name), anonymous: listener.anonymous });
+        }
+        let notices = notices(log.clone(), names);
         let config = ServeConfig { listeners: sockets, shards: setups, clock: Clock::start(), notices };
         let running = options.runtime.serve(config).map_err(StartError::Runtime)?;
-        Ok(Self { running, listeners, shards, runtime: options.runtime })
+        Ok(Self { running, listeners, shards, runtime: options.runtime, log })
     }
 
     /// Where it listens, with the ports that were given to port 0.
@@ -173,7 +147,7 @@ impl Server {
 
     /// Stops it, from another thread for instance.
     pub fn stopper(&self) -> Stopper {
-        self.running.stopper()
+        Stopper { stopper: self.running.stopper(), log: self.log.clone() }
     }
 
     /// Accepts nobody any more, says goodbye to everybody, and ends after `grace` at the latest.
@@ -184,6 +158,7 @@ impl Server {
     /// Waits for its end.
     pub fn join(self) {
         self.running.join();
+        self.log.tell(Occurrence::Stopped);
     }
 }
 
@@ -199,14 +174,12 @@ fn connections_wanted(limits: &Limits, shards: u16) -> u64 {
     u64::from(of_shard) * u64::from(shards)
 }
 
-fn set_up(options: &Options, shards: u16) -> Result<Vec<ShardSetup>, StartError> {
-    let mut limits = options.limits.clone();
-    if !limits.is_set("shard_queued_bytes")
-        && let Some(memory) = memory::usable()
-    {
-        let share = memory / 4 / u64::from(shards);
-        limits.set("shard_queued_bytes", &share.to_string()).map_err(StartError::Limit)?;
-    }
+fn set_up(
+    options: &Options,
+    shards: u16,
+    listeners: &Arc<[Arc<str>]>,
+) -> Result<Vec<ShardSetup>, StartError> {
+    let limits = Arc::new(limits(options, shards)?);
     let placement = secret()?;
     let incarnation = u32::from_ne_bytes(secret()?);
     (0..shards)
@@ -218,13 +191,36 @@ fn set_up(options: &Options, shards: u16) -> Result<Vec<ShardSetup>, StartError>
                 seed: secret()?,
                 incarnation,
                 durable: false,
-                limits: limits.clone(),
+                limits: Limits::clone(&limits),
                 lenient: options.lenient,
                 policy: Box::new(Open::new()),
             };
-            Ok(ShardSetup { config, host: Box::new(()), journal: None })
+            let host = LogHost {
+                log: options.log.clone(),
+                listeners: Arc::clone(listeners),
+                limits: Arc::clone(&limits),
+            };
+            Ok(ShardSetup { config, host: Box::new(host), journal: None })
         })
         .collect()
+}
+
+/// The limits as they were set, sized to the machine; what is not as it would be by itself is told.
+fn limits(options: &Options, shards: u16) -> Result<Limits, StartError> {
+    let mut limits = options.limits.clone();
+    if !limits.is_set("shard_queued_bytes")
+        && let Some(memory) = memory::usable()
+    {
+        // Whole MiB read better.
+        let share = (memory / 4 / u64::from(shards)).max(1 << 20) >> 20 << 20;
+        limits.set("shard_queued_bytes", &share.to_string()).map_err(StartError::Limit)?;
+    }
+    for row in Limits::table().iter().filter(|row| limits.is_set(row.name)) {
+        let (limit, default, by_hand) = (row.name, row.default, options.limits.is_set(row.name));
+        let value = limits.get(limit).unwrap_or_default();
+        options.log.tell(Occurrence::LimitSet { limit, value, default, by_hand });
+    }
+    Ok(limits)
 }
 
 /// Bytes that nobody can guess.
@@ -234,16 +230,13 @@ fn secret<const N: usize>() -> Result<[u8; N], StartError> {
     Ok(bytes)
 }
 
-fn notices(listeners: &[Bound], options: &Options) -> Arc<dyn Fn(Notice) + Send + Sync> {
-    let addresses: Vec<_> = listeners.iter().map(|listener| listener.address).collect();
-    let warn = Arc::clone(&options.warn);
+fn notices(log: Log, names: Arc<[Arc<str>]>) -> Arc<dyn Fn(Notice) + Send + Sync> {
+    let name = move |listener: u16| names.get(usize::from(listener)).cloned().unwrap_or_default();
     Arc::new(move |notice| match notice {
         Notice::Paused { listener, error } => {
-            warn(Warning::AcceptPaused { address: addresses[usize::from(listener)], error });
+            log.tell(Occurrence::AcceptPaused { listener: name(listener), error });
         }
-        Notice::Resumed { listener } => {
-            warn(Warning::AcceptResumed { address: addresses[usize::from(listener)] });
-        }
+        Notice::Resumed { listener } => log.tell(Occurrence::AcceptResumed { listener: name(listener) }),
         _ => {}
     })
 }

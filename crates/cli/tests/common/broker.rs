@@ -20,7 +20,7 @@ impl Broker {
     /// `tidewire broker WORDS…`, on some port.
     pub(crate) fn start(words: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_tidewire"))
-            .args(["broker", "--listen", "127.0.0.1:0"])
+            .args(["broker", "--listen", "127.0.0.1:0", "--log-level", "error"])
             .args(words)
             .stdout(Stdio::piped())
             .spawn()
