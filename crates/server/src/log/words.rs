@@ -4,6 +4,7 @@ use super::thrift::LeftOut;
 use std::fmt;
 use std::sync::Arc;
 use tidewire_core::broker::ledger::Reason;
+use tidewire_core::broker::limits::Unit;
 use tidewire_core::broker::{Cause, Limit, Limits};
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::version::Version;
@@ -98,9 +99,7 @@ impl Occurrence {
                     Some(_) => {
                         "it has to wait, because that client takes messages more slowly than they come".into()
                     }
-                    None => {
-                        "it has to wait until its messages are taken, or for the end of its patience".into()
-                    }
+                    None => "it has to wait, because what it publishes can't be taken yet".into(),
                 };
                 line.behind = behind.map(|name| cut(&name));
             }
@@ -300,15 +299,22 @@ fn welcome(version: Version, keep_alive: u16, session_present: bool) -> String {
     }
 }
 
-/// What a limit is about, and how much it allows.
+/// How much a limit allows, and of what.
 fn beyond(limit: Limit, value: Option<&str>) -> String {
-    let row = Limits::table().iter().find(|row| row.name == limit.name());
-    let doc = row.map_or("", |row| row.doc);
+    let Some(row) = Limits::table().iter().find(|row| row.name == limit.name()) else {
+        return "there is a limit".into();
+    };
     // Of several sentences the first says what is limited.
-    let about = doc.split(". ").next().unwrap_or(doc).trim_end_matches('.');
+    let about = decapitalised(row.doc.split(". ").next().unwrap_or(row.doc).trim_end_matches('.'));
+    let unit = match row.unit {
+        Unit::Seconds => " s",
+        Unit::PerSecond => " a second",
+        Unit::PerMinute => " a minute",
+        _ => "",
+    };
     match value {
-        Some(value) => format!("{value} is the limit: {}", decapitalised(about)),
-        None => format!("there is a limit: {}", decapitalised(about)),
+        Some(value) => format!("more than {value}{unit}: {about}"),
+        None => format!("too much: {about}"),
     }
 }
 
@@ -322,7 +328,7 @@ fn decapitalised(text: &str) -> String {
 }
 
 fn raise(limit: Limit) -> String {
-    format!("if that is meant, set --limit {}=…", limit.name())
+    format!("if so much is meant, raise it by --limit {}=…", limit.name())
 }
 
 /// What a peer chose may be as long as it likes.
