@@ -1,4 +1,6 @@
 //! `cargo xtask bench codec`: what packets cost, in one table; and that they cost no more than was recorded.
+//! `cargo xtask bench log`: what a log costs.
+pub(crate) mod log;
 mod measure;
 mod record;
 mod table;

@@ -29,6 +29,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   bench codec                   measures our codec and others, and prints a table
   bench codec --check           only ours, and fails if it needs more instructions or allocations than are recorded
   bench codec --record          records them
+  bench log                     floods a broker with and without a log, and fails if that costs or says too much
   fuzz TARGET|all [--seconds N] [--jobs N]
                                 feeds a fuzz target for so long (60), or each, so many at a time (1)
   ci                            all that .ci/run does after it has installed what it needs";
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         ["bench", "codec"] => bench::codec(),
         ["bench", "codec", "--check"] => bench::check(),
         ["bench", "codec", "--record"] => bench::record(),
+        ["bench", "log"] => bench::log::check(),
         ["fuzz", target, options @ ..] => fuzz::run(target, options),
         ["ci"] => ci::run(),
         _ => {

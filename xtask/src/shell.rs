@@ -115,6 +115,11 @@ impl Running {
         Ok(Self { child, lines })
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The first line of which `f` makes something, if it comes in time.
     pub(crate) fn wait_for<T>(&self, patience: Duration, mut f: impl FnMut(&str) -> Option<T>) -> Option<T> {
         let deadline = now() + patience;

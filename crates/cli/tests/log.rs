@@ -10,6 +10,9 @@ tidewire_driver::on_each! {
     [tokio, mio] {
         each_line_of_the_guide_is_what_the_broker_says
         json_has_the_fields_of_the_guide
+        a_flood_leaves_few_lines_and_each_connection_is_counted
+        #[cfg(target_os = "linux")]
+        a_log_that_nobody_reads_holds_up_nobody
     }
 }
 
@@ -103,6 +106,9 @@ impl Broker {
 const SUBSCRIBE: &[u8] = b"\x82\x06\0\x01\0\x01t\x01";
 const PUBLISH: &[u8] = b"\x32\x06\0\x01t\0\x07x";
 
+/// CONNECT of 5.0 as `pump-7`, with Authentication Method SCRAM, user `ada` and password `canary`.
+const SCRAM: &[u8] = b"\x10\x28\0\x04MQTT\x05\xc2\0\x3c\x08\x15\0\x05SCRAM\0\x06pump-7\0\x03ada\0\x06canary";
+
 /// The third word.
 fn kind(line: &str) -> &str {
     line.split(' ').nth(2).unwrap_or_default().trim_end_matches(':')
@@ -156,6 +162,11 @@ const PROVOCATIONS: &[(&str, Provocation)] = &[
     ("no Client Identifier", |runtime| {
         let broker = Broker::start(runtime, "");
         let _client = broker.says(b"\x10\x0c\0\x04MQTT\x04\0\0\x3c\0\0");
+        broker.line("refused")
+    }),
+    ("no such authentication", |runtime| {
+        let broker = Broker::start(runtime, "");
+        let _client = broker.says(SCRAM);
         broker.line("refused")
     }),
     ("a stranger that says nothing", |runtime| {
@@ -279,6 +290,53 @@ fn json_has_the_fields_of_the_guide(runtime: &str) {
             .collect()
     };
     assert_eq!(fields(&line), fields(shown));
+}
+
+fn a_flood_leaves_few_lines_and_each_connection_is_counted(runtime: &str) {
+    const CONNECTIONS: u64 = 2000;
+    let broker = Broker::start(runtime, "");
+    for _ in 0..CONNECTIONS {
+        let mut stranger = broker.says(SCRAM);
+        let mut answer = vec![];
+        stranger.read_to_end(&mut answer).expect("a refusal, and the end");
+        assert_eq!(answer.first(), Some(&0x20));
+    }
+    broker.kill("-TERM");
+    let lines: Vec<_> = broker.lines.iter().collect();
+    let refused: Vec<_> = lines.iter().filter(|line| kind(line) == "refused").collect();
+    assert!(refused.len() <= 10, "{refused:#?}");
+    let more = |line: &String| -> u64 {
+        let number = line.split_once(" more in ").and_then(|(before, _)| before.rsplit(' ').next());
+        number.map_or(0, |number| number.parse().expect("a number"))
+    };
+    let with_a_line = refused.iter().filter(|line| line.contains("client=")).count() as u64;
+    assert_eq!(with_a_line + refused.iter().copied().map(more).sum::<u64>(), CONNECTIONS);
+    assert!(!lines.iter().any(|line| line.contains("canary")), "a password is nobody's business");
+}
+
+#[cfg(target_os = "linux")]
+fn a_log_that_nobody_reads_holds_up_nobody(runtime: &str) {
+    let (_nobody_reads, mut full) = std::io::pipe().expect("a pipe");
+    full.write_all(&[b'x'; 65_536]).expect("as much as a pipe holds");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tidewire"))
+        .args(["broker", "--listen", "127.0.0.1:0", "--shards", "2", "--runtime", runtime])
+        .stdout(Stdio::piped())
+        .stderr(full)
+        .spawn()
+        .expect("it was built");
+    let mut said =
+        BufReader::new(child.stdout.take().expect("piped")).lines().map(|line| line.expect("text"));
+    let line = said.find(|line| line.starts_with("listening on ")).expect("a banner");
+    let address = line.split(' ').nth(2).and_then(|word| word.parse().ok()).expect("an address");
+    let (_, lines) = channel();
+    let mut broker = Broker { child, address, lines };
+    for round in 0..100 {
+        let mut client = broker.client(&format!("c{round}"), true, 60);
+        client.write_all(&[0xc0, 0]).expect("it reads");
+        client.read_exact(&mut [0; 2]).expect("a PINGRESP comes");
+    }
+    broker.kill("-TERM");
+    assert_eq!(broker.child.wait().expect("it was started").code(), Some(0), "it ends in order");
 }
 
 #[test]

@@ -184,7 +184,8 @@ impl Entry {
 }
 
 fn seconds_between(since: Instant, now: Instant) -> u64 {
-    now.saturating_duration_since(since).as_secs().max(1)
+    let millis = now.as_millis().saturating_sub(since.as_millis());
+    ((millis + 500) / 1000).max(1)
 }
 
 /// Who has one address of a network of IPv6 has all of it.
