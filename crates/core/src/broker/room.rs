@@ -116,6 +116,7 @@ impl Broker {
         }
         if !flags.has(Flags::CRAMPED) {
             flags.set(Flags::CRAMPED);
+            self.note_paused(self.connections[id.index].session, None);
             if self.room.waiting.is_empty() {
                 self.watch_stalled(
                     now.after_secs(u64::from(self.limits.stalled_seconds).min(super::timing::HORIZON)),

@@ -59,6 +59,7 @@ fn more_large_packets_at_once_than_there_is_room_for_arrive_one_after_the_other(
     let reader = s.subscriber("reader", "t", 0);
     let mut all = uploads(&mut s, 20);
     in_turns(&mut s, &mut all);
+    assert!(s.events.iter().any(|e| matches!(e, Event::Paused { .. })), "that they wait is told");
     for upload in &all {
         assert_eq!(s.hear(upload.client), ["PUBACK 1"], "nobody is closed");
         assert!(s.is_open(upload.client) && s.reads(upload.client));
