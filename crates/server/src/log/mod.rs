@@ -89,10 +89,11 @@ impl Log {
 
     /// Says now what was left out so far, and would be said later.
     pub fn tell_rest(&self) {
-        let said = self.inner.thrift().last(self.inner.clock.now());
-        for (kind, left_out) in said {
-            self.inner.emit(&counted(&kind, left_out));
-        }
+        let now = self.inner.clock.now();
+        let mut thrift = self.inner.thrift();
+        let (last, beyond) = (thrift.last(now), thrift.take_beyond(now));
+        drop(thrift);
+        self.inner.say(last, beyond);
     }
 
     /// The line that says that lines were lost on their way to wherever they are written.
@@ -117,9 +118,7 @@ impl Inner {
         let verdict = thrift.judge(now, &kind, occurrence.weight());
         let beyond = thrift.beyond(now);
         drop(thrift);
-        if let Some(beyond) = beyond {
-            self.emit(&too_many(beyond));
-        }
+        self.say(Vec::new(), beyond);
         if let Verdict::Say(left_out) = verdict {
             self.emit(&occurrence.line(left_out));
         }
@@ -132,13 +131,14 @@ impl Inner {
         let (overdue, beyond) = (thrift.overdue(now), thrift.beyond(now));
         let next = thrift.next();
         drop(thrift);
-        for (kind, left_out) in overdue {
-            self.emit(&counted(&kind, left_out));
-        }
-        if let Some(beyond) = beyond {
-            self.emit(&too_many(beyond));
-        }
+        self.say(overdue, beyond);
         next.map(|at: Instant| at.saturating_duration_since(now))
+    }
+
+    /// Lines about lines.
+    fn say(&self, left_out: Vec<(Kind, LeftOut)>, beyond: Option<LeftOut>) {
+        let lines = left_out.into_iter().map(|(kind, left_out)| counted(&kind, left_out));
+        lines.chain(beyond.map(too_many)).for_each(|line| self.emit(&line));
     }
 
     fn emit(&self, line: &Line) {

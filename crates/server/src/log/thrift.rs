@@ -118,8 +118,13 @@ impl Thrift {
 
     /// Lines of whatever kind that were too many, once the second is over.
     pub(crate) fn beyond(&mut self, now: Instant) -> Option<LeftOut> {
-        let since = self.beyond_since.filter(|since| now >= since.after_secs(1))?;
-        self.beyond_since = None;
+        self.beyond_since.filter(|since| now >= since.after_secs(1))?;
+        self.take_beyond(now)
+    }
+
+    /// The same at once.
+    pub(crate) fn take_beyond(&mut self, now: Instant) -> Option<LeftOut> {
+        let since = self.beyond_since.take()?;
         let lines = std::mem::take(&mut self.beyond);
         Some(LeftOut { lines, seconds: seconds_between(since, now) })
     }
@@ -292,6 +297,7 @@ mod tests {
         assert_eq!(thrift.beyond(at(1)), Some(LeftOut { lines: 256 * 2 - 200, seconds: 1 }));
         assert_eq!(thrift.beyond(at(2)), None);
         assert_eq!(all(&mut thrift, 1, true), 200);
+        assert_eq!(thrift.take_beyond(at(1)), Some(LeftOut { lines: 56, seconds: 1 }), "at the end");
     }
 
     #[test]
