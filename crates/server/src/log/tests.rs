@@ -105,6 +105,21 @@ fn text_and_json_have_the_same_fields_in_the_same_order() {
 }
 
 #[test]
+fn who_speaks_something_else_is_guessed_at_unless_it_has_said_who_it_is() {
+    let tls = Cause::Malformed(DecodeError::ReservedFlags);
+    let stranger = Occurrence::Refused {
+        who: Who { client: None, user: None, ..somebody() },
+        reason: ReasonCode::MalformedPacket,
+        cause: tls,
+        limit: None,
+    };
+    let client =
+        Occurrence::Closed { who: somebody(), reason: ReasonCode::MalformedPacket, cause: tls, limit: None };
+    let lines = written(Format::Text, LevelFilter::INFO, [stranger, client]);
+    assert!(lines[0].contains("; perhaps it speaks TLS or HTTP") && !lines[1].contains("TLS"), "{lines:?}");
+}
+
+#[test]
 fn on_a_terminal_the_level_has_its_colour() {
     let lines = written(Format::Text.on_terminal(), LevelFilter::INFO, [Occurrence::Stopped]);
     assert_eq!(lines, ["\x1b[2m\x1b[0m \x1b[32mINFO\x1b[0m stopped: all connections are closed"]);

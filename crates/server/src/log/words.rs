@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tidewire_core::broker::ledger::Reason;
 use tidewire_core::broker::limits::Unit;
 use tidewire_core::broker::{Cause, Limit, Limits};
+use tidewire_core::codec::DecodeError;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::version::Version;
 use tracing::Level;
@@ -173,13 +174,29 @@ impl Line {
         self.remedy = Some(format!("tidewire explain {code}"));
     }
 
+    /// Of somebody who was not let in, and whose first byte is no CONNECT's.
+    fn guess(&mut self, error: DecodeError) {
+        let is_first = matches!(
+            error,
+            DecodeError::ConnectExpected | DecodeError::ReservedFlags | DecodeError::ReservedPacketType
+        );
+        if is_first && self.what == "refused" && self.client.is_none() {
+            let explained = self.remedy.take().unwrap_or_default();
+            self.remedy =
+                Some(format!("perhaps it speaks TLS or HTTP, and here is MQTT without TLS; {explained}"));
+        }
+    }
+
     /// Why somebody is not let in, or goes.
     fn end(&mut self, reason: ReasonCode, cause: &Cause, limit: Option<&str>) {
         if reason.is_error() && reason != ReasonCode::UnspecifiedError {
             self.reason = Some(format!("{:#04x}", reason.byte()));
         }
         let (why, remedy) = match cause {
-            Cause::Malformed(error) => return self.fault(error.code(), error, error.statement()),
+            Cause::Malformed(error) => {
+                self.fault(error.code(), error, error.statement());
+                return self.guess(*error);
+            }
             Cause::Protocol(error) => return self.fault(error.code(), error, error.statement()),
             Cause::Limit(limited) => {
                 self.limit = Some(limited.name());
