@@ -5,8 +5,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
-use tidewire_server::log::{Format, LevelFilter, Logging};
-use tidewire_server::{Bound, IPV6_SKIPPED, Options, Runtime, Server, Signal, Signals};
+use tidewire_server::log::{Format, LevelFilter, Log, Logging, Occurrence};
+use tidewire_server::{Bound, Hangups, IPV6_SKIPPED, Options, Runtime, Server, Signal, Signals};
 
 /// What an orderly end may take. Supervisors commonly kill after ten seconds.
 const GRACE: Duration = Duration::from_secs(8);
@@ -104,9 +104,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     let logging = Arc::new(start_log(arguments.log_level, arguments.log_format)?);
     let mut options = options(arguments)?;
     options.log = logging.log();
-    let signals = Signals::catch().map_err(|error| Failure::Machine(format!("no signals: {error}")))?;
+    let no_signals = |error| Failure::Machine(format!("no signals: {error}"));
+    let (signals, hangups) = (Signals::catch().map_err(no_signals)?, Hangups::catch().map_err(no_signals)?);
     let server = Server::start(&options)?;
     print_banner(&server, by_default);
+    pass_over(hangups, logging.log())?;
     end_on_signal(signals, &server, Arc::clone(&logging))?;
     server.join();
     logging.finish();
@@ -183,7 +185,20 @@ fn end_on_signal(mut signals: Signals, server: &Server, logging: Arc<Logging>) -
             Signal::Terminate => 143,
         });
     };
-    match std::thread::Builder::new().name("signals".into()).spawn(wait) {
+    spawn("signals", wait)
+}
+
+/// There is no file that could be read again.
+fn pass_over(mut hangups: Hangups, log: Log) -> Result<(), Failure> {
+    spawn("hangups", move || {
+        while hangups.wait() {
+            log.tell(Occurrence::SignalIgnored { signal: "SIGHUP" });
+        }
+    })
+}
+
+fn spawn(name: &str, what: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    match std::thread::Builder::new().name(name.into()).spawn(what) {
         Ok(_) => Ok(()),
         Err(error) => Err(Failure::Machine(format!("can't start a thread: {error}; raise ulimit -u"))),
     }

@@ -218,6 +218,11 @@ const PROVOCATIONS: &[(&str, Provocation)] = &[
         let _crowd: Vec<_> = (0..100).map(|_| broker.dial()).collect();
         broker.line("accept-paused")
     }),
+    ("SIGHUP", |runtime| {
+        let broker = Broker::start(runtime, "");
+        broker.kill("-HUP");
+        broker.line("signal-ignored")
+    }),
     ("the end is told", |runtime| {
         let broker = Broker::start(runtime, "");
         broker.kill("-TERM");

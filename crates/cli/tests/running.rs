@@ -11,6 +11,7 @@ tidewire_driver::on_each! {
         out_of_descriptors_it_serves_who_is_there_idles_and_recovers
         a_signal_ends_it_in_order
         a_second_signal_ends_it_at_once
+        a_hangup_is_said_and_ends_nothing
     }
 }
 
@@ -144,4 +145,14 @@ fn a_second_signal_ends_it_at_once(runtime: &str) {
     broker.kill("-TERM");
     assert_eq!(broker.wait().code(), Some(143));
     drop(client);
+}
+
+fn a_hangup_is_said_and_ends_nothing(runtime: &str) {
+    let mut broker = Broker::start(runtime, 1000);
+    let mut client = broker.connected("c");
+    broker.kill("-HUP");
+    let mut lines = broker.errors.by_ref().map(|line| line.expect("text"));
+    lines.find(|line| line.contains(" signal-ignored: SIGHUP")).expect("it says so");
+    assert!(is_answered(&mut client));
+    assert!(is_answered(&mut broker.connected("another")));
 }

@@ -27,7 +27,7 @@ mod signals;
 pub use error::StartError;
 pub use listeners::{Bound, DEFAULT_LISTEN, IPV6_SKIPPED};
 pub use runtime::{Runtime, UnknownRuntime};
-pub use signals::{Signal, Signals};
+pub use signals::{Hangups, Signal, Signals};
 pub use tidewire_core::broker::{LimitError, Limits};
 pub use tidewire_core::codec::Leniency;
 

@@ -60,3 +60,45 @@ impl Signals {
         Signal::Interrupt
     }
 }
+
+/// SIGHUP, by which a server is asked to read its configuration again, and told that its terminal was closed. From now on
+/// it is heard instead of ending the process.
+#[derive(Debug)]
+pub struct Hangups {
+    #[cfg(unix)]
+    runtime: Runtime,
+    #[cfg(unix)]
+    hangup: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Hangups {
+    /// From now on they are caught.
+    pub fn catch() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let entered = runtime.enter();
+        let hangup = signal(SignalKind::hangup())?;
+        drop(entered);
+        Ok(Self { runtime, hangup })
+    }
+
+    /// Waits for the next; false if there will be none.
+    pub fn wait(&mut self) -> bool {
+        let hangup = &mut self.hangup;
+        self.runtime.block_on(hangup.recv()).is_some()
+    }
+}
+
+#[cfg(not(unix))]
+impl Hangups {
+    /// There are none.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// There are none.
+    pub fn wait(&mut self) -> bool {
+        false
+    }
+}

@@ -120,7 +120,8 @@ impl Occurrence {
                 line.why = "connections are accepted again".into();
             }
             Self::SignalIgnored { signal } => {
-                line.why = format!("{signal}: there is nothing to read again");
+                line.why = format!("{signal}: there is no configuration that could be read again");
+                line.does("send SIGTERM to end it");
             }
             Self::Stopping { grace } => {
                 line.why = "clients are told, what is on its way is sent".into();
