@@ -89,7 +89,8 @@ impl Client {
     fn is_full(&self) -> bool {
         let config = &self.config;
         let window = usize::from(config.receive_maximum.max(1));
-        self.inbox.is_full(window, config.inbox_messages, config.inbox_bytes) || self.link.out.len() >= UNREAD
+        let (messages, bytes) = (config.inbox_messages.max(1), config.inbox_bytes.max(1));
+        self.inbox.is_full(window, messages, bytes) || self.link.out.len() >= UNREAD
     }
 
     fn malformed(&mut self, now: Instant, error: DecodeError) {

@@ -109,3 +109,73 @@ fn nobody_comes_back_during_a_shutdown() {
     world.settle();
     assert_eq!(world.lines.len(), 0, "no new connection is made in the end");
 }
+
+/// PUBLISH of 5.0 with QoS 0 and a payload of so many bytes.
+fn published(payload: usize) -> Vec<u8> {
+    let mut packet = vec![0x30];
+    let mut left = payload + 4;
+    while left > 0x7f {
+        packet.push(u8::try_from(left % 0x80).unwrap() | 0x80);
+        left /= 0x80;
+    }
+    packet.push(u8::try_from(left).unwrap());
+    packet.extend([0, 1, b't', 0]);
+    packet.resize(packet.len() + payload, b'x');
+    packet
+}
+
+/// A client that is connected, and the wire to it. Nothing happens any more unless a test does it: no timer is due, and
+/// nobody answers.
+fn quiet(change: impl Fn(&mut Config)) -> (World, Client, Wire) {
+    let mut world = World::new();
+    let client = world.client("a", |config| {
+        config.keep_alive_seconds = 0;
+        change(config);
+    });
+    world.settle();
+    assert!(matches!(poll(pin!(client.recv())), Poll::Ready(Some(Notice::Connected { .. }))));
+    let (wire, _peer) = world.lines.pop().unwrap();
+    (world, client, wire)
+}
+
+#[test]
+fn what_comes_behind_a_message_that_filled_the_inbox_is_read() {
+    for (inbox, payload) in [(1, 1), (8, 6), (8, 7), (8, 8), (1000, 300_000), (0, 1)] {
+        let (mut world, client, wire) = quiet(|config| config.inbox_bytes = inbox);
+        wire.send(&published(payload));
+        world.settle();
+        wire.send(&published(1));
+        world.settle();
+        for _ in 0..2 {
+            assert_eq!(world.run(message(&client)), "t", "an inbox of {inbox}, a payload of {payload}");
+        }
+    }
+}
+
+/// What was sent meanwhile lies in the machine and in the socket; whatever of it the application takes, the rest follows.
+#[test]
+fn whoever_was_busy_gets_all_that_came_meanwhile() {
+    const MESSAGES: usize = 500;
+    let (mut world, client, wire) = quiet(|config| config.inbox_bytes = 1024 * 1024);
+    for _ in 0..MESSAGES {
+        wire.send(&published(30_000));
+        world.settle();
+    }
+    for _ in 0..MESSAGES {
+        assert_eq!(world.run(message(&client)), "t");
+    }
+}
+
+#[test]
+fn what_lies_ready_is_bounded_in_bytes() {
+    let (mut world, client, wire) = quiet(|config| config.inbox_bytes = 1_000_000);
+    for _ in 0..200 {
+        wire.send(&published(100_000));
+        world.settle();
+    }
+    let taken = 200 - wire.unread() / 100_000;
+    assert!(taken < 40, "{taken} of 200 messages were taken from a server that nobody listens to");
+    for _ in 0..200 {
+        assert_eq!(world.run(message(&client)), "t");
+    }
+}

@@ -17,7 +17,7 @@ use crate::dial::Resolver;
 use crate::mailbox::Call as CallOf;
 use crate::{Mailbox, Place, Post, Task};
 use handle::Poster;
-use shared::{Command, NOTICES, Shared, Slot};
+use shared::{Command, Shared, Slot};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
@@ -216,37 +216,18 @@ impl Clients {
         }
     }
 
-    /// Does what a client announces, and sees to its deadline.
+    /// Does what a client announces, takes what it has for the application, and sees to its deadline.
     fn act(&mut self, now: Instant, index: u32) {
         let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
-        while let Some(action) = member.client.poll_action() {
-            let id = ClientId { index, generation: member.generation };
-            match action {
-                Action::Open(server) => {
-                    member.generation = member.generation.wrapping_add(1);
-                    let id = ClientId { index, generation: member.generation };
-                    member.dial(id, server, &mut self.resolver, &self.poster, &mut self.tasks);
-                }
-                Action::Transmit => self.tasks.push_back(Task::Transmit(id)),
-                Action::Close => self.tasks.push_back(Task::Close(id)),
-                // A name that is looked up has no connection that could be dropped.
-                Action::Abort if member.attempt == Attempt::Resolving => {
-                    member.attempt = Attempt::None;
-                    member.generation = member.generation.wrapping_add(1);
-                    member.client.handle_close(now, Cause::Unreachable);
-                }
-                Action::Abort => {
-                    if let Attempt::Connecting(left) = &mut member.attempt {
-                        left.clear();
-                    }
-                    self.tasks.push_back(Task::Abort(id));
-                }
-                Action::Resume => self.tasks.push_back(Task::Resume(id)),
-                // Taken below, as far as there is room.
-                _ => {}
+        // What is taken makes room, and that is announced: the last look is at what it announces.
+        loop {
+            while let Some(action) = member.client.poll_action() {
+                member.perform(now, index, action, &mut self.resolver, &self.poster, &mut self.tasks);
+            }
+            if !member.tell(now, &mut self.notices) {
+                break;
             }
         }
-        member.tell(now, &mut self.notices);
         let due = member.client.poll_timeout().map(|deadline| deadline.at);
         if let Some(at) = due
             && member.armed.is_none_or(|armed| at < armed)
@@ -340,6 +321,45 @@ impl Member {
         }
     }
 
+    /// Does what the machine has announced.
+    fn perform(
+        &mut self,
+        now: Instant,
+        index: u32,
+        action: Action,
+        resolver: &mut Resolver,
+        poster: &Poster,
+        tasks: &mut VecDeque<Task<ClientId, Matter>>,
+    ) {
+        let id = ClientId { index, generation: self.generation };
+        match action {
+            Action::Open(server) => {
+                self.generation = self.generation.wrapping_add(1);
+                let id = ClientId { index, generation: self.generation };
+                self.dial(id, server, resolver, poster, tasks);
+            }
+            Action::Transmit => tasks.push_back(Task::Transmit(id)),
+            Action::Close => tasks.push_back(Task::Close(id)),
+            // A name that is looked up has no connection that could be dropped.
+            Action::Abort if self.attempt == Attempt::Resolving => {
+                self.attempt = Attempt::None;
+                self.generation = self.generation.wrapping_add(1);
+                self.client.handle_close(now, Cause::Unreachable);
+            }
+            Action::Abort => {
+                if let Attempt::Connecting(left) = &mut self.attempt {
+                    left.clear();
+                }
+                tasks.push_back(Task::Abort(id));
+            }
+            Action::Resume => tasks.push_back(Task::Resume(id)),
+            // They are taken whenever there is room.
+            Action::Event | Action::Message => {}
+            // The core and this crate are released together.
+            other => debug_assert!(false, "an action that the loop does not know: {other:?}"),
+        }
+    }
+
     /// Begins an attempt.
     fn dial(
         &mut self,
@@ -397,9 +417,11 @@ impl Member {
     }
 
     /// Takes events out of the machine: ends go to those who wait for them, the rest lies ready for the application
-    /// as far as there is room.
-    fn tell(&mut self, now: Instant, notices: &mut Vec<Notice>) {
+    /// as far as there is room. True if there was any.
+    fn tell(&mut self, now: Instant, notices: &mut Vec<Notice>) -> bool {
+        let mut any = false;
         while let Some(event) = self.client.poll_event() {
+            any = true;
             match event {
                 Event::Connected { session_present } => {
                     self.error = None;
@@ -426,17 +448,18 @@ impl Member {
                 other => debug_assert!(false, "an event that the loop does not know: {other:?}"),
             }
         }
-        let waiting = self.shared.state().notices.len();
-        let mut more = true;
-        while waiting + notices.len() < NOTICES {
+        let mut room = self.shared.room(notices);
+        while room.is_left() {
             let Some(message) = self.client.poll_message(now) else {
-                more = false;
+                self.shared.no_more();
                 break;
             };
+            any = true;
+            room.take(&message);
             notices.push(Notice::Message(message));
         }
-        self.shared.state().more = more;
         self.shared.notify(notices);
+        any
     }
 
     fn progress(&mut self, ticket: Ticket, stage: Stage) {

@@ -122,16 +122,46 @@ pub(super) struct State {
     /// Those that wait for room, by when they began to.
     waiting: BTreeMap<u64, Waker>,
     waited: u64,
-    pub(super) notices: VecDeque<Notice>,
-    /// The loop has more of them than it may put here.
-    pub(super) more: bool,
+    notices: VecDeque<Notice>,
+    /// Bytes of the messages among them.
+    ready: usize,
+    /// The loop has more of them than it may put here, or is about to look.
+    more: bool,
     readers: Vec<Waker>,
     /// There is no loop any more.
     pub(super) gone: bool,
 }
 
 /// Notices that lie ready for the application, at most; more wait in the machine, and then in the network.
-pub(super) const NOTICES: usize = 256;
+const NOTICES: usize = 256;
+/// The same for their bytes. One message may go beyond it.
+const READY: usize = 1024 * 1024;
+
+/// How much more may lie ready.
+pub(super) struct Room {
+    notices: usize,
+    bytes: usize,
+}
+
+impl Room {
+    pub(super) fn is_left(&self) -> bool {
+        self.notices > 0 && self.bytes > 0
+    }
+
+    pub(super) fn take(&mut self, message: &Message) {
+        self.notices -= 1;
+        self.bytes = self.bytes.saturating_sub(size(message));
+    }
+}
+
+/// Bytes that a message is charged with while it lies ready.
+fn size(message: &Message) -> usize {
+    message.topic.as_str().len() + message.payload.len() + message.properties().as_bytes().len()
+}
+
+fn size_of_notice(notice: &Notice) -> usize {
+    if let Notice::Message(message) = notice { size(message) } else { 0 }
+}
 
 impl Shared {
     pub(super) fn new() -> Arc<Self> {
@@ -161,6 +191,22 @@ impl Shared {
         waiting.into_values().for_each(Waker::wake);
     }
 
+    /// The room that is left beside these. From now on whoever takes one knocks, until there are [no
+    /// more](Self::no_more): the loop may find that it has more than there is room for.
+    pub(super) fn room(&self, beside: &[Notice]) -> Room {
+        let mut state = self.state();
+        state.more = true;
+        Room {
+            notices: NOTICES.saturating_sub(state.notices.len() + beside.len()),
+            bytes: READY.saturating_sub(state.ready),
+        }
+    }
+
+    /// The loop has no message that is not here.
+    pub(super) fn no_more(&self) {
+        self.state().more = false;
+    }
+
     /// Lies ready for the application from now on.
     pub(super) fn notify(&self, notices: &mut Vec<Notice>) {
         if notices.is_empty() {
@@ -170,7 +216,10 @@ impl Shared {
         // Nobody listens: what is old news by the time it is read is not kept.
         let deaf = state.notices.len() >= 2 * NOTICES;
         let stale = |n: &Notice| matches!(n, Notice::Connected { .. } | Notice::Disconnected { .. });
-        state.notices.extend(notices.drain(..).filter(|notice| !deaf || !stale(notice)));
+        for notice in notices.drain(..).filter(|notice| !deaf || !stale(notice)) {
+            state.ready += size_of_notice(&notice);
+            state.notices.push_back(notice);
+        }
         let readers = std::mem::take(&mut state.readers);
         drop(state);
         readers.into_iter().for_each(Waker::wake);
@@ -220,7 +269,9 @@ impl Shared {
         let mut state = self.state();
         match state.notices.pop_front() {
             Some(notice) => {
-                let wanted = state.more && state.notices.len() <= NOTICES / 2 && !state.gone;
+                state.ready -= size_of_notice(&notice);
+                let room = state.notices.len() <= NOTICES / 2 && state.ready <= READY / 2;
+                let wanted = state.more && room && !state.gone;
                 let knock = wanted && !std::mem::replace(&mut state.knocked, true);
                 Poll::Ready((Some(notice), knock))
             }
