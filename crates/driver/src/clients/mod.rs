@@ -5,6 +5,7 @@
 mod error;
 mod handle;
 mod machine;
+mod member;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -17,15 +18,13 @@ use crate::dial::Resolver;
 use crate::mailbox::Call as CallOf;
 use crate::{Mailbox, Place, Post, Task};
 use handle::Poster;
-use shared::{Command, Shared, Slot};
+use member::{Attempt, Member};
+use shared::{Command, Shared};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tidewire_core::client::{self, Action, Cause, Config, Event, Stage};
-use tidewire_core::id::Ticket;
-use tidewire_core::qos::QoS;
-use tidewire_core::reason::ReasonCode;
+use tidewire_core::client::{self, Cause, Config};
 use tidewire_core::time::Instant;
 
 /// Something to do with the clients on their own thread.
@@ -52,34 +51,6 @@ pub enum Matter {
     Drained,
 }
 
-/// Where the end of something goes.
-enum Waits {
-    Published(Option<Arc<Slot<ReasonCode>>>, usize, QoS),
-    Answered(Arc<Slot<Box<[ReasonCode]>>>),
-}
-
-/// One client with what its connection needs.
-struct Member {
-    client: client::Client,
-    shared: Arc<Shared>,
-    servers: Box<[Endpoint]>,
-    /// Counts its connections, attempts among them.
-    generation: u32,
-    attempt: Attempt,
-    /// The last error of the system about its connection.
-    error: Option<Arc<str>>,
-    /// Who waits for its tickets.
-    tickets: BTreeMap<Ticket, Waits>,
-    /// When it is to be looked at, as the table of deadlines knows.
-    armed: Option<Instant>,
-    /// The first of a name's addresses that is tried: another one each time that none answers.
-    turn: usize,
-    /// No handle is left.
-    abandoned: bool,
-    /// A shutdown waits for its end.
-    awaited: bool,
-}
-
 /// Where a client's delays are drawn from, different each time.
 pub fn seed() -> [u8; 32] {
     use std::hash::{BuildHasher, RandomState};
@@ -88,17 +59,6 @@ pub fn seed() -> [u8; 32] {
         part.copy_from_slice(&RandomState::new().hash_one(n).to_le_bytes());
     }
     seed
-}
-
-/// How far a connection has come.
-#[derive(Debug, PartialEq, Eq)]
-enum Attempt {
-    None,
-    /// The name is being looked up.
-    Resolving,
-    /// One address is tried; these are left.
-    Connecting(VecDeque<SocketAddr>),
-    Connected,
 }
 
 /// Many clients, as one machine.
@@ -306,191 +266,5 @@ impl Drop for Clients {
             member.shared.close();
         }
         self.members.iter_mut().flatten().for_each(Member::end_all);
-    }
-}
-
-impl Member {
-    /// Receipts that somebody still waits for.
-    fn end_all(&mut self) {
-        for waits in std::mem::take(&mut self.tickets).into_values() {
-            match waits {
-                Waits::Published(Some(slot), ..) => slot.put(Err(Error::Gone)),
-                Waits::Published(None, ..) => {}
-                Waits::Answered(slot) => slot.put(Err(Error::Gone)),
-            }
-        }
-    }
-
-    /// Does what the machine has announced.
-    fn perform(
-        &mut self,
-        now: Instant,
-        index: u32,
-        action: Action,
-        resolver: &mut Resolver,
-        poster: &Poster,
-        tasks: &mut VecDeque<Task<ClientId, Matter>>,
-    ) {
-        let id = ClientId { index, generation: self.generation };
-        match action {
-            Action::Open(server) => {
-                self.generation = self.generation.wrapping_add(1);
-                let id = ClientId { index, generation: self.generation };
-                self.dial(id, server, resolver, poster, tasks);
-            }
-            Action::Transmit => tasks.push_back(Task::Transmit(id)),
-            Action::Close => tasks.push_back(Task::Close(id)),
-            // A name that is looked up has no connection that could be dropped.
-            Action::Abort if self.attempt == Attempt::Resolving => {
-                self.attempt = Attempt::None;
-                self.generation = self.generation.wrapping_add(1);
-                self.client.handle_close(now, Cause::Unreachable);
-            }
-            Action::Abort => {
-                if let Attempt::Connecting(left) = &mut self.attempt {
-                    left.clear();
-                }
-                tasks.push_back(Task::Abort(id));
-            }
-            Action::Resume => tasks.push_back(Task::Resume(id)),
-            // They are taken whenever there is room.
-            Action::Event | Action::Message => {}
-            // The core and this crate are released together.
-            other => debug_assert!(false, "an action that the loop does not know: {other:?}"),
-        }
-    }
-
-    /// Begins an attempt.
-    fn dial(
-        &mut self,
-        id: ClientId,
-        server: u16,
-        resolver: &mut Resolver,
-        poster: &Poster,
-        tasks: &mut VecDeque<Task<ClientId, Matter>>,
-    ) {
-        let endpoint = &self.servers[usize::from(server) % self.servers.len()];
-        if let Some(address) = endpoint.address() {
-            self.attempt = Attempt::Connecting(VecDeque::new());
-            let to = SocketAddr::new(address, endpoint.port);
-            return tasks.push_back(Task::Connect { connection: id, to });
-        }
-        self.attempt = Attempt::Resolving;
-        let poster = Arc::clone(poster);
-        let found = move |found| {
-            poster(Box::new(move |clients: &mut Clients, now| clients.resolved(now, id, found)));
-        };
-        resolver.ask(&endpoint.host, endpoint.port, Box::new(found));
-    }
-
-    fn obey(&mut self, now: Instant, command: Command) {
-        match command {
-            Command::Publish(publication, slot) => {
-                let (bytes, qos) = (shared::charge(&publication), publication.qos);
-                match self.client.publish(now, publication) {
-                    Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Published(slot, bytes, qos))),
-                    Err(misuse) => {
-                        self.shared.ended(bytes);
-                        if let Some(slot) = slot {
-                            slot.put(Err(misuse.into()));
-                        }
-                    }
-                }
-            }
-            Command::Subscribe(subscriptions, identifier, slot) => {
-                match self.client.subscribe(&subscriptions, identifier) {
-                    Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Answered(slot))),
-                    Err(misuse) => slot.put(Err(misuse.into())),
-                }
-            }
-            Command::Unsubscribe(filters, slot) => match self.client.unsubscribe(&filters) {
-                Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Answered(slot))),
-                Err(misuse) => slot.put(Err(misuse.into())),
-            },
-            Command::Acknowledge(token, reason) => self.client.acknowledge(token, reason),
-            Command::Authenticate(reason, data) => self.client.authenticate(reason, &data),
-            Command::Disconnect(patience, reason) => {
-                self.client.disconnect(now, now.after(patience), reason);
-            }
-            Command::Connect => self.client.connect(now),
-        }
-    }
-
-    /// Takes events out of the machine: ends go to those who wait for them, the rest lies ready for the application
-    /// as far as there is room. True if there was any.
-    fn tell(&mut self, now: Instant, notices: &mut Vec<Notice>) -> bool {
-        let mut any = false;
-        while let Some(event) = self.client.poll_event() {
-            any = true;
-            match event {
-                Event::Connected { session_present } => {
-                    self.error = None;
-                    if let Some(server) = self.client.server() {
-                        let server = Box::new(server.clone());
-                        notices.push(Notice::Connected { session_present, server });
-                    }
-                }
-                Event::Disconnected(cause) => {
-                    notices.push(Notice::Disconnected { cause, error: self.error.take() });
-                }
-                Event::Ended => notices.push(Notice::Ended),
-                Event::Progress(ticket, stage) => self.progress(ticket, stage),
-                Event::Subscribed(ticket, reasons) | Event::Unsubscribed(ticket, reasons) => {
-                    if let Some(Waits::Answered(slot)) = self.tickets.remove(&ticket) {
-                        slot.put(Ok(reasons));
-                    }
-                }
-                Event::SubscriptionLost(filter, reason) => {
-                    notices.push(Notice::SubscriptionLost(filter, reason));
-                }
-                Event::Auth { reason, data } => notices.push(Notice::Auth { reason, data }),
-                // The core and this crate are released together.
-                other => debug_assert!(false, "an event that the loop does not know: {other:?}"),
-            }
-        }
-        let mut room = self.shared.room(notices);
-        while room.is_left() {
-            let Some(message) = self.client.poll_message(now) else {
-                self.shared.no_more();
-                break;
-            };
-            any = true;
-            room.take(&message);
-            notices.push(Notice::Message(message));
-        }
-        self.shared.notify(notices);
-        any
-    }
-
-    fn progress(&mut self, ticket: Ticket, stage: Stage) {
-        let end = match stage {
-            Stage::Sent => Ok(ReasonCode::Success),
-            Stage::Acknowledged(reason) if reason.is_error() => Err(Error::Refused(reason)),
-            Stage::Acknowledged(reason) => {
-                // With QoS 2 the exchange goes on.
-                if matches!(self.tickets.get(&ticket), Some(Waits::Published(_, _, QoS::ExactlyOnce))) {
-                    return;
-                }
-                Ok(reason)
-            }
-            // The server has the message, whatever became of the exchange.
-            Stage::Released(_) => Ok(ReasonCode::Success),
-            Stage::Failed(cause) => Err(Error::Failed(cause)),
-            _ => return,
-        };
-        match self.tickets.remove(&ticket) {
-            Some(Waits::Published(slot, bytes, _)) => {
-                self.shared.ended(bytes);
-                if let Some(slot) = slot {
-                    slot.put(end);
-                }
-            }
-            Some(Waits::Answered(slot)) => {
-                if let Err(error) = end {
-                    slot.put(Err(error));
-                }
-            }
-            None => {}
-        }
     }
 }
