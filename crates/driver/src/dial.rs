@@ -29,7 +29,7 @@ fn is_under_way(error: &io::Error) -> bool {
 pub(crate) type Found = Box<dyn FnOnce(Result<Vec<SocketAddr>, Arc<str>>) + Send>;
 
 type Name = (Box<str>, u16);
-type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
+pub(crate) type Lookup = Arc<dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync>;
 
 /// Names that are looked up at a time: one that takes long does not make the others wait.
 const THREADS: usize = 8;
@@ -57,6 +57,12 @@ impl Default for Resolver {
 }
 
 impl Resolver {
+    /// One that asks this instead of the system.
+    #[cfg(test)]
+    pub(crate) fn of(lookup: Lookup) -> Self {
+        Self { lookup, asked: Arc::default() }
+    }
+
     pub(crate) fn ask(&mut self, host: &str, port: u16, found: Found) {
         let mut asked = lock(&self.asked);
         let name: Name = (host.into(), port);
@@ -123,7 +129,7 @@ mod tests {
             }
             Ok(vec![SocketAddr::from(([10, 0, 0, 1], port))])
         };
-        let mut resolver = Resolver { lookup: Arc::new(lookup), asked: Arc::default() };
+        let mut resolver = Resolver::of(Arc::new(lookup));
         let (tell, told) = channel();
         let mut ask = |host: &'static str| {
             let tell = tell.clone();

@@ -24,6 +24,8 @@ struct State {
     news: Vec<VecDeque<Ready>>,
     /// Where connections are taken.
     listening: BTreeSet<SocketAddr>,
+    /// Where they are neither taken nor refused.
+    silent: BTreeSet<SocketAddr>,
     /// Those that were made there.
     accepted: VecDeque<(SocketAddr, usize)>,
 }
@@ -31,6 +33,8 @@ struct State {
 struct Pipe {
     inward: VecDeque<u8>,
     outward: Vec<u8>,
+    /// Nobody has taken it yet.
+    begun: bool,
     /// A read gets at most so many bytes.
     read_most: usize,
     /// The peer takes so many more bytes.
@@ -86,6 +90,7 @@ impl Network {
         state.pipes.push(Pipe {
             inward: VecDeque::new(),
             outward: Vec::new(),
+            begun: false,
             read_most: usize::MAX,
             window: usize::MAX,
             end: None,
@@ -106,6 +111,16 @@ impl Network {
     /// Takes none any more.
     pub fn unlisten(&self, at: SocketAddr) {
         self.state().listening.remove(&at);
+    }
+
+    /// Answers nobody who connects to there.
+    pub fn ignore(&self, at: SocketAddr) {
+        self.state().silent.insert(at);
+    }
+
+    /// Connections that reactors have begun, and that nobody answers.
+    pub fn ignored(&self) -> usize {
+        self.state().pipes.iter().filter(|pipe| pipe.begun && !pipe.dropped).count()
     }
 
     /// The other end of a connection that a reactor has made: where to, and the peer's end.
@@ -275,6 +290,11 @@ impl Reactor for MemoryReactor {
     }
 
     fn connect(&mut self, to: SocketAddr) -> io::Result<Socket> {
+        if self.network.state().silent.contains(&to) {
+            let (wire, socket) = self.network.connect();
+            self.network.state().pipes[wire.number].begun = true;
+            return Ok(socket);
+        }
         if !self.network.state().listening.contains(&to) {
             return Err(ErrorKind::ConnectionRefused.into());
         }
@@ -283,8 +303,8 @@ impl Reactor for MemoryReactor {
         Ok(socket)
     }
 
-    fn connected(&mut self, _stream: &mut Socket) -> io::Result<bool> {
-        Ok(true)
+    fn connected(&mut self, stream: &mut Socket) -> io::Result<bool> {
+        Ok(!self.network.state().pipes[stream.number].begun)
     }
 
     fn read(&mut self, stream: &mut Socket, buffer: &mut [u8]) -> io::Result<usize> {

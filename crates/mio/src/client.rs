@@ -123,7 +123,8 @@ impl Client {
         block_on(self.inner.unsubscribe(filters)?)
     }
 
-    /// The next thing to know: a message, most of the time. `None` once there will be nothing more.
+    /// The next thing to know: a message, most of the time. `None` once there will be nothing more: behind
+    /// [`Notice::Ended`], until [`connect`](Self::connect).
     pub fn recv(&self) -> Option<Notice> {
         block_on(self.inner.recv())
     }
@@ -144,13 +145,17 @@ impl Client {
         self.inner.authenticate(reason, data)
     }
 
-    /// Says goodbye when everything that was accepted has ended, at the latest after `patience`; the last notice is
-    /// then `Ended`. `DisconnectWithWill` has the will published.
+    /// Says goodbye when everything that was accepted has ended, at the latest after `patience`, when what is left ends
+    /// with it; the last notice is then `Ended`. `DisconnectWithWill` has the will published. A client that has ended
+    /// stays so.
+    ///
+    /// Messages are waited for over any number of connections; subscriptions only while there is one. If nothing is
+    /// open, it ends at once, whether or not a server has answered.
     pub fn disconnect(&self, patience: Duration, reason: ReasonCode) -> Result<(), Error> {
         self.inner.disconnect(patience, reason)
     }
 
-    /// Connects again after `Ended`.
+    /// Connects again after `Ended`, or once a goodbye that is under way has been said.
     pub fn connect(&self) -> Result<(), Error> {
         self.inner.connect()
     }

@@ -134,7 +134,7 @@ fn who_can_not_be_reached_is_told_why(runtime: &str) {
             assert_eq!(cause, Cause::Unreachable);
             let error = error.expect("the system says why");
             assert!(error.contains(word), "{error}");
-            assert!(matches!(client.recv().await, Some(Notice::Ended)));
+            assert!(matches!(client.recv().await, Some(Notice::Ended(_))));
         }
     });
 }

@@ -41,6 +41,8 @@ pub(crate) struct Watched {
     /// No other is tried.
     version_known: bool,
     connected: bool,
+    /// There is no further attempt, and that was told.
+    lost: bool,
     cause: Option<(Cause, Option<Arc<str>>)>,
     signals: UnboundedReceiver<Signal>,
     debug: bool,
@@ -59,6 +61,7 @@ impl Watched {
             version: version.unwrap_or(Version::V5),
             version_known: version.is_some(),
             connected: false,
+            lost: false,
             cause: None,
             signals,
             debug: plan.debug,
@@ -86,6 +89,7 @@ impl Watched {
                     return Poll::Ready(Event::Connected(server));
                 }
                 Some(Notice::Disconnected { cause, error }) => {
+                    self.lost = false;
                     self.tell(format_args!("not connected: {cause}"));
                     // It was the second attempt, with the other version.
                     if !self.version_known && self.cause.is_some() {
@@ -97,7 +101,10 @@ impl Watched {
                 Some(Notice::SubscriptionLost(filter, reason)) => {
                     return Poll::Ready(Event::SubscriptionLost(filter, reason));
                 }
-                Some(Notice::Ended) | None => {
+                // It was told; the next attempt is somebody else's matter.
+                None if self.lost => return Poll::Pending,
+                Some(Notice::Ended(_)) | None => {
+                    self.lost = true;
                     let (cause, error) = self.cause.take().unwrap_or((Cause::Ended, None));
                     let connected = std::mem::take(&mut self.connected);
                     let failure = lost(&self.server, self.version, connected, cause, error.as_deref());
@@ -127,12 +134,17 @@ impl Watched {
     ) -> Result<T, Failure> {
         let mut work = pin!(work);
         poll_fn(|cx| {
-            // What has ended well is not spoilt by an end of the connection.
-            if let Poll::Ready(done) = work.as_mut().poll(cx) {
-                return Poll::Ready(done);
-            }
+            // What has ended well is not spoilt by an end of the connection; and that explains what has not.
+            let failed = match work.as_mut().poll(cx) {
+                Poll::Ready(Ok(done)) => return Poll::Ready(Ok(done)),
+                Poll::Ready(Err(failure)) => Some(failure),
+                Poll::Pending => None,
+            };
             loop {
-                match std::task::ready!(self.poll_event(cx)) {
+                let Poll::Ready(event) = self.poll_event(cx) else {
+                    return failed.map_or(Poll::Pending, |failure| Poll::Ready(Err(failure)));
+                };
+                match event {
                     Event::Lost(_, failure) => return Poll::Ready(Err(failure)),
                     Event::Signal(signal) => return Poll::Ready(Err(ended_by(signal))),
                     Event::Connected(_) | Event::Message(_) | Event::SubscriptionLost(..) => {}
@@ -149,7 +161,7 @@ impl Watched {
             return;
         }
         while let Some(notice) = self.client.recv().await {
-            if matches!(notice, Notice::Ended) {
+            if matches!(notice, Notice::Ended(_)) {
                 return;
             }
         }

@@ -148,6 +148,8 @@ enum Asked {
     Nothing,
     Subscribe(Receipt<Box<[ReasonCode]>>),
     Unsubscribe(Receipt<Box<[ReasonCode]>>),
+    /// It was not answered: it is to be asked on the next connection.
+    Again,
 }
 
 /// Why it ends.
@@ -222,9 +224,11 @@ impl Subscriber<'_> {
                 subscription
             })
             .collect();
-        let receipt =
-            watched.client.subscribe(&subscriptions, self.identifier).map_err(|error| gone(&error))?;
-        self.asked = Asked::Subscribe(receipt);
+        self.asked = match watched.client.subscribe(&subscriptions, self.identifier) {
+            Ok(receipt) => Asked::Subscribe(receipt),
+            Err(Error::Ended(_)) => Asked::Again,
+            Err(error) => return Err(gone(&error)),
+        };
         Ok(())
     }
 
@@ -341,10 +345,15 @@ impl Subscriber<'_> {
             && pause.as_mut().poll(cx).is_ready()
         {
             self.pause = None;
-            return Poll::Ready(watched.client.connect().map_err(|error| End::Failed(gone(&error))));
+            let connecting = watched.client.connect().map_err(|error| gone(&error));
+            let asking = match self.asked {
+                Asked::Again => connecting.and_then(|()| self.ask(watched)),
+                _ => connecting,
+            };
+            return Poll::Ready(asking.map_err(End::Failed));
         }
         let answered = match &mut self.asked {
-            Asked::Nothing => return Poll::Pending,
+            Asked::Nothing | Asked::Again => return Poll::Pending,
             Asked::Subscribe(receipt) | Asked::Unsubscribe(receipt) => {
                 std::task::ready!(Pin::new(receipt).poll(cx))
             }
@@ -352,6 +361,11 @@ impl Subscriber<'_> {
         let subscribed = matches!(std::mem::replace(&mut self.asked, Asked::Nothing), Asked::Subscribe(_));
         Poll::Ready(match answered {
             Ok(reasons) => self.on_answered(watched, subscribed, &reasons),
+            // The next event says more about it.
+            Err(Error::Ended(_)) => {
+                self.asked = Asked::Again;
+                return Poll::Pending;
+            }
             Err(error) => Err(End::Failed(gone(&error))),
         })
     }

@@ -67,7 +67,7 @@ pub struct Config {
     pub servers: u16,
     /// From the beginning of an attempt to CONNACK.
     pub connect_seconds: u32,
-    /// How long a peer may take to close after we have.
+    /// How long a server may take to close after we have, at most. One that was quick to let us in has less.
     pub linger_seconds: u32,
 }
 

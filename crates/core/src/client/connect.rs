@@ -12,8 +12,10 @@ impl Client {
     /// The application wants a connection.
     pub(super) fn begin(&mut self, now: Instant) {
         if self.phase == Phase::Idle {
-            (self.attempts, self.leaving) = (0, None);
+            (self.attempts, self.leaving, self.ended) = (0, None, None);
             self.open(now);
+        } else {
+            self.again = self.leaving.is_some();
         }
     }
 

@@ -10,6 +10,8 @@ use crate::version::Role;
 
 /// A connection that lasted so long was worth making.
 const LASTING: Duration = Duration::from_secs(10);
+/// A server has so long to close, if it has less to do than that.
+const LINGER: Duration = Duration::from_millis(100);
 
 impl Client {
     /// The server broke a rule: it hears which, and the connection ends. [MQTT-4.13.1-1]
@@ -29,8 +31,12 @@ impl Client {
     pub(super) fn close(&mut self, now: Instant, cause: Cause, next: Next) {
         match self.phase {
             Phase::Greeting(_) | Phase::Up => {
-                self.phase = Phase::Closing(now.after_secs(self.config.linger_seconds.into()));
+                let was_up = self.phase == Phase::Up;
                 (self.cause, self.next) = (Some(cause), next);
+                // What is to be said last has a moment to leave; a goodbye lets all leave that was accepted.
+                let leaving = self.leaving.filter(|_| was_up && cause == Cause::Ended);
+                let until = now.after(self.linger().max(LINGER));
+                self.phase = Phase::Closing(leaving.map_or(until, |leaving| until.max(leaving.deadline)));
                 self.link.incoming = None;
                 self.link.kept.clear();
                 self.actions.transmit();
@@ -43,6 +49,16 @@ impl Client {
             }
             Phase::Idle | Phase::Waiting(_) | Phase::Closing(_) | Phase::Aborted => {}
         }
+    }
+
+    /// How long the server may take to close once all is said: none if it has not let us in or is silent, and not much if
+    /// it was quick to let us in.
+    pub(super) fn linger(&self) -> Duration {
+        let Some(since) = self.link.since.filter(|_| self.cause != Some(Cause::KeepAlive)) else {
+            return Duration::ZERO;
+        };
+        let quick = since.saturating_duration_since(self.link.opened).saturating_mul(2);
+        quick.max(LINGER).min(Duration::from_secs(self.config.linger_seconds.into()))
     }
 
     fn say_goodbye(&mut self, reason: ReasonCode) {
@@ -79,34 +95,34 @@ impl Client {
         if lasted {
             self.attempts = 0;
         }
-        self.forget_link(now);
+        self.forget_link(now, cause);
         self.inbox.push(Event::Disconnected(cause));
         self.actions.event();
-        self.go_on(now);
+        self.go_on(now, cause);
     }
 
     /// What was only true of the connection is forgotten.
-    fn forget_link(&mut self, now: Instant) {
+    fn forget_link(&mut self, now: Instant, cause: Cause) {
         self.actions.forget_link();
         for ticket in self.requests.unsent_again() {
-            self.inbox.push(Event::Progress(ticket, Stage::Failed(Cause::Closed)));
+            self.inbox.push(Event::Progress(ticket, Stage::Failed(cause)));
         }
         self.sender.resume();
         self.link = Link::new(now, self.version);
     }
 
     /// After an end: the next attempt, or none.
-    fn go_on(&mut self, now: Instant) {
-        if self.leaving.is_some_and(|leaving| now >= leaving.deadline || self.has_ended_all()) {
-            return self.stop();
+    fn go_on(&mut self, now: Instant, cause: Cause) {
+        if self.leaving.is_some_and(|leaving| now >= leaving.deadline || self.outbox.len() == 0) {
+            return self.stop(now, Cause::Ended);
         }
         match self.next {
             Next::OtherVersion => {
                 self.turn_version();
                 self.open(now);
             }
-            Next::Reconnect if self.config.reconnect || self.leaving.is_some() => self.wait(now),
-            Next::Reconnect | Next::Stop => self.stop(),
+            Next::Reconnect if self.config.reconnect => self.wait(now),
+            Next::Reconnect | Next::Stop => self.stop(now, cause),
         }
     }
 
@@ -125,57 +141,57 @@ impl Client {
         self.phase = Phase::Waiting(now.after(Duration::from_micros(drawn)));
     }
 
-    /// No further attempt. Whoever says goodbye wants no ticket left open; whoever was turned away may try again.
-    pub(super) fn stop(&mut self) {
-        self.phase = Phase::Idle;
-        if self.leaving.take().is_some() {
-            self.fail_all();
-        }
-        self.inbox.push(Event::Ended);
+    /// No further attempt, and no ticket is left open.
+    fn stop(&mut self, now: Instant, cause: Cause) {
+        (self.phase, self.leaving, self.ended) = (Phase::Idle, None, Some(cause));
+        self.end_all(cause);
+        self.inbox.push(Event::Ended(cause));
         self.actions.event();
+        if core::mem::take(&mut self.again) {
+            self.begin(now);
+        }
     }
 
-    fn fail_all(&mut self) {
+    fn end_all(&mut self, cause: Cause) {
         // What the server may hold of them is held against nothing that comes later.
         if self.sender.drain().any(|(_, qos, _)| qos == QoS::ExactlyOnce) {
             self.estrange();
         }
         for outgoing in self.outbox.clear() {
             self.stats.failed += 1;
-            self.inbox.push(Event::Progress(outgoing.ticket, Stage::Failed(Cause::Ended)));
+            self.inbox.push(Event::Progress(outgoing.ticket, Stage::Ended(cause)));
         }
         for ticket in self.requests.clear() {
-            self.inbox.push(Event::Progress(ticket, Stage::Failed(Cause::Ended)));
+            self.inbox.push(Event::Progress(ticket, Stage::Ended(cause)));
         }
     }
 
     pub(super) fn leave(&mut self, now: Instant, deadline: Instant, reason: ReasonCode) {
+        self.again = false;
         if let Some(leaving) = &mut self.leaving {
             // An earlier end comes first.
             leaving.deadline = leaving.deadline.min(deadline);
             return;
         }
         self.leaving = Some(Leaving { deadline, reason });
-        match self.phase {
-            // Nobody is there to wait for; what is open can't end otherwise.
-            Phase::Idle => self.stop(),
-            Phase::Waiting(_) if self.has_ended_all() => self.stop(),
-            Phase::Opening(_) | Phase::Greeting(_) if self.has_ended_all() => self.leave_now(now),
-            _ => self.leave_if_done(now),
+        if let Phase::Closing(until) = self.phase {
+            // It was going to connect again.
+            self.phase = Phase::Closing(until.min(now.after(self.linger())));
         }
+        self.leave_if_done(now);
     }
 
-    /// Nothing that was accepted is open.
-    fn has_ended_all(&self) -> bool {
-        self.outbox.len() == 0 && self.requests.is_empty()
-    }
-
-    /// Says goodbye once everything has ended and all that came is answered, as far as it can be.
+    /// Says goodbye once everything has ended, as far as it can: requests only while there is a connection.
     pub(super) fn leave_if_done(&mut self, now: Instant) {
-        let Some(leaving) = self.leaving else { return };
-        if self.phase == Phase::Up && self.has_ended_all() && self.sender.is_empty() {
-            self.say_goodbye(leaving.reason);
-            self.close(now, Cause::Ended, Next::Stop);
+        let open = match self.phase {
+            Phase::Idle => false,
+            Phase::Waiting(_) | Phase::Opening(_) | Phase::Greeting(_) => self.outbox.len() > 0,
+            Phase::Up => self.outbox.len() > 0 || !self.requests.is_empty(),
+            // It has, or will when the connection is gone.
+            Phase::Closing(_) | Phase::Aborted => true,
+        };
+        if !open {
+            self.leave_now(now);
         }
     }
 
@@ -189,7 +205,8 @@ impl Client {
                 self.close(now, Cause::Ended, Next::Stop);
             }
             Phase::Opening(_) => self.close(now, Cause::Ended, Next::Stop),
-            Phase::Idle | Phase::Waiting(_) => self.stop(),
+            // Nobody is there to wait for; what is open can't end otherwise.
+            Phase::Idle | Phase::Waiting(_) => self.stop(now, self.ended.unwrap_or(Cause::Ended)),
             Phase::Closing(_) | Phase::Aborted => self.next = Next::Stop,
         }
     }

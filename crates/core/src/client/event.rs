@@ -20,8 +20,9 @@ pub enum Event {
     /// A connection, or the attempt to make one, has ended. Unless [`Ended`](Self::Ended) follows, there will be
     /// another attempt.
     Disconnected(Cause),
-    /// There will be no further attempt, until the application wants one.
-    Ended,
+    /// There will be no further attempt, until the application wants one. Every ticket has ended before this, and
+    /// nothing is accepted after it.
+    Ended(Cause),
     /// How far has come what was asked for under this ticket.
     Progress(Ticket, Stage),
     /// The server has answered each Topic Filter, in their order: the QoS that it granted, or why not.
@@ -84,6 +85,8 @@ pub enum Stage {
     Released(ReasonCode),
     /// It ended otherwise.
     Failed(Cause),
+    /// The client ended, for this reason, before it could.
+    Ended(Cause),
 }
 
 /// Why something ended.
@@ -108,7 +111,7 @@ pub enum Cause {
     Malformed(DecodeError),
     /// The server sent what it may not.
     Violation(ReasonCode),
-    /// The application said goodbye, or gave up.
+    /// The application said goodbye.
     Ended,
     /// The server lost the session, and this message with it, perhaps.
     SessionLost,
@@ -136,7 +139,7 @@ impl fmt::Display for Cause {
             Self::Disconnected(reason) => write!(f, "the server ended the connection: {reason}"),
             Self::Malformed(error) => write!(f, "the server sent what is not MQTT: {error}"),
             Self::Violation(reason) => write!(f, "the server broke the protocol: {reason}"),
-            Self::Ended => f.write_str("the client has ended"),
+            Self::Ended => f.write_str("the client said goodbye"),
             Self::SessionLost => f.write_str("the server lost the session"),
             Self::Expired => f.write_str("it expired before it could be sent"),
             Self::MadeRoom => f.write_str("it was dropped for newer messages"),
@@ -171,8 +174,8 @@ pub enum Misuse {
     NoFilters,
     /// More packets are under way than there are Packet Identifiers.
     TooManyRequests,
-    /// It has said goodbye.
-    Ended,
+    /// The client has ended, for this reason, or says goodbye. [`connect`](super::Client::connect) begins anew.
+    Ended(Cause),
 }
 
 impl fmt::Display for Misuse {
@@ -187,7 +190,7 @@ impl fmt::Display for Misuse {
             Self::SubscriptionIdentifier => f.write_str("the server knows no such subscription identifier"),
             Self::NoFilters => f.write_str("there is no topic filter"),
             Self::TooManyRequests => f.write_str("too many requests wait for an answer"),
-            Self::Ended => f.write_str("the client has ended"),
+            Self::Ended(cause) => cause.fmt(f),
         }
     }
 }

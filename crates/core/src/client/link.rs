@@ -16,6 +16,8 @@ pub(super) struct Link {
     pub(super) decoder: Decoder,
     /// Encoded, in order, free to leave.
     pub(super) out: Vec<u8>,
+    /// When it opened.
+    pub(super) opened: Instant,
     /// When the last bytes came.
     pub(super) heard: Instant,
     /// When the last packet was handed to the transport.
@@ -101,6 +103,7 @@ impl Link {
         Self {
             decoder: Decoder::new(Mode { role: Role::Client, version: Some(version) }),
             out: Vec::new(),
+            opened: now,
             heard: now,
             sent: now,
             ping: Ping::None,

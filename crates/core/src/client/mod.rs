@@ -16,7 +16,7 @@
 //! | QoS 1 | `Acknowledged` |
 //! | QoS 2 | `Acknowledged` with an error, or `Released` |
 //! | subscribe, unsubscribe | `Subscribed`, `Unsubscribed` |
-//! | any | `Failed` |
+//! | any | `Failed`; or `Ended`, if the client ends first |
 mod actions;
 mod check;
 mod config;
@@ -171,6 +171,10 @@ pub struct Client {
     cause: Option<Cause>,
     next: Next,
     leaving: Option<Leaving>,
+    /// The application has said goodbye, and then changed its mind.
+    again: bool,
+    /// Why no connection is wanted any more, once one was.
+    ended: Option<Cause>,
     /// What it speaks, or tries to.
     version: Version,
     /// A server has let us in with it.
@@ -224,6 +228,8 @@ impl Client {
             cause: None,
             next: Next::Reconnect,
             leaving: None,
+            again: false,
+            ended: None,
             version,
             version_known: config.version.is_some(),
             refused_5: false,
@@ -248,7 +254,8 @@ impl Client {
         }
     }
 
-    /// Wants a connection from now on, until `disconnect` or an end that [`Event::Ended`] tells.
+    /// Wants a connection from now on, until `disconnect` or an end that [`Event::Ended`] tells. During a goodbye it
+    /// waits for the end of that.
     pub fn connect(&mut self, now: Instant) {
         self.begin(now);
     }
@@ -322,8 +329,12 @@ impl Client {
         self.send_auth(reason, data);
     }
 
-    /// Says goodbye when everything that was accepted has ended, or at `deadline`, when what has not fails. Nothing
-    /// more is accepted. `DisconnectWithWill` has the will published.
+    /// Says goodbye when everything that was accepted has ended, or at `deadline`, when what has not ends with the
+    /// client. Nothing more is accepted. `DisconnectWithWill` has the will published.
+    ///
+    /// Messages are waited for over any number of connections; subscriptions only while there is one. With nothing to
+    /// wait for it ends at once, wherever it stands: a server that has never answered is not waited for, and one that
+    /// has is given twice the time of its first answer to close (100 ms at least, `linger_seconds` at most).
     pub fn disconnect(&mut self, now: Instant, deadline: Instant, reason: ReasonCode) {
         self.leave(now, deadline, reason);
     }

@@ -46,6 +46,13 @@ impl Client {
             self.leave_if_done(now);
         }
         out.take(&mut self.link.out);
+        if let Phase::Closing(until) = self.phase {
+            // Once all is out, which is when nothing comes of asking again, the server has its time to close.
+            more = out.unsent() > before;
+            if !more {
+                self.phase = Phase::Closing(until.min(now.after(self.linger())));
+            }
+        }
         if self.link.held {
             self.read_on(now);
         }

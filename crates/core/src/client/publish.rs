@@ -20,9 +20,7 @@ impl Client {
     }
 
     pub(super) fn accept(&mut self, now: Instant, publication: Publication) -> Result<Ticket, Misuse> {
-        if self.leaving.is_some() {
-            return Err(Misuse::Ended);
-        }
+        self.goes_on()?;
         if !publication.properties.is_empty() {
             Properties::of_message(&publication.properties).map_err(Misuse::Properties)?;
         }
@@ -61,6 +59,14 @@ impl Client {
         head(publication, delivery, publication.message_expiry_interval).packet_length(self.version)
     }
 
+    /// Nothing is accepted during a goodbye, or after the end.
+    pub(super) fn goes_on(&self) -> Result<(), Misuse> {
+        match self.leaving.map(|_| Cause::Ended).or(self.ended) {
+            Some(cause) => Err(Misuse::Ended(cause)),
+            None => Ok(()),
+        }
+    }
+
     fn make_room(&mut self, size: usize) -> Result<(), Misuse> {
         let (messages, bytes) = (self.config.outbox_messages, self.config.outbox_bytes);
         // Only what was never sent may go; and nothing does if that is not enough.
@@ -86,7 +92,7 @@ impl Client {
         let count = match stage {
             Stage::Acknowledged(reason) if reason.is_error() => &mut self.stats.refused,
             Stage::Sent | Stage::Acknowledged(_) | Stage::Released(_) => &mut self.stats.delivered,
-            Stage::Failed(_) => &mut self.stats.failed,
+            Stage::Failed(_) | Stage::Ended(_) => &mut self.stats.failed,
         };
         *count += 1;
         self.inbox.push(Event::Progress(ticket, stage));

@@ -51,8 +51,9 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// None waits for an answer.
     pub(super) fn is_empty(&self) -> bool {
-        self.open.values().all(|request| request.ticket.is_none())
+        self.open.is_empty()
     }
 
     fn push(&mut self, ticket: Ticket, asked: Asked) {
@@ -144,9 +145,7 @@ impl Client {
     }
 
     fn ask(&mut self, nothing: bool, asked: Asked) -> Result<Ticket, Misuse> {
-        if self.leaving.is_some() {
-            return Err(Misuse::Ended);
-        }
+        self.goes_on()?;
         if nothing {
             // [MQTT-3.8.3-2] [MQTT-3.10.3-2]
             return Err(Misuse::NoFilters);

@@ -16,8 +16,8 @@ pub(crate) fn judge(pair: &Pair, policy: SessionLost, keeps: bool) -> Result<(),
         }
         let end = message.stages.last().copied();
         // It gave up, or its program did: nobody was promised anything.
-        let gave_up = message.forgotten || end == Some(Stage::Failed(Cause::Ended));
-        let failed = matches!(end, Some(Stage::Failed(_)));
+        let gave_up = message.forgotten || end == Some(Stage::Ended(Cause::Ended));
+        let failed = matches!(end, Some(Stage::Failed(_) | Stage::Ended(_)));
         match message.qos {
             0 if came > 1 => return tell("QoS 0"),
             1 | 2 if came == 0 && !failed && !gave_up => return tell("it is lost"),

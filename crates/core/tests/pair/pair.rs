@@ -168,7 +168,7 @@ impl Pair {
         let ticket = match self.client.publish(self.now, publication) {
             Ok(ticket) => ticket,
             // It has said goodbye.
-            Err(misuse) => return assert_eq!(misuse, Misuse::Ended),
+            Err(misuse) => return assert_eq!(misuse, Misuse::Ended(Cause::Ended)),
         };
         self.tell(|| format!("publishes m{number} with QoS {bits}, {ticket:?}"));
         self.published.push(Published { qos: bits, ..Published::default() });
@@ -213,7 +213,7 @@ impl Pair {
             }
             Event::Connected { session_present } => self.connects.push(session_present),
             Event::Disconnected(cause) => self.causes.push(cause),
-            Event::Ended => self.ended += 1,
+            Event::Ended(_) => self.ended += 1,
             _ => {}
         }
         self.act();

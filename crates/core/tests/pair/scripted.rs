@@ -22,6 +22,7 @@ struct Scripted {
     client: Client,
     opened: usize,
     closed: bool,
+    aborted: bool,
     holds: bool,
 }
 
@@ -33,7 +34,7 @@ impl Scripted {
         let mut client = Client::new(config, &[1; 32]);
         let now = Instant::from_secs(1000);
         client.connect(now);
-        let mut scripted = Self { now, client, opened: 0, closed: false, holds: false };
+        let mut scripted = Self { now, client, opened: 0, closed: false, aborted: false, holds: false };
         scripted.act();
         scripted
     }
@@ -55,7 +56,8 @@ impl Scripted {
         while let Some(action) = self.client.poll_action() {
             match action {
                 Action::Open(_) => self.opened += 1,
-                Action::Close | Action::Abort => self.closed = true,
+                Action::Close => self.closed = true,
+                Action::Abort => (self.closed, self.aborted) = (true, true),
                 Action::Resume => self.holds = false,
                 _ => {}
             }
@@ -89,7 +91,7 @@ impl Scripted {
 
     fn closes(&mut self) {
         self.client.handle_close(self.now, Cause::Closed);
-        self.closed = false;
+        (self.closed, self.aborted) = (false, false);
         self.act();
     }
 
@@ -204,8 +206,8 @@ fn a_server_that_speaks_neither_is_left_alone() {
     s.says_bytes(&[0x20, 2, 0, 1]);
     s.closes();
     let events: Vec<_> = std::iter::from_fn(|| s.event()).collect();
-    let refused = Event::Disconnected(Cause::Refused(ReasonCode::UnsupportedProtocolVersion));
-    assert_eq!(events[1..], [refused, Event::Ended]);
+    let cause = Cause::Refused(ReasonCode::UnsupportedProtocolVersion);
+    assert_eq!(events[1..], [Event::Disconnected(cause), Event::Ended(cause)]);
     assert_eq!(s.client.poll_timeout(), None);
 }
 
@@ -226,7 +228,7 @@ fn a_refusal_that_would_come_again_is_final() {
         s.says_bytes(&[0x20, 3, 0, byte, 0]);
         s.closes();
         let event = s.event();
-        let ended = s.event() == Some(Event::Ended);
+        let ended = matches!(s.event(), Some(Event::Ended(_)));
         if event == Some(Event::Disconnected(Cause::Refused(last))) {
             let in_vain = matches!(byte, 0x81 | 0x82 | 0x84..=0x87 | 0x8a | 0x8c | 0x90 | 0x95 | 0x99..=0x9b);
             assert_eq!(ended, in_vain, "{last:?}");
@@ -468,6 +470,8 @@ fn an_authentication_takes_its_steps() {
     assert!(s.closed, "[MQTT-4.12.0-5]");
 }
 
+#[path = "ends.rs"]
+mod ends;
 #[path = "faults.rs"]
 mod faults;
 #[path = "states.rs"]

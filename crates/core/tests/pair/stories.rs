@@ -35,7 +35,7 @@ fn a_goodbye_waits_for_what_is_open() {
     pair.client.disconnect(pair.now, deadline, ReasonCode::Success);
     pair.act();
     let late = Publication::new(TopicName::new("up/a").unwrap(), "late");
-    assert_eq!(pair.client.publish(pair.now, late), Err(Misuse::Ended));
+    assert_eq!(pair.client.publish(pair.now, late), Err(Misuse::Ended(Cause::Ended)));
     pair.settle();
     assert_eq!((pair.ended, pair.has_line()), (1, false));
     let stages = [Stage::Acknowledged(ReasonCode::Success), Stage::Released(ReasonCode::Success)];
@@ -59,7 +59,7 @@ fn a_goodbye_ends_at_its_deadline_and_every_ticket_with_it() {
     }
     to_deadline(&mut pair);
     while pair.take() {}
-    assert_eq!(pair.published[0].stages, [Stage::Failed(Cause::Ended)]);
+    assert_eq!(pair.published[0].stages, [Stage::Ended(Cause::Ended)]);
     assert!(pair.requests.values().all(|done| *done));
     assert_eq!((pair.ended, timer(&pair)), (1, None));
 }

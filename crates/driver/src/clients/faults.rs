@@ -126,7 +126,7 @@ fn published(payload: usize) -> Vec<u8> {
 
 /// A client that is connected, and the wire to it. Nothing happens any more unless a test does it: no timer is due, and
 /// nobody answers.
-fn quiet(change: impl Fn(&mut Config)) -> (World, Client, Wire) {
+pub(super) fn quiet(change: impl Fn(&mut Config)) -> (World, Client, Wire) {
     let mut world = World::new();
     let client = world.client("a", |config| {
         config.keep_alive_seconds = 0;

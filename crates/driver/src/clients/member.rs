@@ -1,5 +1,5 @@
 //! One client with what its connection needs.
-use super::error::Error;
+use super::error::{Ended, Error};
 use super::handle::{Endpoint, Poster};
 use super::shared::{self, Command, Notice, Shared, Slot};
 use super::{ClientId, Clients, Matter};
@@ -8,7 +8,7 @@ use crate::dial::Resolver;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tidewire_core::client::{self, Action, Cause, Event, Stage};
+use tidewire_core::client::{self, Action, Cause, Event, Misuse, Stage};
 use tidewire_core::id::Ticket;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
@@ -30,8 +30,12 @@ pub(super) struct Member {
     pub(super) attempt: Attempt,
     /// The last error of the system about its connection.
     pub(super) error: Option<Arc<str>>,
+    /// Why its last connection ended, or attempt.
+    pub(super) last: Option<Ended>,
     /// Who waits for its tickets.
     pub(super) tickets: BTreeMap<Ticket, Waits>,
+    /// Those that the client's end has ended, until that is told.
+    pub(super) ended: Vec<(Waits, Cause)>,
     /// When it is to be looked at, as the table of deadlines knows.
     pub(super) armed: Option<Instant>,
     /// The first of a name's addresses that is tried: another one each time that none answers.
@@ -57,11 +61,7 @@ impl Member {
     /// Receipts that somebody still waits for.
     pub(super) fn end_all(&mut self) {
         for waits in std::mem::take(&mut self.tickets).into_values() {
-            match waits {
-                Waits::Published(Some(slot), ..) => slot.put(Err(Error::Gone)),
-                Waits::Published(None, ..) => {}
-                Waits::Answered(slot) => slot.put(Err(Error::Gone)),
-            }
+            waits.end(Err(Error::Gone), &self.shared);
         }
     }
 
@@ -136,7 +136,7 @@ impl Member {
                     Err(misuse) => {
                         self.shared.ended(bytes);
                         if let Some(slot) = slot {
-                            slot.put(Err(misuse.into()));
+                            slot.put(Err(self.refused(misuse)));
                         }
                     }
                 }
@@ -144,12 +144,12 @@ impl Member {
             Command::Subscribe(subscriptions, identifier, slot) => {
                 match self.client.subscribe(&subscriptions, identifier) {
                     Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Answered(slot))),
-                    Err(misuse) => slot.put(Err(misuse.into())),
+                    Err(misuse) => slot.put(Err(self.refused(misuse))),
                 }
             }
             Command::Unsubscribe(filters, slot) => match self.client.unsubscribe(&filters) {
                 Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Answered(slot))),
-                Err(misuse) => slot.put(Err(misuse.into())),
+                Err(misuse) => slot.put(Err(self.refused(misuse))),
             },
             Command::Acknowledge(token, reason) => self.client.acknowledge(token, reason),
             Command::Authenticate(reason, data) => self.client.authenticate(reason, &data),
@@ -175,9 +175,11 @@ impl Member {
                     }
                 }
                 Event::Disconnected(cause) => {
-                    notices.push(Notice::Disconnected { cause, error: self.error.take() });
+                    let error = self.error.take();
+                    self.last = Some(Ended { cause, error: error.clone() });
+                    notices.push(Notice::Disconnected { cause, error });
                 }
-                Event::Ended => notices.push(Notice::Ended),
+                Event::Ended(cause) => notices.push(Notice::Ended(self.ended(cause))),
                 Event::Progress(ticket, stage) => self.progress(ticket, stage),
                 Event::Subscribed(ticket, reasons) | Event::Unsubscribed(ticket, reasons) => {
                     if let Some(Waits::Answered(slot)) = self.tickets.remove(&ticket) {
@@ -202,8 +204,25 @@ impl Member {
             room.take(&message);
             notices.push(Notice::Message(message));
         }
-        self.shared.notify(notices);
+        self.shared.notify(notices, self.client.is_ended());
+        // Whoever hears from a receipt that the client has ended finds all that explains it.
+        for (waits, cause) in std::mem::take(&mut self.ended) {
+            waits.end(Err(Error::Ended(self.ended(cause))), &self.shared);
+        }
         any
+    }
+
+    /// This cause of an end, with the system's words for it.
+    fn ended(&self, cause: Cause) -> Ended {
+        let last = self.last.as_ref().filter(|last| last.cause == cause);
+        Ended { cause, error: last.and_then(|last| last.error.clone()) }
+    }
+
+    fn refused(&self, misuse: Misuse) -> Error {
+        match misuse {
+            Misuse::Ended(cause) => Error::Ended(self.ended(cause)),
+            misuse => Error::Misuse(misuse),
+        }
     }
 
     fn progress(&mut self, ticket: Ticket, stage: Stage) {
@@ -220,21 +239,33 @@ impl Member {
             // The server has the message, whatever became of the exchange.
             Stage::Released(_) => Ok(ReasonCode::Success),
             Stage::Failed(cause) => Err(Error::Failed(cause)),
+            Stage::Ended(cause) => {
+                self.ended.extend(self.tickets.remove(&ticket).map(|waits| (waits, cause)));
+                return;
+            }
             _ => return,
         };
-        match self.tickets.remove(&ticket) {
-            Some(Waits::Published(slot, bytes, _)) => {
-                self.shared.ended(bytes);
+        if let Some(waits) = self.tickets.remove(&ticket) {
+            waits.end(end, &self.shared);
+        }
+    }
+}
+
+impl Waits {
+    /// It ends like this; `Ok` is the end of a message alone.
+    fn end(self, end: Result<ReasonCode, Error>, shared: &Shared) {
+        match self {
+            Self::Published(slot, bytes, _) => {
+                shared.ended(bytes);
                 if let Some(slot) = slot {
                     slot.put(end);
                 }
             }
-            Some(Waits::Answered(slot)) => {
+            Self::Answered(slot) => {
                 if let Err(error) = end {
                     slot.put(Err(error));
                 }
             }
-            None => {}
         }
     }
 }

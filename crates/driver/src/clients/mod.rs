@@ -10,7 +10,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
-pub use error::Error;
+pub use error::{Ended, Error};
 pub use handle::{Client, Endpoint, Maker};
 pub use shared::{Notice, Receipt};
 
@@ -118,7 +118,9 @@ impl Clients {
             generation: 0,
             attempt: Attempt::None,
             error: None,
+            last: None,
             tickets: BTreeMap::new(),
+            ended: Vec::new(),
             armed: None,
             turn: 0,
             abandoned: false,

@@ -1,12 +1,12 @@
 //! What a client's handles and its loop share: commands in, notices out, and places for what has ended.
-use super::error::Error;
+use super::error::{Ended, Error};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tidewire_core::client::{Cause, Message, Misuse, Server, Subscription};
+use tidewire_core::client::{Cause, Message, Server, Subscription};
 use tidewire_core::id::Token;
 use tidewire_core::message::Publication;
 use tidewire_core::reason::ReasonCode;
@@ -41,8 +41,9 @@ pub enum Notice {
         /// In the system's words, where it has some: "Connection refused" and the like.
         error: Option<Arc<str>>,
     },
-    /// There will be no further attempt.
-    Ended,
+    /// There will be no further attempt: this is why. Every receipt has ended, and all calls are refused with it until
+    /// [`connect`](super::Client::connect).
+    Ended(Ended),
     /// A message.
     Message(Message),
     /// The server has lost the session, and did not grant this subscription again.
@@ -128,6 +129,8 @@ pub(super) struct State {
     /// The loop has more of them than it may put here, or is about to look.
     more: bool,
     readers: Vec<Waker>,
+    /// The client has ended, and nobody has asked it to connect again.
+    pub(super) ended: Option<Ended>,
     /// There is no loop any more.
     pub(super) gone: bool,
 }
@@ -177,6 +180,11 @@ impl Shared {
         if state.gone {
             return Err(Error::Gone);
         }
+        match (&command, &state.ended) {
+            (Command::Connect, _) => state.ended = None,
+            (Command::Disconnect(..), _) | (_, None) => {}
+            (_, Some(ended)) => return Err(Error::Ended(ended.clone())),
+        }
         state.commands.push_back(command);
         Ok(!std::mem::replace(&mut state.knocked, true))
     }
@@ -207,8 +215,8 @@ impl Shared {
         self.state().more = false;
     }
 
-    /// Lies ready for the application from now on.
-    pub(super) fn notify(&self, notices: &mut Vec<Notice>) {
+    /// Lies ready for the application from now on. If the client `is_ended`, there is nothing behind it.
+    pub(super) fn notify(&self, notices: &mut Vec<Notice>, is_ended: bool) {
         if notices.is_empty() {
             return;
         }
@@ -217,12 +225,21 @@ impl Shared {
         let deaf = state.notices.len() >= 2 * NOTICES;
         let stale = |n: &Notice| matches!(n, Notice::Connected { .. } | Notice::Disconnected { .. });
         for notice in notices.drain(..).filter(|notice| !deaf || !stale(notice)) {
+            // Unless a handle has asked for another beginning meanwhile.
+            if let Notice::Ended(ended) = &notice
+                && is_ended
+                && !state.commands.iter().any(|command| matches!(command, Command::Connect))
+            {
+                state.ended = Some(ended.clone());
+            }
             state.ready += size_of_notice(&notice);
             state.notices.push_back(notice);
         }
         let readers = std::mem::take(&mut state.readers);
+        let waiting =
+            if state.ended.is_some() { std::mem::take(&mut state.waiting) } else { BTreeMap::new() };
         drop(state);
-        readers.into_iter().for_each(Waker::wake);
+        waiting.into_values().chain(readers).for_each(Waker::wake);
     }
 
     /// The loop is gone, or this client in it.
@@ -248,7 +265,7 @@ impl Shared {
         cx: &mut Context<'_>,
     ) -> Poll<()> {
         let room = state.open < limits.0 && (state.bytes == 0 || state.bytes + bytes <= limits.1);
-        if room || state.gone {
+        if room || state.gone || state.ended.is_some() {
             return Poll::Ready(());
         }
         let place = *place.get_or_insert_with(|| {
@@ -275,7 +292,7 @@ impl Shared {
                 let knock = wanted && !std::mem::replace(&mut state.knocked, true);
                 Poll::Ready((Some(notice), knock))
             }
-            None if state.gone => Poll::Ready((None, false)),
+            None if state.gone || state.ended.is_some() => Poll::Ready((None, false)),
             None => {
                 if !state.readers.iter().any(|reader| reader.will_wake(cx.waker())) {
                     state.readers.push(cx.waker().clone());
@@ -304,10 +321,4 @@ pub(super) fn charge(publication: &Publication) -> usize {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nothing panics while it is held")
-}
-
-impl From<Misuse> for Error {
-    fn from(misuse: Misuse) -> Self {
-        Self::Misuse(misuse)
-    }
 }

@@ -229,7 +229,7 @@ fn who_can_not_be_reached_is_told_why() {
     let Some(Notice::Disconnected { cause, error }) = world.run(client.recv()) else { panic!("a cause") };
     assert_eq!(cause, Cause::Unreachable);
     assert!(error.is_some_and(|error| error.contains("refused")));
-    assert!(matches!(world.run(client.recv()), Some(Notice::Ended)));
+    assert!(matches!(world.run(client.recv()), Some(Notice::Ended(_))));
     // It may be tried again.
     world.network.listen(server());
     client.connect().unwrap();
@@ -320,5 +320,7 @@ fn the_end_of_the_loop_ends_every_wait() {
     assert!(matches!(poll(pin!(late.recv())), Poll::Ready(None)));
 }
 
+#[path = "ends.rs"]
+mod ends;
 #[path = "faults.rs"]
 mod faults;

@@ -78,7 +78,7 @@ impl Tab {
             }
             while self.client.poll_transmit(at(millis), 65_536, &mut output) {}
             while let Some(event) = self.client.poll_event() {
-                if event == Event::Ended {
+                if matches!(event, Event::Ended(_)) {
                     to_do.close = true;
                 }
             }
