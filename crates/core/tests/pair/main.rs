@@ -6,6 +6,7 @@
 #![cfg(all(feature = "broker", feature = "client"))]
 #![allow(clippy::unwrap_used, reason = "a test that can not go on has failed")]
 
+mod application;
 mod cuts;
 #[path = "../common/random.rs"]
 mod draw;

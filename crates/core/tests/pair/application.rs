@@ -1,0 +1,120 @@
+//! What the application does.
+use crate::pair::{Cut, Pair, Published, qos};
+use tidewire_core::client::{Cause, Client, Config, Event, Misuse, Stage, Subscription};
+use tidewire_core::message::Publication;
+use tidewire_core::qos::QoS;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::time::Duration;
+use tidewire_core::topic::{TopicFilter, TopicName};
+
+impl Pair {
+    pub(crate) fn publish(&mut self, bits: u8) {
+        let number = self.published.len();
+        let topic = TopicName::new("up/a").unwrap();
+        let publication = Publication::new(topic, number.to_string().into_bytes()).qos(qos(bits));
+        let ticket = match self.client.publish(self.now, publication) {
+            Ok(ticket) => ticket,
+            // It has said goodbye.
+            Err(misuse) => return assert_eq!(misuse, Misuse::Ended(Cause::Ended)),
+        };
+        self.tell(|| format!("publishes m{number} with QoS {bits}, {ticket:?}"));
+        self.published.push(Published { qos: bits, ..Published::default() });
+        self.tickets.insert(ticket, number);
+        self.act();
+    }
+
+    pub(crate) fn subscribe(&mut self, filter: &str) {
+        let subscription = Subscription::new(TopicFilter::new(filter).unwrap(), QoS::ExactlyOnce);
+        let ticket = self.client.subscribe(&[subscription], None).expect("there is room");
+        self.requests.insert(ticket, false);
+        self.act();
+    }
+
+    /// Takes one event; false if there is none.
+    pub(crate) fn take(&mut self) -> bool {
+        let Some(event) = self.client.poll_event() else { return self.take_message() };
+        self.tell(|| format!("application: {event:?}"));
+        match event {
+            Event::Progress(ticket, stage) => match self.tickets.get(&ticket) {
+                Some(number) => {
+                    let (losses, connects) = (self.losses, self.connects.len());
+                    let published = &mut self.published[*number];
+                    published.stages.push(stage);
+                    assert!(published.ended.is_none(), "{ticket:?} went on after its end: {published:?}");
+                    let ended = match stage {
+                        Stage::Acknowledged(reason) => published.qos == 1 || reason.is_error(),
+                        _ => true,
+                    };
+                    published.ended = ended.then_some(losses);
+                    *(if ended { &mut published.ended_on } else { &mut published.received_on }) = connects;
+                }
+                None => {
+                    let done = self.requests.get_mut(&ticket).expect("a ticket that was given");
+                    assert!(!std::mem::replace(done, true), "it ended twice");
+                }
+            },
+            Event::Subscribed(ticket, _) | Event::Unsubscribed(ticket, _) => {
+                self.subscribed = true;
+                let done = self.requests.get_mut(&ticket).expect("a ticket that was given");
+                assert!(!std::mem::replace(done, true), "it ended twice");
+            }
+            Event::Connected { session_present } => self.connects.push(session_present),
+            Event::Disconnected(cause) => self.causes.push(cause),
+            Event::Ended(_) => self.ended += 1,
+            _ => {}
+        }
+        self.act();
+        true
+    }
+
+    fn take_message(&mut self) -> bool {
+        let Some(message) = self.client.poll_message(self.now) else { return false };
+        self.tell(|| format!("application: {message:?}"));
+        let number = String::from_utf8(message.payload.to_vec()).unwrap().parse().unwrap();
+        self.heard.push((number, message.qos.bits(), message.dup));
+        self.tokens.extend(message.token);
+        self.act();
+        true
+    }
+
+    pub(crate) fn acknowledge(&mut self, at: usize) {
+        let token = self.tokens.remove(at);
+        self.client.acknowledge(token, ReasonCode::Success);
+        self.act();
+    }
+
+    pub(crate) fn says_goodbye(&mut self, patience: Duration) {
+        self.tell(|| format!("the client says goodbye, within {patience:?}"));
+        let deadline = self.now.after(patience);
+        self.client.disconnect(self.now, deadline, ReasonCode::Success);
+        self.act();
+    }
+
+    pub(crate) fn comes_back(&mut self) {
+        if self.client.is_ended() {
+            self.tell(|| "the client comes back".to_owned());
+            self.client.connect(self.now);
+            self.act();
+        }
+    }
+
+    /// The program ends and is started again: what it knew is gone, and it asks for its old session.
+    pub(crate) fn program_restarts(&mut self, mut config: Config) {
+        self.tell(|| "the program is started again".to_owned());
+        self.restarts += 1;
+        while self.take() {}
+        self.cut(Cut::Reset);
+        for message in self.published.iter_mut().filter(|message| message.ended.is_none()) {
+            (message.ended, message.forgotten) = (Some(self.losses), true);
+        }
+        self.tickets.clear();
+        self.requests.clear();
+        self.subscribed = false;
+        self.tokens.clear();
+        self.wanted = false;
+        config.clean_start = false;
+        self.client = Client::new(config, &[3; 32]);
+        self.client.connect(self.now);
+        self.subscribe("down/#");
+    }
+}
