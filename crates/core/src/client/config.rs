@@ -44,6 +44,9 @@ pub struct Config {
     /// All messages that were not taken yet, in bytes. One message may go beyond it.
     pub inbox_bytes: usize,
 
+    /// Topic Filters in one SUBSCRIBE or UNSUBSCRIBE, at most; more are asked for in several packets. Some services take
+    /// no more than 8. A server's Maximum Packet Size may leave room for fewer.
+    pub filters_per_packet: u16,
     /// Messages that are sent and not acknowledged, at most; the server may want fewer.
     pub in_flight: u16,
     /// Messages that were accepted from the application and have not ended, at most.
@@ -89,6 +92,7 @@ impl Default for Config {
             maximum_packet_size: 16 * 1024 * 1024,
             inbox_messages: 1024,
             inbox_bytes: 16 * 1024 * 1024,
+            filters_per_packet: 8,
             in_flight: 1024,
             outbox_messages: 10_000,
             outbox_bytes: 64 * 1024 * 1024,

@@ -104,9 +104,7 @@ impl Client {
     /// What was only true of the connection is forgotten.
     fn forget_link(&mut self, now: Instant, cause: Cause) {
         self.actions.forget_link();
-        for ticket in self.requests.unsent_again() {
-            self.inbox.push(Event::Progress(ticket, Stage::Failed(cause)));
-        }
+        self.ask_again(cause);
         self.sender.resume();
         self.link = Link::new(now, self.version);
     }

@@ -152,6 +152,16 @@ impl fmt::Display for Cause {
 
 impl core::error::Error for Cause {}
 
+impl Cause {
+    /// The server's Reason Code, where it gave one.
+    pub(super) fn reason(self) -> ReasonCode {
+        match self {
+            Self::Refused(reason) | Self::Disconnected(reason) => reason,
+            _ => ReasonCode::UnspecifiedError,
+        }
+    }
+}
+
 /// The application asked for something that it can't have. Nothing has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

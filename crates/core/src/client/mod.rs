@@ -299,8 +299,9 @@ impl Client {
         self.accept(now, publication)
     }
 
-    /// Subscribes, with an answer for each Topic Filter. `identifier` comes back with each message that is sent for
-    /// one of them. (5.0)
+    /// Subscribes, with an answer for each Topic Filter, in their order, in however many packets they are asked for: one
+    /// that needs a larger packet than the server takes is answered with `PacketTooLarge`. `identifier` comes back with
+    /// each message that is sent for one of them. (5.0)
     pub fn subscribe(
         &mut self,
         subscriptions: &[Subscription],
@@ -309,7 +310,7 @@ impl Client {
         self.ask_subscribe(subscriptions, identifier)
     }
 
-    /// Ends subscriptions, with an answer for each Topic Filter.
+    /// Ends subscriptions, with an answer for each Topic Filter, in the same way.
     pub fn unsubscribe(&mut self, filters: &[TopicFilter]) -> Result<Ticket, Misuse> {
         self.ask_unsubscribe(filters)
     }

@@ -117,11 +117,7 @@ impl Client {
             }
         }
         self.outbox.requeue(&again);
-        if self.config.resubscribe {
-            self.requests.resubscribe();
-        } else {
-            self.requests.forget();
-        }
+        self.requests.on_session_lost(self.config.resubscribe);
     }
 }
 

@@ -1,17 +1,22 @@
 //! SUBSCRIBE and UNSUBSCRIBE: what waits for an answer, and what is subscribed to.
+//!
+//! What is asked for under one ticket goes out in as many packets as it takes, and ends when each of its Topic Filters has
+//! its answer: over any number of connections, on each of which only those are asked again that have none.
 use super::event::{Cause, Event, Misuse, Stage};
 use super::{Client, Phase, Subscription};
 use crate::codec::{
-    FilterNamesBuf, FiltersBuf, Packet, PropertiesBuf, Property, Suback, Subscribe, SubscriptionOptions,
-    Unsubscribe,
+    EncodeError, FilterNamesBuf, FiltersBuf, Packet, Properties, PropertiesBuf, Property, Suback, Subscribe,
+    SubscriptionOptions, Unsubscribe,
 };
 use crate::delivery::Acknowledged;
 use crate::id::{PacketId, Ticket};
 use crate::output::Output;
 use crate::reason::ReasonCode;
 use crate::topic::TopicFilter;
+use crate::version::Version;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Requests that may wait for an answer.
@@ -20,22 +25,112 @@ const MOST: usize = 4096;
 const TRIES: u32 = 10;
 /// The number of the first request.
 const MIDDLE: u32 = 1 << 31;
-/// Filters in one SUBSCRIBE that nobody asked for.
-const TOGETHER: usize = 64;
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Asked {
     Subscribe(Box<[Subscription]>, Option<u32>),
     Unsubscribe(Box<[TopicFilter]>),
 }
 
+impl Asked {
+    fn len(&self) -> usize {
+        match self {
+            Self::Subscribe(subscriptions, _) => subscriptions.len(),
+            Self::Unsubscribe(filters) => filters.len(),
+        }
+    }
+
+    /// What a Topic Filter takes of a packet, in bytes.
+    fn size(&self, place: usize) -> usize {
+        match self {
+            Self::Subscribe(subscriptions, _) => 2 + subscriptions[place].filter.as_str().len() + 1,
+            Self::Unsubscribe(filters) => 2 + filters[place].as_str().len(),
+        }
+    }
+
+    /// A packet with these.
+    fn encode(
+        &self,
+        places: &[usize],
+        packet_id: PacketId,
+        (version, limit): (Version, u32),
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        match self {
+            Self::Subscribe(subscriptions, identifier) => {
+                let mut properties = PropertiesBuf::new();
+                if let Some(identifier) = identifier.filter(|_| version.is_v5()) {
+                    properties.push(Property::SubscriptionIdentifier(identifier));
+                }
+                let mut filters = FiltersBuf::new(version);
+                for Subscription { filter, options } in places.iter().map(|place| &subscriptions[*place]) {
+                    filters.push(filter, of_version(*options, version.is_v5()));
+                }
+                let (properties, filters) = (properties.as_properties(), filters.as_filters());
+                Packet::Subscribe(Subscribe { packet_id, properties, filters }).encode(version, limit, out)
+            }
+            Self::Unsubscribe(names) => {
+                let mut filters = FilterNamesBuf::new();
+                places.iter().for_each(|place| filters.push(&names[*place]));
+                let (properties, filters) = (Properties::default(), filters.as_filters());
+                Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters })
+                    .encode(version, limit, out)
+            }
+        }
+    }
+}
+
+/// What was asked for under one ticket.
 #[derive(Debug)]
 struct Request {
     /// `None`: it subscribes again, after the server has lost the session.
     ticket: Option<Ticket>,
     asked: Asked,
-    /// On how many connections it was asked.
-    sent: u32,
+    /// To each Topic Filter.
+    answers: Box<[Option<ReasonCode>]>,
+    /// From here on none was asked on this connection.
+    next: usize,
+    /// Connections in a row that ended while it waited, and brought no answer.
+    tries: u32,
+}
+
+impl Request {
+    /// Those between these two that have no answer.
+    fn unanswered(&self, from: usize, to: usize) -> impl Iterator<Item = usize> {
+        (from..to).filter(|place| self.answers[*place].is_none())
+    }
+
+    fn is_answered(&self) -> bool {
+        self.answers.iter().all(Option::is_some)
+    }
+
+    /// From there on, those that have no answer are to be asked.
+    fn seek(&mut self, from: usize) {
+        let all = self.answers.len();
+        let next = self.unanswered(from, all).next();
+        self.next = next.unwrap_or(all);
+    }
+
+    /// Leaves out as many as a packet was too large by; false if one alone is too large.
+    fn shorten(&self, places: &mut Vec<usize>, error: &EncodeError) -> bool {
+        let mut by = match *error {
+            EncodeError::TooLarge { by } => by as usize,
+            EncodeError::NotInThisVersion => usize::MAX,
+        };
+        let before = places.len();
+        while by > 0 && places.len() > 1 {
+            by = by.saturating_sub(places.pop().map_or(0, |last| self.asked.size(last)));
+        }
+        places.len() < before
+    }
+}
+
+/// A packet that waits for its answer: those of a request between two places that have none yet.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    request: u32,
+    from: usize,
+    to: usize,
 }
 
 #[derive(Debug, Default)]
@@ -44,8 +139,13 @@ pub(super) struct Requests {
     /// Requests are numbered upwards from the middle, and what is subscribed to again downwards: it goes first.
     up: u32,
     down: u32,
-    /// Those that are to be sent.
+    /// Those of which something is to be sent.
     queue: VecDeque<u32>,
+    /// What was sent on this connection.
+    parts: BTreeMap<u32, Part>,
+    part: u32,
+    /// This connection has brought an answer to somebody.
+    useful: bool,
     /// What the server has granted.
     subscribed: BTreeMap<Box<str>, (Subscription, Option<u32>)>,
 }
@@ -56,57 +156,78 @@ impl Requests {
         self.open.is_empty()
     }
 
-    fn push(&mut self, ticket: Ticket, asked: Asked) {
-        let number = MIDDLE.wrapping_add(self.up);
-        self.up = self.up.wrapping_add(1);
-        self.open.insert(number, Request { ticket: Some(ticket), asked, sent: 0 });
-        self.queue.push_back(number);
+    fn push(&mut self, ticket: Option<Ticket>, asked: Asked) {
+        let answers = vec![None; asked.len()].into();
+        let request = Request { ticket, asked, answers, next: 0, tries: 0 };
+        if ticket.is_some() {
+            let number = MIDDLE.wrapping_add(self.up);
+            self.up = self.up.wrapping_add(1);
+            self.open.insert(number, request);
+            self.queue.push_back(number);
+        } else {
+            self.down = self.down.wrapping_add(1);
+            let number = MIDDLE.wrapping_sub(self.down);
+            self.open.insert(number, request);
+            self.queue.push_front(number);
+        }
     }
 
-    fn push_again(&mut self, asked: Asked) {
-        self.down = self.down.wrapping_add(1);
-        let number = MIDDLE.wrapping_sub(self.down);
-        self.open.insert(number, Request { ticket: None, asked, sent: 0 });
-        self.queue.push_front(number);
+    fn remove(&mut self, number: u32) -> Option<Request> {
+        self.queue.retain(|queued| *queued != number);
+        self.open.remove(&number)
     }
 
-    /// The connection is gone: whatever was not answered is asked again, in order. What so many connections have not
-    /// survived is given up; its ticket, if it has one, is returned.
-    pub(super) fn unsent_again(&mut self) -> Vec<Ticket> {
+    /// The connection is gone: whatever was not answered is asked again, in order. What so many in a row have not
+    /// survived is given up, and returned. One that brought answers is held against nobody: it was cut, perhaps.
+    fn ask_again(&mut self) -> Vec<Request> {
+        let useful = core::mem::take(&mut self.useful);
+        let asked: BTreeSet<u32> =
+            core::mem::take(&mut self.parts).into_values().map(|part| part.request).collect();
+        for (_, request) in self.open.iter_mut().filter(|(number, _)| asked.contains(number)) {
+            request.tries = if useful { 0 } else { request.tries + 1 };
+        }
         let hopeless: Vec<u32> = self
             .open
             .iter()
-            .filter(|(_, request)| request.sent >= TRIES)
+            .filter(|(_, request)| request.tries >= TRIES)
             .map(|(number, _)| *number)
             .collect();
-        let given_up = hopeless.iter().filter_map(|number| self.open.remove(number)?.ticket).collect();
+        let given_up = hopeless.iter().filter_map(|number| self.open.remove(number)).collect();
+        self.open.values_mut().for_each(|request| request.seek(0));
         self.queue = self.open.keys().copied().collect();
         given_up
     }
 
-    /// Nothing is subscribed to any more.
-    pub(super) fn forget(&mut self) {
-        self.subscribed.clear();
-    }
-
-    /// The server has forgotten what it granted.
-    pub(super) fn resubscribe(&mut self) {
+    /// The server has forgotten what it granted. Is it to be asked for again?
+    pub(super) fn on_session_lost(&mut self, again: bool) {
         self.open.retain(|_, request| request.ticket.is_some());
         self.queue.retain(|number| self.open.contains_key(number));
+        for request in self.open.values_mut() {
+            let Asked::Subscribe(subscriptions, _) = &request.asked else { continue };
+            // Of these the application does not know yet: they are asked again under their ticket.
+            for (subscription, answer) in subscriptions.iter().zip(&mut request.answers) {
+                if answer.take_if(|reason| !reason.is_error()).is_some() {
+                    self.subscribed.remove(subscription.filter.as_str());
+                }
+            }
+            request.seek(0);
+        }
+        if !again {
+            return self.subscribed.clear();
+        }
         let mut by_identifier: BTreeMap<Option<u32>, Vec<Subscription>> = BTreeMap::new();
         for (subscription, identifier) in self.subscribed.values() {
             by_identifier.entry(*identifier).or_default().push(subscription.clone());
         }
         for (identifier, subscriptions) in by_identifier {
-            for together in subscriptions.chunks(TOGETHER) {
-                self.push_again(Asked::Subscribe(together.into(), identifier));
-            }
+            self.push(None, Asked::Subscribe(subscriptions.into(), identifier));
         }
     }
 
     /// None is wanted any more.
     pub(super) fn clear(&mut self) -> impl Iterator<Item = Ticket> {
         self.queue.clear();
+        self.parts.clear();
         core::mem::take(&mut self.open).into_values().filter_map(|request| request.ticket)
     }
 
@@ -115,6 +236,17 @@ impl Requests {
             self.queue.iter().all(|number| self.open.contains_key(number)),
             "what is to be sent is there"
         );
+        for (number, request) in &self.open {
+            assert!(!request.is_answered(), "what is answered has ended");
+            let asked = self.parts.values().filter(|part| part.request == *number);
+            let waiting: usize = asked.map(|part| request.unanswered(part.from, part.to).count()).sum();
+            assert_eq!(waiting, request.unanswered(0, request.next).count(), "what was asked is awaited");
+            assert_eq!(
+                request.next < request.answers.len(),
+                self.queue.contains(number),
+                "what was not asked is to be"
+            );
+        }
     }
 }
 
@@ -137,16 +269,16 @@ impl Client {
         if identifier.is_some() && up && v5 && !self.link.server.subscription_identifiers {
             return Err(Misuse::SubscriptionIdentifier);
         }
-        self.ask(subscriptions.is_empty(), Asked::Subscribe(subscriptions.into(), identifier))
+        self.ask(Asked::Subscribe(subscriptions.into(), identifier))
     }
 
     pub(super) fn ask_unsubscribe(&mut self, filters: &[TopicFilter]) -> Result<Ticket, Misuse> {
-        self.ask(filters.is_empty(), Asked::Unsubscribe(filters.into()))
+        self.ask(Asked::Unsubscribe(filters.into()))
     }
 
-    fn ask(&mut self, nothing: bool, asked: Asked) -> Result<Ticket, Misuse> {
+    fn ask(&mut self, asked: Asked) -> Result<Ticket, Misuse> {
         self.goes_on()?;
-        if nothing {
+        if asked.len() == 0 {
             // [MQTT-3.8.3-2] [MQTT-3.10.3-2]
             return Err(Misuse::NoFilters);
         }
@@ -154,133 +286,130 @@ impl Client {
             return Err(Misuse::TooManyRequests);
         }
         let ticket = self.ticket();
-        self.requests.push(ticket, asked);
+        self.requests.push(Some(ticket), asked);
         if self.phase == Phase::Up {
             self.actions.transmit();
         }
         Ok(ticket)
     }
 
-    /// Sends the next one; false if there is none.
+    /// Sends the next packet; false if there is none.
     pub(super) fn send_request(&mut self, out: &mut Output) -> bool {
-        let Some(number) = self.requests.queue.pop_front() else { return false };
-        let Some(request) = self.requests.open.get_mut(&number) else { return true };
-        request.sent += 1;
-        let packet_id = self.sender.reserve(number);
-        let (version, limit) = (self.version, self.link.server.maximum_packet_size);
-        let sent = out.append(|out| match &request.asked {
-            Asked::Subscribe(subscriptions, identifier) => {
-                let mut properties = PropertiesBuf::new();
-                if let Some(identifier) = identifier.filter(|_| version.is_v5()) {
-                    properties.push(Property::SubscriptionIdentifier(identifier));
-                }
-                let mut filters = FiltersBuf::new(version);
-                for subscription in subscriptions {
-                    filters.push(&subscription.filter, of_version(subscription.options, version.is_v5()));
-                }
-                let (properties, filters) = (properties.as_properties(), filters.as_filters());
-                Packet::Subscribe(Subscribe { packet_id, properties, filters }).encode(version, limit, out)
-            }
-            Asked::Unsubscribe(names) => {
-                let mut filters = FilterNamesBuf::new();
-                names.iter().for_each(|name| filters.push(name));
-                let (properties, filters) = (crate::codec::Properties::default(), filters.as_filters());
-                Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters })
-                    .encode(version, limit, out)
-            }
-        });
-        if sent.is_err() {
+        let Some(number) = self.requests.queue.front().copied() else { return false };
+        let Some(request) = self.requests.open.get_mut(&number) else { return false };
+        let most = usize::from(self.config.filters_per_packet.max(1));
+        let (from, all) = (request.next, request.answers.len());
+        let mut places: Vec<usize> = request.unanswered(from, all).take(most).collect();
+        self.requests.part = self.requests.part.wrapping_add(1);
+        let packet_id = self.sender.reserve(self.requests.part);
+        let of_server = (self.version, self.link.server.maximum_packet_size);
+        let mut fits = true;
+        while fits
+            && let Err(error) = out.append(|out| request.asked.encode(&places, packet_id, of_server, out))
+        {
+            fits = request.shorten(&mut places, &error);
+        }
+        let part = Part { request: number, from, to: places.last().map_or(all, |last| last + 1) };
+        request.seek(part.to);
+        if request.next == all {
+            self.requests.queue.pop_front();
+        }
+        if fits {
+            self.requests.parts.insert(self.requests.part, part);
+        } else {
+            // No packet that the server takes has room for this one, although it is alone. [MQTT-3.2.2-15]
             let _ = self.sender.on_answer(packet_id);
-            if let Some(request) = self.requests.open.remove(&number) {
-                self.too_large(request);
-            }
+            self.on_reasons(part, &[ReasonCode::PacketTooLarge]);
         }
         true
-    }
-
-    /// The server takes no packet of that size. What nobody asked for is asked in smaller ones.
-    fn too_large(&mut self, request: Request) {
-        self.actions.event();
-        if let Some(ticket) = request.ticket {
-            return self.inbox.push(Event::Progress(ticket, Stage::Failed(Cause::TooLarge)));
-        }
-        let Asked::Subscribe(subscriptions, identifier) = request.asked else { return };
-        if let [one] = &*subscriptions {
-            self.requests.subscribed.remove(one.filter.as_str());
-            let reason = ReasonCode::PacketTooLarge;
-            return self.inbox.push(Event::SubscriptionLost(one.filter.clone(), reason));
-        }
-        let (first, second) = subscriptions.split_at(subscriptions.len() / 2);
-        for half in [second, first] {
-            self.requests.push_again(Asked::Subscribe(half.into(), identifier));
-        }
     }
 
     /// SUBACK or UNSUBACK; false if it is none that the server may send.
     pub(super) fn on_answered(&mut self, answer: &Suback<'_>, subscribes: bool) -> bool {
         let packet_id: PacketId = answer.packet_id;
-        let number = match self.sender.on_answer(packet_id) {
-            Acknowledged::Done(number) => number,
+        let part = match self.sender.on_answer(packet_id) {
+            Acknowledged::Done(part) => self.requests.parts.remove(&part),
             Acknowledged::Unknown => return true,
             Acknowledged::Misplaced => return false,
         };
         // It may be an identifier that somebody waits for.
         self.actions.transmit();
-        let Some(Request { ticket, asked, .. }) = self.requests.open.remove(&number) else { return true };
+        let Some(part) = part else { return true };
+        let Some(request) = self.requests.open.get(&part.request) else { return true };
+        let expected = request.unanswered(part.from, part.to).count();
         let reason = |byte: &u8| ReasonCode::from_byte(*byte).unwrap_or(ReasonCode::UnspecifiedError);
-        let reasons: Box<[ReasonCode]> = match &asked {
+        let reasons: Vec<ReasonCode> = match request.asked {
             // Before 5.0 UNSUBACK says nothing.
-            Asked::Unsubscribe(filters) if !self.version.is_v5() => {
-                filters.iter().map(|_| ReasonCode::Success).collect()
-            }
+            Asked::Unsubscribe(_) if !self.version.is_v5() => vec![ReasonCode::Success; expected],
             _ => answer.reasons.iter().map(reason).collect(),
         };
-        let (right, expected) = match &asked {
-            Asked::Subscribe(subscriptions, _) => (subscribes, subscriptions.len()),
-            Asked::Unsubscribe(filters) => (!subscribes, filters.len()),
-        };
+        let right = subscribes == matches!(request.asked, Asked::Subscribe(..));
         if !right || reasons.len() != expected {
-            if let Some(ticket) = ticket {
+            if let Some(ticket) = self.requests.remove(part.request).and_then(|request| request.ticket) {
                 let cause = Cause::Violation(ReasonCode::ProtocolError);
                 self.inbox.push(Event::Progress(ticket, Stage::Failed(cause)));
                 self.actions.event();
             }
             return false;
         }
-        match asked {
-            Asked::Subscribe(subscriptions, identifier) => {
-                self.on_granted(ticket.is_none(), &subscriptions, identifier, &reasons);
-                if let Some(ticket) = ticket {
-                    self.inbox.push(Event::Subscribed(ticket, reasons));
+        self.requests.useful |= request.ticket.is_some();
+        self.on_reasons(part, &reasons);
+        true
+    }
+
+    /// An answer to each Topic Filter of a packet.
+    fn on_reasons(&mut self, part: Part, reasons: &[ReasonCode]) {
+        let Some(request) = self.requests.open.get_mut(&part.request) else { return };
+        let places: Vec<usize> = request.unanswered(part.from, part.to).collect();
+        for (place, reason) in places.into_iter().zip(reasons) {
+            request.answers[place] = Some(*reason);
+            match &request.asked {
+                Asked::Subscribe(subscriptions, identifier) => {
+                    let subscription = &subscriptions[place];
+                    let filter = subscription.filter.as_str();
+                    if !reason.is_error() {
+                        let granted = (subscription.clone(), *identifier);
+                        self.requests.subscribed.insert(filter.into(), granted);
+                    } else if request.ticket.is_none() {
+                        self.requests.subscribed.remove(filter);
+                        self.inbox.push(Event::SubscriptionLost(subscription.filter.clone(), *reason));
+                    }
                 }
-            }
-            Asked::Unsubscribe(filters) => {
-                for (filter, _) in filters.iter().zip(&reasons).filter(|(_, reason)| !reason.is_error()) {
-                    self.requests.subscribed.remove(filter.as_str());
-                }
-                if let Some(ticket) = ticket {
-                    self.inbox.push(Event::Unsubscribed(ticket, reasons));
+                Asked::Unsubscribe(_) if reason.is_error() => {}
+                Asked::Unsubscribe(filters) => {
+                    self.requests.subscribed.remove(filters[place].as_str());
                 }
             }
         }
         self.actions.event();
-        true
+        if !request.is_answered() {
+            return;
+        }
+        let Some(Request { ticket: Some(ticket), asked, answers, .. }) = self.requests.remove(part.request)
+        else {
+            return;
+        };
+        let answers = answers.into_iter().flatten().collect();
+        self.inbox.push(match asked {
+            Asked::Subscribe(..) => Event::Subscribed(ticket, answers),
+            Asked::Unsubscribe(_) => Event::Unsubscribed(ticket, answers),
+        });
     }
 
-    fn on_granted(
-        &mut self,
-        again: bool,
-        subscriptions: &[Subscription],
-        identifier: Option<u32>,
-        reasons: &[ReasonCode],
-    ) {
-        for (subscription, reason) in subscriptions.iter().zip(reasons) {
-            let filter = subscription.filter.as_str();
-            if !reason.is_error() {
-                self.requests.subscribed.insert(filter.into(), (subscription.clone(), identifier));
-            } else if again {
-                self.requests.subscribed.remove(filter);
-                self.inbox.push(Event::SubscriptionLost(subscription.filter.clone(), *reason));
+    /// The connection is gone, and with it what was asked on it.
+    pub(super) fn ask_again(&mut self, cause: Cause) {
+        for Request { ticket, asked, answers, .. } in self.requests.ask_again() {
+            match (ticket, asked) {
+                (Some(ticket), _) => self.inbox.push(Event::Progress(ticket, Stage::Failed(cause))),
+                (None, Asked::Subscribe(subscriptions, _)) => {
+                    for (Subscription { filter, .. }, _) in
+                        subscriptions.into_iter().zip(answers).filter(|(_, answer)| answer.is_none())
+                    {
+                        self.requests.subscribed.remove(filter.as_str());
+                        self.inbox.push(Event::SubscriptionLost(filter, cause.reason()));
+                    }
+                }
+                (None, Asked::Unsubscribe(_)) => {}
             }
         }
     }

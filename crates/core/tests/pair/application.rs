@@ -1,6 +1,7 @@
 //! What the application does.
 use crate::pair::{Cut, Pair, Published, qos};
 use tidewire_core::client::{Cause, Client, Config, Event, Misuse, Stage, Subscription};
+use tidewire_core::id::Ticket;
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
@@ -24,10 +25,45 @@ impl Pair {
     }
 
     pub(crate) fn subscribe(&mut self, filter: &str) {
-        let subscription = Subscription::new(TopicFilter::new(filter).unwrap(), QoS::ExactlyOnce);
-        let ticket = self.client.subscribe(&[subscription], None).expect("there is room");
+        self.subscribe_all(&[filter]);
+    }
+
+    pub(crate) fn subscribe_all(&mut self, filters: &[&str]) {
+        let subscription = |f: &&str| Subscription::new(TopicFilter::new(f).unwrap(), QoS::ExactlyOnce);
+        let subscriptions: Vec<_> = filters.iter().map(subscription).collect();
+        let ticket = self.client.subscribe(&subscriptions, None);
+        self.ask(ticket, filters);
+    }
+
+    pub(crate) fn unsubscribe_all(&mut self, filters: &[&str]) {
+        let names: Vec<_> = filters.iter().map(|f| TopicFilter::new(f).unwrap()).collect();
+        let ticket = self.client.unsubscribe(&names);
+        self.ask(ticket, filters);
+    }
+
+    fn ask(&mut self, ticket: Result<Ticket, Misuse>, filters: &[&str]) {
+        let ticket = match ticket {
+            Ok(ticket) => ticket,
+            // It has said goodbye.
+            Err(misuse) => return assert_eq!(misuse, Misuse::Ended(Cause::Ended)),
+        };
+        self.tell(|| format!("asks for {filters:?}, {ticket:?}"));
         self.requests.insert(ticket, false);
+        self.asked.insert(ticket, filters.iter().map(|f| (*f).to_owned()).collect());
         self.act();
+    }
+
+    /// The server has answered each filter; those that it did not refuse are subscribed to, or not any more.
+    fn answered(&mut self, ticket: Ticket, reasons: &[ReasonCode], subscribes: bool) {
+        let done = self.requests.get_mut(&ticket).expect("a ticket that was given");
+        assert!(!std::mem::replace(done, true), "it ended twice");
+        let filters = self.asked.remove(&ticket).expect("it was asked for something");
+        assert_eq!(reasons.len(), filters.len(), "each has its answer");
+        assert!(reasons.iter().all(|reason| !reason.is_error()));
+        let Some(granted) = &mut self.granted else { return };
+        for filter in filters {
+            let _ = if subscribes { granted.insert(filter) } else { granted.remove(&filter) };
+        }
     }
 
     /// Takes one event; false if there is none.
@@ -51,13 +87,14 @@ impl Pair {
                 None => {
                     let done = self.requests.get_mut(&ticket).expect("a ticket that was given");
                     assert!(!std::mem::replace(done, true), "it ended twice");
+                    self.granted = None;
                 }
             },
-            Event::Subscribed(ticket, _) | Event::Unsubscribed(ticket, _) => {
+            Event::Subscribed(ticket, reasons) => {
                 self.subscribed = true;
-                let done = self.requests.get_mut(&ticket).expect("a ticket that was given");
-                assert!(!std::mem::replace(done, true), "it ended twice");
+                self.answered(ticket, &reasons, true);
             }
+            Event::Unsubscribed(ticket, reasons) => self.answered(ticket, &reasons, false),
             Event::Connected { session_present } => self.connects.push(session_present),
             Event::Disconnected(cause) => self.causes.push(cause),
             Event::Ended(_) => self.ended += 1,
@@ -109,6 +146,7 @@ impl Pair {
         }
         self.tickets.clear();
         self.requests.clear();
+        self.granted = None;
         self.subscribed = false;
         self.tokens.clear();
         self.wanted = false;

@@ -10,6 +10,7 @@ pub(crate) fn config(version: Version, keeps: bool, policy: SessionLost) -> Conf
     config.version = Some(version);
     config.session_expiry_seconds = if keeps { 3600 } else { 0 };
     config.session_lost = policy;
+    config.filters_per_packet = 2;
     config
 }
 
@@ -25,7 +26,9 @@ fn script(pair: &mut Pair, mut after: impl FnMut(&mut Pair)) {
     let mut steps = 0;
     loop {
         match steps {
-            0 => pair.subscribe("down/#"),
+            // In packets of two.
+            0 => pair.subscribe_all(&["down/#", "s/0", "s/1", "s/2"]),
+            1 => pair.unsubscribe_all(&["s/1", "s/0", "s/nobody"]),
             3..6 => pair.publish(u8::try_from(steps - 3).unwrap()),
             6..9 if !pair.requests.values().any(|done| !done) => {
                 pair.server_publishes(u8::try_from(steps - 6).unwrap());

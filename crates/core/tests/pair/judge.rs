@@ -47,6 +47,11 @@ pub(crate) fn judge(pair: &Pair, policy: SessionLost, keeps: bool) -> Result<(),
     if pair.requests.values().any(|done| !done) {
         return Err("a request waits for ever".to_owned());
     }
+    let subscriptions = usize::try_from(pair.broker.stats().subscriptions - 1).unwrap();
+    let granted = pair.granted.as_ref().filter(|_| !pair.blind);
+    if let Some(granted) = granted.filter(|granted| granted.len() != subscriptions) {
+        return Err(format!("the server knows {subscriptions} subscriptions, the application {granted:?}"));
+    }
     downward(pair, lost)
 }
 

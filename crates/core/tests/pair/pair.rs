@@ -1,6 +1,6 @@
 //! A client, a broker, and the line between them. Nothing happens unless somebody says so.
 use crate::policy::{Open, anybody};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use tidewire_core::Input;
 use tidewire_core::broker::policy::Peer;
@@ -73,6 +73,10 @@ pub(crate) struct Pair {
     /// After a goodbye it comes back for what waits.
     pub(crate) persistent: bool,
     pub(crate) requests: BTreeMap<Ticket, bool>,
+    /// The filters of each request.
+    pub(crate) asked: BTreeMap<Ticket, Vec<String>>,
+    /// What the application takes for subscribed; `None` if it can't know.
+    pub(crate) granted: Option<BTreeSet<String>>,
     /// A SUBACK has come.
     pub(crate) subscribed: bool,
     /// What the server got, by number.
@@ -134,6 +138,8 @@ impl Pair {
             tickets: BTreeMap::new(),
             persistent: false,
             requests: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            granted: Some(BTreeSet::new()),
             subscribed: false,
             arrived: vec![],
             told: vec![],

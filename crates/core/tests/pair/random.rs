@@ -16,6 +16,7 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
     config.in_flight = random.of(&[1, 2, 1024]);
     config.receive_maximum = random.of(&[2, 5, 1024]);
     config.inbox_messages = random.of(&[1, 3, 1024]);
+    config.filters_per_packet = random.of(&[1, 2, 8]);
     if random.chance(40) {
         config.acknowledge = Acknowledge::ByToken;
     }
@@ -27,6 +28,7 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
     pair.persistent = true;
     pair.tale = tale.then(Vec::new);
     pair.subscribe("down/#");
+    let side = ["s/0", "s/1", "s/2", "s/3", "s/4"];
     for _ in 0..40 + random.below(80) {
         let piece = if random.chance(50) { usize::MAX } else { 1 + random.below(20) };
         match random.below(100) {
@@ -43,12 +45,14 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
                 pair.unreachable = random.chance(20);
                 pair.open();
             }
+            90 => pair.subscribe_all(&side[random.below(4)..]),
+            91 => pair.unsubscribe_all(&side[random.below(4)..]),
             _ if leaves && random.chance(8) => match random.below(3) {
                 0 => pair.says_goodbye(Duration::from_millis(random.below(3000) as u64)),
                 1 => pair.comes_back(),
                 _ => pair.program_restarts(setup.clone()),
             },
-            90..93 => pair.wait(Duration::from_millis(random.below(2000) as u64)),
+            92..95 => pair.wait(Duration::from_millis(random.below(2000) as u64)),
             _ if random.chance(cuts) && forgets && random.chance(50) => pair.server_restarts(),
             _ if random.chance(cuts) => pair.cut(if random.chance(50) { Cut::Reset } else { Cut::Fin }),
             _ => pair.open(),

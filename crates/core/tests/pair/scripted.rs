@@ -71,11 +71,17 @@ impl Scripted {
     }
 
     fn sent(&mut self) -> Vec<u8> {
-        let mut out = Output::default();
-        while self.client.poll_transmit(self.now, 1024, &mut out) {}
-        let mut slices: [&[u8]; 16] = [&[]; 16];
-        let n = out.slices(&mut slices);
-        let bytes = slices[..n].concat();
+        let (mut out, mut bytes) = (Output::default(), vec![]);
+        loop {
+            let more = self.client.poll_transmit(self.now, 1024, &mut out);
+            let mut slices: [&[u8]; 16] = [&[]; 16];
+            let n = out.slices(&mut slices);
+            bytes.extend(slices[..n].concat());
+            out.advance(out.unsent());
+            if !more {
+                break;
+            }
+        }
         self.act();
         bytes
     }
@@ -474,5 +480,7 @@ fn an_authentication_takes_its_steps() {
 mod ends;
 #[path = "faults.rs"]
 mod faults;
+#[path = "requests.rs"]
+mod requests;
 #[path = "states.rs"]
 mod states;
