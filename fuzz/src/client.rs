@@ -1,13 +1,15 @@
 use crate::ear::Ear;
 use crate::framed;
 use arbitrary::Arbitrary;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tidewire_core::Input;
 use tidewire_core::client::{
-    Acknowledge, Action, Cause, Client, Config, OutboxFull, SessionLost, Subscription,
+    Acknowledge, Action, Cause, Client, Config, Event, Misuse, OutboxFull, SessionLost, Stage as Progress,
+    Subscription,
 };
 use tidewire_core::codec::Packet;
-use tidewire_core::id::Token;
+use tidewire_core::id::{Ticket, Token};
 use tidewire_core::message::Publication;
 use tidewire_core::output::Output;
 use tidewire_core::qos::QoS;
@@ -78,8 +80,8 @@ pub enum Step {
 
 const FILTERS: [&str; 4] = ["a", "a/+", "#", "$share/g/a"];
 
-/// A client and a hostile server: nothing panics, the books balance after every step, and what the client says is
-/// MQTT.
+/// A client and a hostile server: nothing panics, the books balance after every step, what the client says is MQTT, and
+/// each ticket ends once, at the latest with the client.
 pub fn client(setup: Setup, steps: Vec<Step>) {
     let mut config = Config::default();
     config.version =
@@ -91,6 +93,7 @@ pub fn client(setup: Setup, steps: Vec<Step>) {
     if setup.small {
         (config.inbox_messages, config.outbox_messages, config.in_flight) = (2, 4, 2);
         config.receive_maximum = 2;
+        config.filters_per_packet = 2;
     }
     let mut stage = Stage {
         client: Client::new(config, &[5; 32]),
@@ -98,6 +101,7 @@ pub fn client(setup: Setup, steps: Vec<Step>) {
         wanted: false,
         connected: false,
         tokens: vec![],
+        open: BTreeMap::new(),
         ear: Ear::new(Role::Server, None, u32::MAX),
         v5: setup.version % 4 < 2,
     };
@@ -115,6 +119,8 @@ struct Stage {
     wanted: bool,
     connected: bool,
     tokens: Vec<Token>,
+    /// Tickets that have not ended; with QoS 2 they have two stages.
+    open: BTreeMap<Ticket, QoS>,
     /// The server's, for what the client says.
     ear: Ear,
     v5: bool,
@@ -122,7 +128,12 @@ struct Stage {
 
 impl Stage {
     fn play(&mut self, step: Step) {
-        let filter = |n: u8| TopicFilter::new(FILTERS[usize::from(n % 4)]).expect("a Topic Filter");
+        // One to four of them.
+        let filters = |n: u8| {
+            let next =
+                move |i| TopicFilter::new(FILTERS[usize::from((n % 4 + i) % 4)]).expect("a Topic Filter");
+            (0..=n >> 2 & 3).map(next)
+        };
         match step {
             Step::Publish { qos, retain, expiry, size } => {
                 let topic = TopicName::new("a").expect("a Topic Name");
@@ -130,15 +141,26 @@ impl Stage {
                 let mut publication =
                     Publication::new(topic, vec![0; usize::from(size)]).qos(qos).retain(retain);
                 publication.message_expiry_interval = expiry.map(u32::from);
-                let _ = self.client.publish(self.now, publication);
+                self.listen();
+                let asked = self.client.publish(self.now, publication);
+                self.asked(asked, qos);
             }
             Step::Subscribe { filter: n } => {
                 let identifier = (n & 0x80 != 0).then_some(7);
-                let _ = self.client.subscribe(&[Subscription::new(filter(n), QoS::ExactlyOnce)], identifier);
+                let subscriptions: Vec<_> =
+                    filters(n).map(|filter| Subscription::new(filter, QoS::ExactlyOnce)).collect();
+                self.listen();
+                let asked = self.client.subscribe(&subscriptions, identifier);
+                self.asked(asked, QoS::AtLeastOnce);
             }
-            Step::Unsubscribe { filter: n } => drop(self.client.unsubscribe(&[filter(n)])),
+            Step::Unsubscribe { filter: n } => {
+                let filters: Vec<_> = filters(n).collect();
+                self.listen();
+                let asked = self.client.unsubscribe(&filters);
+                self.asked(asked, QoS::AtLeastOnce);
+            }
             Step::Take => {
-                while self.client.poll_event().is_some() {}
+                self.listen();
                 if let Some(message) = self.client.poll_message(self.now) {
                     self.tokens.extend(message.token);
                 }
@@ -201,6 +223,34 @@ impl Stage {
                 self.packet(header, &body);
             }
             Step::Bytes(bytes) => self.hear(&bytes),
+        }
+    }
+
+    fn asked(&mut self, asked: Result<Ticket, Misuse>, qos: QoS) {
+        if let Ok(ticket) = asked {
+            assert!(self.open.insert(ticket, qos).is_none(), "{ticket:?} was given before");
+        }
+    }
+
+    /// Nothing is asked between the events that are taken here and what they tell of.
+    fn listen(&mut self) {
+        while let Some(event) = self.client.poll_event() {
+            let ticket = match event {
+                Event::Progress(ticket, Progress::Acknowledged(reason))
+                    if !reason.is_error() && self.open.get(&ticket) == Some(&QoS::ExactlyOnce) =>
+                {
+                    continue;
+                }
+                Event::Progress(ticket, _)
+                | Event::Subscribed(ticket, _)
+                | Event::Unsubscribed(ticket, _) => ticket,
+                Event::Ended(cause) => {
+                    assert!(self.open.is_empty(), "{cause}, and these wait: {:?}", self.open);
+                    continue;
+                }
+                _ => continue,
+            };
+            assert!(self.open.remove(&ticket).is_some(), "{ticket:?} ends twice");
         }
     }
 
