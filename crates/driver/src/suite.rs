@@ -2,6 +2,8 @@
 //!
 //! An adapter brings a [`Bench`] and calls [`reactor_contract!`](crate::reactor_contract); each test then stands in a
 //! module named after the runtime.
+pub mod documented;
+
 use crate::{Place, Reactor, Ready};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

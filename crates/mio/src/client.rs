@@ -21,23 +21,7 @@ use tidewire_driver::{Clock, Mailbox, Post, Shard};
 /// A loop that any number of clients share, on a thread of its own.
 ///
 /// ```no_run
-/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use tidewire_core::client::{Config, Subscription};
-/// use tidewire_core::{message::Publication, qos::QoS, topic::{TopicFilter, TopicName}};
-/// use tidewire_driver::clients::{Endpoint, Notice};
-///
-/// let clients = tidewire_mio::Clients::start()?;
-/// let client = clients.client(Config::default(), vec![Endpoint::new("localhost", 1883)]);
-/// client.subscribe(&[Subscription::new(TopicFilter::new("sensors/#")?, QoS::AtLeastOnce)], None)?;
-/// let publication = Publication::new(TopicName::new("sensors/7")?, "21.5").qos(QoS::AtLeastOnce);
-/// client.publish(publication)?.wait()?;
-/// while let Some(notice) = client.recv() {
-///     if let Notice::Message(message) = notice {
-///         println!("{}: {} bytes", message.topic, message.payload.len());
-///     }
-/// }
-/// # Ok(())
-/// # }
+#[doc = include_str!("../examples/sensors_blocking.rs")]
 /// ```
 pub struct Clients {
     maker: Maker,

@@ -13,23 +13,7 @@ use tokio::task::{JoinHandle, unconstrained};
 /// A loop that any number of clients share, as one task of the runtime that it is started in.
 ///
 /// ```no_run
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use tidewire_core::client::{Config, Subscription};
-/// use tidewire_core::{message::Publication, qos::QoS, topic::{TopicFilter, TopicName}};
-/// use tidewire_driver::clients::{Endpoint, Notice};
-///
-/// let clients = tidewire_tokio::Clients::start();
-/// let client = clients.client(Config::default(), vec![Endpoint::new("localhost", 1883)]);
-/// client.subscribe(&[Subscription::new(TopicFilter::new("sensors/#")?, QoS::AtLeastOnce)], None)?.await?;
-/// let publication = Publication::new(TopicName::new("sensors/7")?, "21.5").qos(QoS::AtLeastOnce);
-/// client.publish(publication).await?.await?;
-/// while let Some(notice) = client.recv().await {
-///     if let Notice::Message(message) = notice {
-///         println!("{}: {} bytes", message.topic, message.payload.len());
-///     }
-/// }
-/// # Ok(())
-/// # }
+#[doc = include_str!("../examples/sensors.rs")]
 /// ```
 pub struct Clients {
     maker: Maker,

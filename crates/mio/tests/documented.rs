@@ -1,0 +1,2 @@
+//! The program in the documentation of `Clients`, as it stands.
+tidewire_driver::documented_program!(mio, "sensors_blocking");
