@@ -161,11 +161,9 @@ impl Member {
     }
 
     /// Takes events out of the machine: ends go to those who wait for them, the rest lies ready for the application
-    /// as far as there is room. True if there was any.
-    pub(super) fn tell(&mut self, now: Instant, notices: &mut Vec<Notice>) -> bool {
-        let mut any = false;
+    /// as far as there is room.
+    pub(super) fn tell(&mut self, now: Instant, notices: &mut Vec<Notice>) {
         while let Some(event) = self.client.poll_event() {
-            any = true;
             match event {
                 Event::Connected { session_present } => {
                     self.error = None;
@@ -200,7 +198,6 @@ impl Member {
                 self.shared.no_more();
                 break;
             };
-            any = true;
             room.take(&message);
             notices.push(Notice::Message(message));
         }
@@ -209,7 +206,6 @@ impl Member {
         for (waits, cause) in std::mem::take(&mut self.ended) {
             waits.end(Err(Error::Ended(self.ended(cause))), &self.shared);
         }
-        any
     }
 
     /// This cause of an end, with the system's words for it.

@@ -182,11 +182,15 @@ impl Clients {
     fn act(&mut self, now: Instant, index: u32) {
         let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
         // What is taken makes room, and that is announced: the last look is at what it announces.
+        let mut next = member.client.poll_action();
         loop {
-            while let Some(action) = member.client.poll_action() {
+            while let Some(action) = next {
                 member.perform(now, index, action, &mut self.resolver, &self.poster, &mut self.tasks);
+                next = member.client.poll_action();
             }
-            if !member.tell(now, &mut self.notices) {
+            member.tell(now, &mut self.notices);
+            next = member.client.poll_action();
+            if next.is_none() {
                 break;
             }
         }

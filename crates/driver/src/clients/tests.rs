@@ -204,6 +204,18 @@ fn what_is_published_arrives_and_is_acknowledged() {
 }
 
 #[test]
+fn each_of_many_filters_has_its_answer() {
+    let mut world = World::new();
+    let client = world.client("a", |_| {});
+    let many: Vec<_> = (0..100).flat_map(|n| all(&format!("t/{n}"))).collect();
+    let granted = world.run(client.subscribe(&many, None).unwrap()).unwrap();
+    assert_eq!(*granted, [ReasonCode::GrantedQoS2; 100]);
+    let receipt = world.run(client.publish(to("t/99", QoS::AtLeastOnce))).unwrap();
+    assert_eq!(world.run(receipt), Ok(ReasonCode::Success));
+    assert_eq!(world.run(message(&client)), "t/99");
+}
+
+#[test]
 fn a_receipt_outlives_any_number_of_connections() {
     let mut world = World::new();
     let client = world.client("a", |config| config.session_expiry_seconds = 100);
