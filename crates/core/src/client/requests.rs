@@ -15,7 +15,7 @@ use crate::reason::ReasonCode;
 use crate::topic::TopicFilter;
 use crate::version::Version;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -90,6 +90,8 @@ struct Request {
     answers: Box<[Option<ReasonCode>]>,
     /// From here on none was asked on this connection.
     next: usize,
+    /// Packets of this connection that wait for their answer.
+    waiting: usize,
     /// Connections in a row that ended while it waited, and brought no answer.
     tries: u32,
 }
@@ -128,6 +130,7 @@ impl Request {
 /// A packet that waits for its answer: those of a request between two places that have none yet.
 #[derive(Clone, Copy, Debug)]
 struct Part {
+    number: u32,
     request: u32,
     from: usize,
     to: usize,
@@ -141,8 +144,8 @@ pub(super) struct Requests {
     down: u32,
     /// Those of which something is to be sent.
     queue: VecDeque<u32>,
-    /// What was sent on this connection.
-    parts: BTreeMap<u32, Part>,
+    /// What was sent on this connection. Answers come in this order, most of the time.
+    parts: VecDeque<Part>,
     part: u32,
     /// This connection has brought an answer to somebody.
     useful: bool,
@@ -158,7 +161,7 @@ impl Requests {
 
     fn push(&mut self, ticket: Option<Ticket>, asked: Asked) {
         let answers = vec![None; asked.len()].into();
-        let request = Request { ticket, asked, answers, next: 0, tries: 0 };
+        let request = Request { ticket, asked, answers, next: 0, waiting: 0, tries: 0 };
         if ticket.is_some() {
             let number = MIDDLE.wrapping_add(self.up);
             self.up = self.up.wrapping_add(1);
@@ -177,14 +180,21 @@ impl Requests {
         self.open.remove(&number)
     }
 
+    fn take_part(&mut self, number: u32) -> Option<Part> {
+        let at = self.parts.iter().position(|part| part.number == number)?;
+        self.parts.remove(at)
+    }
+
     /// The connection is gone: whatever was not answered is asked again, in order. What so many in a row have not
     /// survived is given up, and returned. One that brought answers is held against nobody: it was cut, perhaps.
     fn ask_again(&mut self) -> Vec<Request> {
         let useful = core::mem::take(&mut self.useful);
-        let asked: BTreeSet<u32> =
-            core::mem::take(&mut self.parts).into_values().map(|part| part.request).collect();
-        for (_, request) in self.open.iter_mut().filter(|(number, _)| asked.contains(number)) {
-            request.tries = if useful { 0 } else { request.tries + 1 };
+        self.parts.clear();
+        for request in self.open.values_mut() {
+            if core::mem::take(&mut request.waiting) > 0 {
+                request.tries = if useful { 0 } else { request.tries + 1 };
+            }
+            request.seek(0);
         }
         let hopeless: Vec<u32> = self
             .open
@@ -193,7 +203,6 @@ impl Requests {
             .map(|(number, _)| *number)
             .collect();
         let given_up = hopeless.iter().filter_map(|number| self.open.remove(number)).collect();
-        self.open.values_mut().for_each(|request| request.seek(0));
         self.queue = self.open.keys().copied().collect();
         given_up
     }
@@ -238,9 +247,10 @@ impl Requests {
         );
         for (number, request) in &self.open {
             assert!(!request.is_answered(), "what is answered has ended");
-            let asked = self.parts.values().filter(|part| part.request == *number);
-            let waiting: usize = asked.map(|part| request.unanswered(part.from, part.to).count()).sum();
-            assert_eq!(waiting, request.unanswered(0, request.next).count(), "what was asked is awaited");
+            let asked = self.parts.iter().filter(|part| part.request == *number);
+            assert_eq!(asked.clone().count(), request.waiting, "packets are counted");
+            let filters: usize = asked.map(|part| request.unanswered(part.from, part.to).count()).sum();
+            assert_eq!(filters, request.unanswered(0, request.next).count(), "what was asked is awaited");
             assert_eq!(
                 request.next < request.answers.len(),
                 self.queue.contains(number),
@@ -309,13 +319,15 @@ impl Client {
         {
             fits = request.shorten(&mut places, &error);
         }
-        let part = Part { request: number, from, to: places.last().map_or(all, |last| last + 1) };
+        let to = places.last().map_or(all, |last| last + 1);
+        let part = Part { number: self.requests.part, request: number, from, to };
         request.seek(part.to);
         if request.next == all {
             self.requests.queue.pop_front();
         }
         if fits {
-            self.requests.parts.insert(self.requests.part, part);
+            request.waiting += 1;
+            self.requests.parts.push_back(part);
         } else {
             // No packet that the server takes has room for this one, although it is alone. [MQTT-3.2.2-15]
             let _ = self.sender.on_answer(packet_id);
@@ -328,14 +340,15 @@ impl Client {
     pub(super) fn on_answered(&mut self, answer: &Suback<'_>, subscribes: bool) -> bool {
         let packet_id: PacketId = answer.packet_id;
         let part = match self.sender.on_answer(packet_id) {
-            Acknowledged::Done(part) => self.requests.parts.remove(&part),
+            Acknowledged::Done(number) => self.requests.take_part(number),
             Acknowledged::Unknown => return true,
             Acknowledged::Misplaced => return false,
         };
         // It may be an identifier that somebody waits for.
         self.actions.transmit();
         let Some(part) = part else { return true };
-        let Some(request) = self.requests.open.get(&part.request) else { return true };
+        let Some(request) = self.requests.open.get_mut(&part.request) else { return true };
+        request.waiting -= 1;
         let expected = request.unanswered(part.from, part.to).count();
         let reason = |byte: &u8| ReasonCode::from_byte(*byte).unwrap_or(ReasonCode::UnspecifiedError);
         let reasons: Vec<ReasonCode> = match request.asked {

@@ -75,6 +75,10 @@ fn main() -> ! {
         let now = Machine::now();
         if now >= next {
             next = now.after_secs(10);
+            if client.is_ended() {
+                // It was refused; that may be mended by now.
+                client.connect(now);
+            }
             let reading = Machine::register(Machine::SENSOR).to_le_bytes().to_vec();
             if let Ok(topic) = TopicName::new("sensors/7") {
                 let _ = client.publish(now, Publication::new(topic, reading).qos(QoS::AtLeastOnce));
