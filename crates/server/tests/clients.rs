@@ -1,4 +1,5 @@
 //! Our clients and our server over TCP, on each runtime.
+use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::{TopicFilter, TopicName};
-use tidewire_driver::clients::{self, Client, Endpoint, Maker, Notice};
+use tidewire_driver::clients::{self, Client, Endpoint, Error, Maker, Notice};
 use tidewire_driver::{Clock, Mailbox, Post, Shard};
 use tidewire_mio::MioReactor;
 use tidewire_server::{Options, Server};
@@ -18,6 +19,8 @@ tidewire_driver::on_each! {
         messages_of_any_size_cross_in_all_qualities
         who_can_not_be_reached_is_told_why
         the_next_server_has_its_turn
+        whoever_was_busy_gets_all_that_came_meanwhile
+        a_goodbye_to_a_silent_server_is_over_at_once
     }
 }
 
@@ -151,4 +154,57 @@ fn the_next_server_has_its_turn(runtime: &str) {
     });
     server.shutdown(Duration::ZERO);
     server.join();
+}
+
+fn whoever_was_busy_gets_all_that_came_meanwhile(runtime: &str) {
+    const MESSAGES: usize = 300;
+    let (server, endpoint) = server(runtime);
+    run(async {
+        let clients = Clients::start(runtime);
+        let sender = clients.client(Config::default(), vec![endpoint.clone()]);
+        let mut config = Config::default();
+        (config.inbox_bytes, config.keep_alive_seconds) = (100_000, 0);
+        let receiver = clients.client(config, vec![endpoint]);
+        subscribe(&receiver, "t").await;
+        for _ in 0..MESSAGES {
+            let receipt =
+                sender.publish(to("t", QoS::AtLeastOnce, vec![7; 30_000])).await.expect("it is accepted");
+            assert_eq!(receipt.await, Ok(ReasonCode::Success));
+        }
+        for _ in 0..MESSAGES {
+            assert_eq!(payload(&receiver).await.len(), 30_000);
+        }
+        clients.shutdown(Duration::from_secs(5)).await;
+    });
+    server.shutdown(Duration::ZERO);
+    server.join();
+}
+
+fn a_goodbye_to_a_silent_server_is_over_at_once(runtime: &str) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().expect("bound").port());
+    run(async {
+        let clients = Clients::start(runtime);
+        let client = clients.client(Config::default(), vec![endpoint]);
+        let filter = TopicFilter::new("t").expect("a Topic Filter");
+        let asked =
+            client.subscribe(&[Subscription::new(filter, QoS::AtMostOnce)], None).expect("it goes on");
+        // It has said hello, and waits for an answer.
+        let hello = ::tokio::task::spawn_blocking(move || {
+            let (mut stream, _) = listener.accept().expect("it connects");
+            stream.read_exact(&mut [0]).expect("CONNECT");
+            stream
+        });
+        let mut stream = hello.await.expect("it does not panic");
+        client.disconnect(Duration::from_secs(3600), ReasonCode::Success).expect("it goes on");
+        assert!(matches!(client.recv().await, Some(Notice::Disconnected { cause: Cause::Ended, .. })));
+        assert!(matches!(client.recv().await, Some(Notice::Ended(_))));
+        assert!(matches!(asked.await, Err(Error::Ended(_))));
+        let rest = ::tokio::task::spawn_blocking(move || {
+            let mut rest = vec![];
+            stream.read_to_end(&mut rest).expect("it closes");
+            rest
+        });
+        assert!(rest.await.expect("it does not panic").ends_with(&[0xe0, 0]), "DISCONNECT");
+    });
 }
