@@ -213,11 +213,11 @@ impl Requests {
         self.queue.retain(|number| self.open.contains_key(number));
         for request in self.open.values_mut() {
             let Asked::Subscribe(subscriptions, _) = &request.asked else { continue };
-            // Of these the application does not know yet: they are asked again under their ticket.
+            // Of these the application does not know yet: they are asked again under their ticket, unless they were given
+            // back under another since.
             for (subscription, answer) in subscriptions.iter().zip(&mut request.answers) {
-                if answer.take_if(|reason| !reason.is_error()).is_some() {
-                    self.subscribed.remove(subscription.filter.as_str());
-                }
+                let filter = subscription.filter.as_str();
+                answer.take_if(|reason| !reason.is_error() && self.subscribed.remove(filter).is_some());
             }
             request.seek(0);
         }

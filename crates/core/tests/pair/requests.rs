@@ -309,3 +309,24 @@ fn a_request_that_breaks_connections_ends_with_what_the_server_said() {
         }
     }
 }
+
+/// Answers need not come in order: what was given back before the session was lost is not asked for again.
+#[test]
+fn what_was_unsubscribed_under_another_ticket_stays_so() {
+    let none = PropertiesBuf::new();
+    let mut s = Scripted::up(V5, &none, |config| config.filters_per_packet = 1);
+    let subscriptions = [0, 1].map(|n| Subscription::new(named(n), QoS::AtLeastOnce));
+    let ticket = s.client.subscribe(&subscriptions, None).unwrap();
+    let ended = s.client.unsubscribe(&[named(0)]).unwrap();
+    s.act();
+    s.sent();
+    let properties = none.as_properties();
+    s.says(V5, &Packet::Suback(Suback { packet_id: id(1), properties, reasons: &[1] }));
+    s.says(V5, &Packet::Unsuback(Suback { packet_id: id(3), properties, reasons: &[0] }));
+    assert_eq!(s.answers_to(ended), Some(vec![ReasonCode::Success]));
+    let mut few = Few::new(V5, 1, 1_000_000);
+    s.is_cut(&mut few, false);
+    s.talks(&mut few, usize::MAX);
+    assert_eq!(few.subscribed, BTreeSet::from([filter(1)]));
+    assert_eq!(s.answers_to(ticket), Some(vec![ReasonCode::GrantedQoS1, verdict(&filter(1))]));
+}
