@@ -147,9 +147,23 @@ impl fmt::Display for Property {
         write!(f, "{}=", self.kind.name)?;
         match &self.value {
             Value::Number(n) => write!(f, "{n}"),
-            Value::Bytes(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
-            Value::Pair(name, value) => write!(f, "\"{}\":\"{}\"", name.escape_ascii(), value.escape_ascii()),
+            Value::Bytes(bytes) => Quoted(bytes).fmt(f),
+            Value::Pair(name, value) => write!(f, "{}:{}", Quoted(name), Quoted(value)),
             Value::Any => f.write_str("*"),
+        }
+    }
+}
+
+/// Bytes as a script writes them; of many the first ones, and how many there are.
+pub(crate) struct Quoted<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.split_at_checked(128) {
+            Some((first, rest)) if !rest.is_empty() => {
+                write!(f, "\"{}…\"({} bytes)", first.escape_ascii(), self.0.len())
+            }
+            _ => write!(f, "\"{}\"", self.0.escape_ascii()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What servers send, from bytes.
 use crate::packet::AckKind;
-use crate::property::Property;
+use crate::property::{Property, Quoted};
 use core::fmt;
 use tidewire_core::codec::{
     Ack, DecodeError, Decoder, Delivery, Item, Limits, Mode, Packet, Payload, Properties, Publish, Suback,
@@ -145,8 +145,8 @@ impl fmt::Display for Seen {
                 properties
             }
             Self::Publish(publish) => {
-                write!(f, "PUBLISH \"{}\"", publish.topic.escape_ascii())?;
-                write!(f, " \"{}\" qos={}", publish.payload.escape_ascii(), publish.qos.bits())?;
+                write!(f, "PUBLISH {} {}", Quoted(&publish.topic), Quoted(&publish.payload))?;
+                write!(f, " qos={}", publish.qos.bits())?;
                 if let Some(id) = publish.id {
                     write!(f, " id={id}")?;
                 }
@@ -155,6 +155,7 @@ impl fmt::Display for Seen {
                 &publish.properties
             }
             Self::Ack { kind, id, reasons, properties } => {
+                let name = if *kind == AckKind::Suback { granted } else { name };
                 let reasons: Vec<_> = reasons.iter().map(|reason| name(*reason)).collect();
                 write!(f, "{} {id} [{}]", kind.name(), reasons.join(" "))?;
                 properties
@@ -176,6 +177,48 @@ impl fmt::Display for Seen {
     }
 }
 
+/// Of a SUBACK, where Success has another name.
+fn granted(reason: u8) -> String {
+    ReasonCode::from_byte(reason).map_or_else(|| name(reason), |code| format!("{:?}", code.granted()))
+}
+
 fn name(reason: u8) -> String {
     ReasonCode::from_byte(reason).map_or_else(|| format!("{reason:#04x}"), |code| format!("{code:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_has_the_name_that_it_has_in_its_packet() {
+        let ack = |kind| Seen::Ack { kind, id: 7, reasons: vec![0, 1, 0x87, 5], properties: vec![] };
+        let suback = "SUBACK 7 [GrantedQoS0 GrantedQoS1 NotAuthorized 0x05]";
+        assert_eq!(ack(AckKind::Suback).to_string(), suback);
+        let unsuback = "UNSUBACK 7 [Success GrantedQoS1 NotAuthorized 0x05]";
+        assert_eq!(ack(AckKind::Unsuback).to_string(), unsuback);
+    }
+
+    #[test]
+    fn what_is_long_is_told_with_its_length() {
+        let publish = |topic: &[u8], payload: &[u8]| {
+            let (topic, payload) = (topic.to_vec(), payload.to_vec());
+            let publish = SeenPublish {
+                topic,
+                payload,
+                qos: QoS::AtMostOnce,
+                id: None,
+                dup: false,
+                retain: false,
+                properties: vec![],
+            };
+            Seen::Publish(publish).to_string()
+        };
+        assert_eq!(publish(b"t", b"a\"\x1b"), r#"PUBLISH "t" "a\"\x1b" qos=0"#);
+        let (shown, long) = ("x".repeat(128), [b'x'; 70_000]);
+        assert_eq!(
+            publish(&[b'x'; 128], &long),
+            format!(r#"PUBLISH "{shown}" "{shown}…"(70000 bytes) qos=0"#)
+        );
+    }
 }

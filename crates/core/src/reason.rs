@@ -156,6 +156,30 @@ impl ReasonCode {
     pub const fn is_error(self) -> bool {
         self.byte() >= 0x80
     }
+
+    /// Its text in a SUBACK, where 0x00 has another name: `0x00 GrantedQoS0`. (Section 3.9.3)
+    pub const fn granted(self) -> Granted {
+        Granted(self)
+    }
+}
+
+/// Shows a Reason Code as that of a SUBACK.
+#[derive(Clone, Copy)]
+pub struct Granted(ReasonCode);
+
+impl fmt::Debug for Granted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ReasonCode::Success => f.write_str("GrantedQoS0"),
+            other => fmt::Debug::fmt(&other, f),
+        }
+    }
+}
+
+impl fmt::Display for Granted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#04x} {self:?}", self.0.byte())
+    }
 }
 
 impl fmt::Display for ReasonCode {
