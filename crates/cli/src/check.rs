@@ -1,9 +1,13 @@
 //! `tidewire check`: does a broker keep to the specification?
-use crate::say::{self, Failure};
+use crate::client;
+use crate::say::{self, Failure, given};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 use tidewire_conversation::{Script, Tcp, run, scripts};
 use tidewire_core::version::Version;
+
+/// Whoever is silent for longer says nothing.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Which broker, and what to ask of it.
 #[derive(clap::Args)]
@@ -20,9 +24,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     all: bool,
 
-    /// How long to wait for a packet
-    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
-    patience: u64,
+    /// How long to wait for a packet; 0.5 for example
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = patience)]
+    patience: Duration,
 
     /// Say which conversations there are, and hold none
     #[arg(long)]
@@ -39,14 +43,14 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Failure> {
     if conversations.is_empty() {
         return Err(Failure::Usage(format!(
             "no conversation has `{}` in its name; --list says which there are",
-            arguments.only
+            given(&arguments.only)
         )));
     }
     let Some(broker) = arguments.broker.as_deref().filter(|_| !arguments.list) else {
         conversations.iter().for_each(|(name, script)| say::line(format_args!("{name}: {}", script.title())));
         return Ok(());
     };
-    let patience = Duration::from_secs(arguments.patience);
+    let patience = arguments.patience;
     let address = reach(broker, patience)?;
     let (mut held, mut failed) = (0, 0);
     for (name, script) in &conversations {
@@ -66,15 +70,21 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Failure> {
     if failed == 0 {
         Ok(())
     } else {
-        Err(Failure::Machine(format!("{broker} does not keep to the specification")))
+        Err(Failure::Machine(format!("{} does not keep to the specification", given(broker))))
     }
+}
+
+fn patience(text: &str) -> Result<Duration, &'static str> {
+    let time = client::some_seconds(text).ok().filter(|time| *time <= LONGEST);
+    time.ok_or("a number of seconds, more than 0 and up to 60, such as 0.5")
 }
 
 /// The first of its addresses where somebody answers.
 fn reach(broker: &str, patience: Duration) -> Result<SocketAddr, Failure> {
-    let unreachable = |why: String| Failure::Machine(format!("can't reach {broker}: {why}"));
+    let place = given(broker);
+    let unreachable = |why: String| Failure::Machine(format!("can't reach {place}: {why}"));
     if !broker.contains(':') {
-        return Err(Failure::Usage(format!("`{broker}` has no port; say {broker}:1883 for the usual one")));
+        return Err(Failure::Usage(format!("`{place}` has no port; say {place}:1883 for the usual one")));
     }
     let addresses = broker.to_socket_addrs().map_err(|error| unreachable(error.to_string()))?;
     let mut last = "the name has no address".to_owned();

@@ -1,5 +1,5 @@
 //! `tidewire explain`: what a fault means, and what to do about it.
-use crate::say::{self, Failure};
+use crate::say::{self, Failure, given};
 use tidewire_core::broker::ProtocolError;
 use tidewire_core::codec::catalogue::{CATALOGUE, Specimen};
 use tidewire_core::reason::ReasonCode;
@@ -90,6 +90,6 @@ fn number(text: &str) -> Option<u8> {
 fn unknown(code: &str) -> Failure {
     Failure::Usage(format!(
         "explain {}: neither a fault nor a Reason Code; `tidewire explain` lists the faults",
-        code.escape_debug()
+        given(code)
     ))
 }

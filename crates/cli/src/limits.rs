@@ -1,17 +1,17 @@
 //! `--limit NAME=VALUE`.
-use crate::say::{self, Failure};
+use crate::say::{self, Failure, given};
 use tidewire_server::Limits;
 
 /// Sets one limit as it was given on the command line.
-pub(crate) fn set(limits: &mut Limits, given: &str) -> Result<(), Failure> {
-    let Some((name, value)) = given.split_once('=') else {
+pub(crate) fn set(limits: &mut Limits, limit: &str) -> Result<(), Failure> {
+    let Some((name, value)) = limit.split_once('=') else {
         return Err(Failure::Usage(format!(
             "--limit {}: a limit needs a value, as in --limit packet_bytes=1MiB; --limit help lists them",
-            given.escape_debug()
+            given(limit)
         )));
     };
     limits.set(name, value).map_err(|error| {
-        Failure::Usage(format!("--limit {}: {error} (--limit help lists them all)", given.escape_debug()))
+        Failure::Usage(format!("--limit {}: {error} (--limit help lists them all)", given(limit)))
     })
 }
 

@@ -23,7 +23,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// MQTT broker and tools
 #[derive(Parser)]
-#[command(name = "tidewire", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "tidewire",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    // The last holds, so that scripts may add to what they were given.
+    args_override_self = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -46,7 +54,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse_from(client::join(std::env::args_os())) {
         Ok(arguments) => arguments,
-        Err(error) => return usage::answer(&error),
+        Err(error) => return usage::answer(error),
     };
     let result = match arguments.command {
         Command::Broker(arguments) => broker::run(arguments),

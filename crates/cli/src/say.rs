@@ -56,6 +56,38 @@ impl Failure {
     }
 }
 
+/// What somebody gave or sent, as it may stand in a line: without anything that a terminal would obey, and no longer
+/// than it helps.
+pub(crate) fn given(text: &str) -> String {
+    let mut escaped: String = text.chars().flat_map(char::escape_debug).take(GIVEN + 1).collect();
+    if escaped.chars().count() > GIVEN {
+        escaped.pop();
+        escaped += &format!("… ({} bytes)", text.len());
+    }
+    escaped
+}
+
+/// Characters of what was given, at most.
+const GIVEN: usize = 128;
+/// Characters of a line: those at its beginning and those at its end, where it says what to do.
+const LINE: (usize, usize) = (500, 300);
+
+/// Whatever is in it, it is one line that fits on a screen.
+fn one_line(text: &str) -> String {
+    let harmless = |c: char| match c {
+        '"' | '\'' | '\\' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    };
+    let line: String = text.chars().map(harmless).collect();
+    let (length, (first, last)) = (line.chars().count(), LINE);
+    if length <= first + last {
+        return line;
+    }
+    let (beginning, end): (String, String) =
+        (line.chars().take(first).collect(), line.chars().skip(length - last).collect());
+    format!("{beginning} … {end}")
+}
+
 /// What was asked for. A reader that has gone away is no reason to complain.
 pub(crate) fn line(text: impl fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
@@ -63,5 +95,29 @@ pub(crate) fn line(text: impl fmt::Display) {
 
 /// What has to be told.
 pub(crate) fn error_line(text: impl fmt::Display) {
-    let _ = writeln!(std::io::stderr(), "tidewire: {text}");
+    let _ = writeln!(std::io::stderr(), "tidewire: {}", one_line(&text.to_string()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_is_cut_and_harmless() {
+        assert_eq!(given("lights/kitchen"), "lights/kitchen");
+        assert_eq!(given("a\u{1b}[2J\n\u{202e}"), "a\\u{1b}[2J\\n\\u{202e}");
+        assert_eq!(given(&"ü".repeat(GIVEN)), "ü".repeat(GIVEN));
+        assert_eq!(given(&"ü".repeat(GIVEN + 1)), "ü".repeat(GIVEN) + "… (258 bytes)");
+        assert_eq!(given(&"\n".repeat(70_000)).chars().count(), GIVEN + "… (70000 bytes)".chars().count());
+    }
+
+    #[test]
+    fn a_line_is_one_and_says_what_to_do() {
+        assert_eq!(one_line("what's \"this\"?\n\tü\\"), "what's \"this\"?\\n\\tü\\");
+        let (first, last) = LINE;
+        assert_eq!(one_line(&"x".repeat(first + last)).len(), first + last);
+        let cut = one_line(&format!("{}; try again", "x".repeat(70_000)));
+        assert_eq!(cut.chars().count(), first + last + 3);
+        assert!(cut.starts_with("xx") && cut.ends_with("xx; try again"), "{cut}");
+    }
 }

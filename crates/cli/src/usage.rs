@@ -32,7 +32,7 @@ const NOT_YET: [(&str, &[&str]); 5] = [
 ];
 
 /// Help goes to whom it was asked by; a mistake is answered in one line.
-pub(crate) fn answer(error: &clap::Error) -> ExitCode {
+pub(crate) fn answer(mut error: clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let _ = write!(std::io::stdout(), "{}", error.render());
@@ -43,12 +43,25 @@ pub(crate) fn answer(error: &clap::Error) -> ExitCode {
             ExitCode::from(2)
         }
         _ => {
-            match not_yet(error) {
+            shorten(&mut error);
+            match not_yet(&error) {
                 Some(said) => say::error_line(said),
                 None => say::error_line(one_line(&error.render().to_string())),
             }
             ExitCode::from(2)
         }
+    }
+}
+
+/// What was given is repeated as in other lines.
+fn shorten(error: &mut clap::Error) {
+    let given = |(kind, value): (ContextKind, &ContextValue)| match value {
+        ContextValue::String(text) => Some((kind, ContextValue::String(say::given(text)))),
+        _ => None,
+    };
+    let all: Vec<_> = error.context().filter_map(given).collect();
+    for (kind, value) in all {
+        error.insert(kind, value);
     }
 }
 

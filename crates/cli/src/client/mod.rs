@@ -5,7 +5,7 @@ mod reasons;
 mod url;
 mod watched;
 
-pub(crate) use options::{Options, Plan, qos};
+pub(crate) use options::{Options, Plan, qos, seconds, some_seconds};
 pub(crate) use properties::join;
 pub(crate) use reasons::{not_published, not_subscribed};
 pub(crate) use watched::{Event, Watched};

@@ -1,8 +1,9 @@
 //! The options that both tools have, in the letters of mosquitto's.
 use super::properties::{self, Packet};
 use super::url::Url;
-use crate::say::Failure;
+use crate::say::{Failure, given};
 use std::ffi::OsString;
+use std::time::Duration;
 use tidewire_core::client::{Acknowledge, Authentication, Config, Will};
 use tidewire_core::codec::{PropertiesBuf, Property};
 use tidewire_core::message::Publication;
@@ -76,7 +77,7 @@ pub(crate) struct Options {
     /// A property of 5.0, as in -D publish content-type text/plain or -D connect user-property NAME VALUE; may be
     /// given several times
     #[arg(short = 'D', long = "property", value_name = "PACKET PROPERTY VALUE")]
-    properties: Vec<String>,
+    properties: Vec<OsString>,
 
     /// Topic of the Will, which the server publishes if this client vanishes
     #[arg(long, value_name = "TOPIC", allow_hyphen_values = true, help_heading = "Will")]
@@ -115,6 +116,10 @@ pub(crate) struct Options {
     /// Print help
     #[arg(long, action = clap::ArgAction::Help, help_heading = "Other")]
     help: Option<bool>,
+
+    /// Print version
+    #[arg(long = "version", action = clap::ArgAction::Version, help_heading = "Other")]
+    print_version: Option<bool>,
 }
 
 /// What the options come to.
@@ -209,7 +214,7 @@ impl Options {
     fn will(&self) -> Result<Option<Will>, Failure> {
         let Some(topic) = &self.will_topic else { return Ok(None) };
         let topic = TopicName::new(topic).map_err(|error| {
-            Failure::Usage(format!("--will-topic {}: {error}; as in lights/kitchen", topic.escape_debug()))
+            Failure::Usage(format!("--will-topic {}: {error}; as in lights/kitchen", given(topic)))
         })?;
         let payload = self.will_payload.clone().unwrap_or_default().into_encoded_bytes();
         if payload.len() > usize::from(u16::MAX) {
@@ -232,12 +237,12 @@ impl Options {
         }
         let mut of_will = PropertiesBuf::new();
         let mut seen = Vec::new();
-        for given in &self.properties {
-            let (packet, property) = properties::parse(given)?;
+        for option in &self.properties {
+            let given = properties::Given::read(option)?;
+            let (packet, property) = (given.packet, given.property());
             let twice = seen.contains(&(packet, property.id()));
             if twice && !matches!(property, Property::UserProperty(_)) {
-                let words = given.replace('\0', " ");
-                return Err(Failure::Usage(format!("-D {}: it is given twice", words.escape_debug())));
+                return Err(Failure::Usage(format!("-D {}: it is given twice", properties::shown(option))));
             }
             seen.push((packet, property.id()));
             match packet {
@@ -294,6 +299,17 @@ fn add_to_connect(config: &mut Config, property: Property<'_>) {
 
 pub(crate) fn qos(text: &str) -> Result<QoS, &'static str> {
     text.parse().ok().and_then(QoS::from_bits).ok_or("a QoS is 0, 1 or 2")
+}
+
+/// A time, in whole seconds or parts of one.
+pub(crate) fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().map_err(|_| "a number of seconds, such as 0.5")?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "a number of seconds, such as 0.5")
+}
+
+/// The same, for what would be over before it began.
+pub(crate) fn some_seconds(text: &str) -> Result<Duration, &'static str> {
+    seconds(text).ok().filter(|time| !time.is_zero()).ok_or("a number of seconds, more than 0, such as 0.5")
 }
 
 fn version(text: &str) -> Result<Version, &'static str> {

@@ -1,5 +1,5 @@
 //! `-D PACKET PROPERTY VALUE`: properties of 5.0.
-use crate::say::Failure;
+use crate::say::{Failure, given};
 use std::ffi::{OsStr, OsString};
 use tidewire_core::codec::Property;
 use tidewire_core::topic::check_name;
@@ -24,105 +24,114 @@ const PACKETS: [(&str, Packet); 4] =
 struct Row {
     name: &'static str,
     packets: &'static [Packet],
-    property: for<'a> fn(&'a str) -> Option<Property<'a>>,
+    property: Kind,
     /// What its value is.
     value: &'static str,
 }
 
+/// What becomes of a value.
+enum Kind {
+    Text(for<'a> fn(&'a str) -> Option<Property<'a>>),
+    Bytes(for<'a> fn(&'a [u8]) -> Property<'a>),
+}
+
+use Kind::{Bytes, Text};
+
 const BYTE: &str = "0 or 1";
 const NUMBER: &str = "a number";
 const TEXT: &str = "a text";
+const BYTES: &str = "any bytes, or 0x and two hexadecimal digits for each";
 
 /// What may be given, in the order of the specification.
 const ROWS: [Row; 15] = [
     Row {
         name: "payload-format-indicator",
         packets: &[Publish, Will],
-        property: |text| flag(text).map(Property::PayloadFormatIndicator),
+        property: Text(|text| flag(text).map(Property::PayloadFormatIndicator)),
         value: BYTE,
     },
     Row {
         name: "message-expiry-interval",
         packets: &[Publish, Will],
-        property: |text| text.parse().ok().map(Property::MessageExpiryInterval),
+        property: Text(|text| text.parse().ok().map(Property::MessageExpiryInterval)),
         value: NUMBER,
     },
     Row {
         name: "content-type",
         packets: &[Publish, Will],
-        property: |text| Some(Property::ContentType(text)),
+        property: Text(|text| Some(Property::ContentType(text))),
         value: TEXT,
     },
     Row {
         name: "response-topic",
         packets: &[Publish, Will],
-        property: |text| check_name(text.as_bytes()).ok().map(|_| Property::ResponseTopic(text)),
+        property: Text(|text| check_name(text.as_bytes()).ok().map(|_| Property::ResponseTopic(text))),
         value: "a topic without wildcards",
     },
     Row {
         name: "correlation-data",
         packets: &[Publish, Will],
-        property: |text| Some(Property::CorrelationData(text.as_bytes())),
-        value: TEXT,
+        property: Bytes(|data| Property::CorrelationData(data)),
+        value: BYTES,
     },
     Row {
         name: "subscription-identifier",
         packets: &[Subscribe],
-        property: |text| identifier(text).map(Property::SubscriptionIdentifier),
+        property: Text(|text| identifier(text).map(Property::SubscriptionIdentifier)),
         value: "a number from 1 to 268435455",
     },
     Row {
         name: "session-expiry-interval",
         packets: &[Connect],
-        property: |text| text.parse().ok().map(Property::SessionExpiryInterval),
+        property: Text(|text| text.parse().ok().map(Property::SessionExpiryInterval)),
         value: NUMBER,
     },
     Row {
         name: "authentication-method",
         packets: &[Connect],
-        property: |text| Some(Property::AuthenticationMethod(text)),
+        property: Text(|text| Some(Property::AuthenticationMethod(text))),
         value: TEXT,
     },
     Row {
         name: "authentication-data",
         packets: &[Connect],
-        property: |text| Some(Property::AuthenticationData(text.as_bytes())),
-        value: TEXT,
+        property: Bytes(|data| Property::AuthenticationData(data)),
+        value: BYTES,
     },
     Row {
         name: "request-problem-information",
         packets: &[Connect],
-        property: |text| flag(text).map(Property::RequestProblemInformation),
+        property: Text(|text| flag(text).map(Property::RequestProblemInformation)),
         value: BYTE,
     },
     Row {
         name: "will-delay-interval",
         packets: &[Will],
-        property: |text| text.parse().ok().map(Property::WillDelayInterval),
+        property: Text(|text| text.parse().ok().map(Property::WillDelayInterval)),
         value: NUMBER,
     },
     Row {
         name: "request-response-information",
         packets: &[Connect],
-        property: |text| flag(text).map(Property::RequestResponseInformation),
+        property: Text(|text| flag(text).map(Property::RequestResponseInformation)),
         value: BYTE,
     },
     Row {
         name: "receive-maximum",
         packets: &[Connect],
-        property: |text| text.parse().ok().filter(|n| *n > 0).map(Property::ReceiveMaximum),
+        property: Text(|text| text.parse().ok().filter(|n| *n > 0).map(Property::ReceiveMaximum)),
         value: "a number from 1 to 65535",
     },
     Row {
         name: "maximum-packet-size",
         packets: &[Connect],
-        property: |text| text.parse().ok().filter(|n| *n > 0).map(Property::MaximumPacketSize),
+        property: Text(|text| text.parse().ok().filter(|n| *n > 0).map(Property::MaximumPacketSize)),
         value: "a number from 1 on",
     },
     Row {
         name: "user-property",
         packets: &[Connect, Publish, Will],
-        property: |text| text.split_once(BETWEEN).map(Property::UserProperty),
+        property: Text(|text| text.split_once(BETWEEN).map(Property::UserProperty)),
         value: "a name and a value",
     },
 ];
@@ -159,30 +168,67 @@ pub(crate) fn join(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     joined
 }
 
-/// What one `-D` says.
-pub(crate) fn parse(given: &str) -> Result<(Packet, Property<'_>), Failure> {
-    let refused = |why: String| {
-        Err(Failure::Usage(format!("-D {}: {why}", given.replace(BETWEEN, " ").escape_debug())))
-    };
-    let mut words = given.splitn(3, BETWEEN);
-    let (Some(packet), Some(name), Some(text)) = (words.next(), words.next(), words.next()) else {
-        return refused(
-            "it takes a packet, a property and a value, as in -D publish content-type text/plain".into(),
-        );
-    };
-    let Some((_, packet)) = PACKETS.iter().find(|(known, _)| known.eq_ignore_ascii_case(packet)) else {
-        let all: Vec<_> = PACKETS.iter().map(|(name, _)| *name).collect();
-        return refused(format!("properties can be given to {}", all.join(", ")));
-    };
-    let Some(row) = ROWS.iter().find(|row| row.name == name && row.packets.contains(packet)) else {
-        let of_packet = ROWS.iter().filter(|row| row.packets.contains(packet));
-        let all: Vec<_> = of_packet.map(|row| row.name).collect();
-        return refused(format!("properties of that are {}", all.join(", ")));
-    };
-    match (row.property)(text) {
-        Some(property) => Ok((*packet, property)),
-        None => refused(format!("its value is {}", row.value)),
+/// A property as it was understood.
+pub(crate) struct Given {
+    pub(crate) packet: Packet,
+    row: &'static Row,
+    value: Vec<u8>,
+}
+
+impl Given {
+    /// What one `-D` says.
+    pub(crate) fn read(option: &OsStr) -> Result<Self, Failure> {
+        let refused = |why: String| Err(Failure::Usage(format!("-D {}: {why}", shown(option))));
+        let mut words = option.as_encoded_bytes().splitn(3, |byte| *byte == BETWEEN as u8);
+        let (Some(packet), Some(name), Some(value)) = (words.next(), words.next(), words.next()) else {
+            return refused(
+                "it takes a packet, a property and a value, as in -D publish content-type text/plain".into(),
+            );
+        };
+        let is_packet = |(known, _): &&(&str, Packet)| known.as_bytes().eq_ignore_ascii_case(packet);
+        let Some((_, packet)) = PACKETS.iter().find(is_packet) else {
+            let all: Vec<_> = PACKETS.iter().map(|(name, _)| *name).collect();
+            return refused(format!("properties can be given to {}", all.join(", ")));
+        };
+        let mut of_packet = ROWS.iter().filter(|row| row.packets.contains(packet));
+        let Some(row) = of_packet.clone().find(|row| row.name.as_bytes() == name) else {
+            let all: Vec<_> = of_packet.by_ref().map(|row| row.name).collect();
+            return refused(format!("properties of that are {}", all.join(", ")));
+        };
+        let value = match row.property {
+            Text(_) => Some(value.to_vec()),
+            Bytes(_) => bytes(value),
+        };
+        match value.map(|value| Self { packet: *packet, row, value }) {
+            Some(given) if given.parse().is_some() => Ok(given),
+            _ => refused(format!("its value is {}", row.value)),
+        }
     }
+
+    pub(crate) fn property(&self) -> Property<'_> {
+        self.parse().expect("it was parsed when it was read")
+    }
+
+    fn parse(&self) -> Option<Property<'_>> {
+        match self.row.property {
+            Text(property) => property(str::from_utf8(&self.value).ok()?),
+            Bytes(property) => Some(property(&self.value)),
+        }
+    }
+}
+
+/// What was said, in a line.
+pub(crate) fn shown(option: &OsStr) -> String {
+    given(&option.to_string_lossy().replace(BETWEEN, " "))
+}
+
+/// Behind `0x` in hexadecimal, otherwise as they stand there.
+fn bytes(value: &[u8]) -> Option<Vec<u8>> {
+    let Some(digits) = value.strip_prefix(b"0x") else { return Some(value.to_vec()) };
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let byte = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
+    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
 }
 
 #[cfg(test)]
@@ -205,11 +251,18 @@ mod tests {
 
     #[test]
     fn what_is_given_is_understood() {
-        let read = |given: &'static str| parse(given).expect("valid");
-        assert_eq!(read("publish\0content-type\0text/x"), (Publish, Property::ContentType("text/x")));
-        assert_eq!(read("CONNECT\0receive-maximum\x0012"), (Connect, Property::ReceiveMaximum(12)));
-        assert_eq!(read("will\0user-property\0a\0b c"), (Will, Property::UserProperty(("a", "b c"))));
-        assert_eq!(read("subscribe\0subscription-identifier\x007").0, Subscribe);
+        for (option, packet, property) in [
+            ("publish\0content-type\0text/x", Publish, Property::ContentType("text/x")),
+            ("CONNECT\0receive-maximum\x0012", Connect, Property::ReceiveMaximum(12)),
+            ("will\0user-property\0a\0b c", Will, Property::UserProperty(("a", "b c"))),
+            ("subscribe\0subscription-identifier\x007", Subscribe, Property::SubscriptionIdentifier(7)),
+            ("publish\0correlation-data\x000x00fF", Publish, Property::CorrelationData(&[0, 0xff])),
+            ("will\0correlation-data\x000x", Will, Property::CorrelationData(b"")),
+            ("connect\0authentication-data\0x", Connect, Property::AuthenticationData(b"x")),
+        ] {
+            let given = Given::read(option.as_ref()).expect("valid");
+            assert_eq!((given.packet, given.property()), (packet, property));
+        }
     }
 
     #[test]
@@ -223,8 +276,13 @@ mod tests {
             ("connect\0receive-maximum\x000", "65535"),
             ("publish\0payload-format-indicator\x002", "0 or 1"),
             ("publish\0response-topic\0a/#", "without wildcards"),
+            ("publish\0correlation-data\x000x0", "two hexadecimal digits"),
+            ("publish\0correlation-data\x000xgg", "two hexadecimal digits"),
+            ("publish\0correlation-data\x000x+1", "two hexadecimal digits"),
         ] {
-            let Err(Failure::Usage(said)) = parse(given) else { panic!("{given} was understood") };
+            let Err(Failure::Usage(said)) = Given::read(given.as_ref()) else {
+                panic!("{given} was understood")
+            };
             assert!(said.contains(word) && !said.contains('\0'), "{given}: {said}");
         }
     }

@@ -1,5 +1,5 @@
 //! Why it came to nothing, in one line: where, why, and what to do.
-use crate::say::Failure;
+use crate::say::{Failure, given};
 use tidewire_core::client::{Cause, Misuse};
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::version::Version;
@@ -13,6 +13,7 @@ pub(super) fn lost(
     cause: Cause,
     error: Option<&str>,
 ) -> Failure {
+    let server = place(server);
     match cause {
         Cause::Unreachable => Failure::Machine(format!(
             "{server}: {}; is a broker listening there? -h and -p say where it is",
@@ -38,6 +39,11 @@ pub(super) fn lost(
         )),
         cause => Failure::Machine(format!("{server}: {cause}; is it an MQTT server, and well?")),
     }
+}
+
+/// A server's host and port.
+pub(super) fn place(server: &Endpoint) -> String {
+    given(&server.to_string())
 }
 
 /// Before 5.0 the codes of CONNACK were others. (Section 3.2.2.3 of 3.1.1)
@@ -83,10 +89,12 @@ fn remedy_later(reason: ReasonCode) -> &'static str {
 
 /// A message has ended otherwise than it should.
 pub(crate) fn not_published(topic: &str, payload: usize, limit: u32, error: &Error) -> Failure {
+    let is_reserved = topic.starts_with('$');
+    let topic = given(topic);
     match error {
         Error::Refused(reason) => {
             let why = match reason {
-                ReasonCode::NotAuthorized if topic.starts_with('$') => {
+                ReasonCode::NotAuthorized if is_reserved => {
                     "what begins with `$` is the server's own: publish to another topic"
                 }
                 ReasonCode::NotAuthorized => "this client may not publish there: -u and -P say who you are",
@@ -125,5 +133,6 @@ pub(crate) fn not_subscribed(filter: &str, reason: ReasonCode) -> Failure {
         ReasonCode::TopicFilterInvalid => "it takes no such filter: choose another",
         _ => "its log may say why",
     };
+    let filter = given(filter);
     Failure::Code(reason.byte(), format!("{filter}: the server refused the subscription: {reason}; {why}"))
 }

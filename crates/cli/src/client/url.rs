@@ -1,5 +1,5 @@
 //! `-L mqtt://[USER[:PASSWORD]@]HOST[:PORT][/TOPIC]`
-use crate::say::Failure;
+use crate::say::{Failure, given};
 
 /// What a URL says. Nothing in it is decoded: `%41` is three characters.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,9 +12,9 @@ pub(crate) struct Url<'a> {
 }
 
 impl<'a> Url<'a> {
-    pub(crate) fn parse(given: &'a str) -> Result<Self, Failure> {
-        let refused = |why: &str| Err(Failure::Usage(format!("-L {}: {why}", given.escape_debug())));
-        let rest = match given.split_once("://") {
+    pub(crate) fn parse(url: &'a str) -> Result<Self, Failure> {
+        let refused = |why: &str| Err(Failure::Usage(format!("-L {}: {why}", given(url))));
+        let rest = match url.split_once("://") {
             Some(("mqtt", rest)) => rest,
             Some(("mqtts" | "wss", _)) => return refused("TLS is not there yet: say mqtt://"),
             Some(("ws", _)) => return refused("WebSocket is not there yet: say mqtt://"),

@@ -1,6 +1,6 @@
 //! A client, and all that may end what it is used for.
 use super::Plan;
-use super::reasons::lost;
+use super::reasons::{lost, place};
 use crate::say::{self, Failure};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -72,7 +72,7 @@ impl Watched {
     /// Says it to whoever asked for that.
     pub(crate) fn tell(&self, what: impl std::fmt::Display) {
         if self.debug {
-            say::error_line(format_args!("{}: {what}", self.server));
+            say::error_line(format_args!("{}: {what}", place(&self.server)));
         }
     }
 

@@ -2,7 +2,7 @@
 mod payload;
 
 use crate::client::{self, Options, Plan, Watched, not_published};
-use crate::say::Failure;
+use crate::say::{Failure, given};
 use payload::{Line, Payload, Source};
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -24,6 +24,7 @@ const LINES: usize = 4096;
 #[derive(clap::Args)]
 #[command(
     disable_help_flag = true,
+    disable_version_flag = true,
     after_help = "The letters are those of mosquitto_pub; docs/CLI.md lists what differs."
 )]
 pub(crate) struct Arguments {
@@ -47,7 +48,7 @@ pub(crate) struct Arguments {
     repeat: u64,
 
     /// Wait so long in between; seconds, 0.5 for example
-    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = client::seconds)]
     repeat_delay: Duration,
 
     /// Messages under way at a time, at most
@@ -80,7 +81,7 @@ impl Arguments {
                 TopicError::Wildcard => "only subscriptions have + and #: name one topic",
                 _ => "name one, as in -t lights/kitchen",
             };
-            Failure::Usage(format!("-t {}: {error}; {remedy}", quoted(topic)))
+            Failure::Usage(format!("-t \"{}\": {error}; {remedy}", given(topic)))
         })?;
         let mut template = Publication::new(topic, Vec::new()).qos(self.qos).retain(self.retain);
         template.message_expiry_interval = plan.message_expiry_interval;
@@ -121,15 +122,6 @@ impl Arguments {
         }
         Ok(())
     }
-}
-
-fn quoted(topic: &str) -> String {
-    if topic.is_empty() { "\"\"".into() } else { topic.escape_debug().to_string() }
-}
-
-fn seconds(text: &str) -> Result<Duration, &'static str> {
-    let seconds = text.parse().map_err(|_| "a number of seconds, such as 0.5")?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| "a number of seconds, such as 0.5")
 }
 
 struct Publisher {

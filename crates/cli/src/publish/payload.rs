@@ -1,5 +1,5 @@
 //! Where the payload comes from.
-use crate::say::Failure;
+use crate::say::{Failure, given};
 use std::ffi::OsString;
 use std::io::{self, BufRead, Read};
 use std::path::PathBuf;
@@ -48,12 +48,24 @@ impl Source {
             return Ok(Payload::One(text.as_encoded_bytes().to_vec().into()));
         }
         if let Some(file) = &self.file {
-            let read = std::fs::read(file);
-            return whole(read, &format!("-f {}", file.display()));
+            return match std::fs::read(file) {
+                Ok(bytes) => Ok(Payload::One(bytes.into())),
+                Err(error) => Err(Failure::Machine(format!(
+                    "-f {}: {error}; is there such a file, and may it be read?",
+                    given(&file.to_string_lossy())
+                ))),
+            };
         }
         if self.stdin_file {
             let mut bytes = Vec::new();
-            return whole(io::stdin().read_to_end(&mut bytes).map(|_| bytes), "-s");
+            return match io::stdin().read_to_end(&mut bytes) {
+                // More often a mistake than meant; a file was at least chosen.
+                Ok(0) => Err(Failure::Machine(
+                    "-s: there is nothing in the standard input; -n publishes an empty payload".into(),
+                )),
+                Ok(_) => Ok(Payload::One(bytes.into())),
+                Err(error) => Err(Failure::Machine(format!("-s: {error}"))),
+            };
         }
         if self.stdin_line {
             return Ok(Payload::Lines(lines()?));
@@ -62,19 +74,6 @@ impl Source {
             return Ok(Payload::One(Bytes::new()));
         }
         Err(Failure::Usage("pub: what? -m TEXT, -f FILE, -l or -s (standard input) or -n (nothing)".into()))
-    }
-}
-
-/// Nothing is more often a mistake than meant.
-fn whole(read: io::Result<Vec<u8>>, from: &str) -> Result<Payload, Failure> {
-    match read {
-        Ok(bytes) if bytes.is_empty() => {
-            Err(Failure::Machine(format!("{from}: there is nothing in it; -n publishes an empty payload")))
-        }
-        Ok(bytes) => Ok(Payload::One(bytes.into())),
-        Err(error) => {
-            Err(Failure::Machine(format!("{from}: {error}; is there such a file, and may it be read?")))
-        }
     }
 }
 

@@ -4,7 +4,7 @@ mod json;
 mod output;
 
 use crate::client::{self, Event, Options, Plan, Watched, not_subscribed};
-use crate::say::Failure;
+use crate::say::{Failure, given};
 use output::{Output, Unprinted};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -31,6 +31,7 @@ const TIMED_OUT: u8 = 27;
 #[derive(clap::Args)]
 #[command(
     disable_help_flag = true,
+    disable_version_flag = true,
     after_help = "The letters are those of mosquitto_sub; docs/CLI.md lists what differs."
 )]
 pub(crate) struct Arguments {
@@ -46,9 +47,9 @@ pub(crate) struct Arguments {
     #[arg(short = 'C', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// End after so many seconds, with exit code 27
-    #[arg(short = 'W', value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=4_294_967_295))]
-    wait: Option<u64>,
+    /// End after so many seconds, 1.5 for example, with exit code 27
+    #[arg(short = 'W', value_name = "SECONDS", value_parser = client::some_seconds)]
+    wait: Option<Duration>,
 
     /// End as soon as the server has answered the subscriptions
     #[arg(short = 'E')]
@@ -136,7 +137,7 @@ fn parse(option: &str, filters: &[String]) -> Result<Vec<TopicFilter>, Failure> 
         TopicFilter::new(filter).map_err(|error| {
             Failure::Usage(format!(
                 "{option} \"{}\": {error}; as in lights/kitchen, lights/+ (one level) or lights/# (all below)",
-                filter.escape_debug()
+                given(filter)
             ))
         })
     };
@@ -181,8 +182,7 @@ struct Subscriber<'a> {
 impl Subscriber<'_> {
     async fn run(mut self, plan: Plan) -> Result<(), Failure> {
         let mut watched = Watched::start(plan)?;
-        let mut time =
-            self.arguments.wait.map(|seconds| Box::pin(tokio::time::sleep(Duration::from_secs(seconds))));
+        let mut time = self.arguments.wait.map(|time| Box::pin(tokio::time::sleep(time)));
         self.ask(&watched)?;
         let end = poll_fn(|cx| {
             if let Some(time) = &mut time
@@ -197,7 +197,7 @@ impl Subscriber<'_> {
             End::Done => (ReasonCode::Success, Ok(())),
             End::Told => (ReasonCode::DisconnectWithWill, Ok(())),
             End::TimedOut => {
-                let seconds = self.arguments.wait.unwrap_or_default();
+                let seconds = self.arguments.wait.unwrap_or_default().as_secs_f64();
                 let said = format!("the time is up: {seconds} s (-W)");
                 (ReasonCode::DisconnectWithWill, Err(Failure::Code(TIMED_OUT, said)))
             }
@@ -381,7 +381,12 @@ impl Subscriber<'_> {
         let mut granted = 0;
         let mut refused = None;
         for (filter, reason) in filters.iter().zip(reasons) {
-            watched.tell(format_args!("{word}: {filter}: {reason}"));
+            let shown = given(filter.as_str());
+            if subscribed {
+                watched.tell(format_args!("{word}: {shown}: {}", reason.granted()));
+            } else {
+                watched.tell(format_args!("{word}: {shown}: {reason}"));
+            }
             if !reason.is_error() {
                 granted += 1;
             } else if let Some(earlier) = refused.replace(not_subscribed(filter.as_str(), *reason)) {

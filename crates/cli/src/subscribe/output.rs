@@ -1,6 +1,6 @@
 //! The standard output, as messages go there.
 use super::format::{Format, Printed};
-use crate::say::{self, Failure};
+use crate::say::{self, Failure, given};
 use jiff::Zoned;
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 use tidewire_core::client::Message;
@@ -31,7 +31,7 @@ impl Output {
         let style = match format {
             Some(format) => Style::Format(
                 Format::parse(format)
-                    .map_err(|error| Failure::Usage(format!("-F '{}': {error}", format.escape_debug())))?,
+                    .map_err(|error| Failure::Usage(format!("-F '{}': {error}", given(format))))?,
             ),
             None if verbose => Style::Verbose,
             None => Style::Payload,
@@ -72,7 +72,7 @@ impl Output {
                 if format.check(&printed).is_err() {
                     say::error_line(format_args!(
                         "{}: the payload is not JSON, as %J wants it; %j prints any",
-                        message.topic
+                        given(message.topic.as_str())
                     ));
                     return Ok(());
                 }

@@ -23,6 +23,49 @@ fn a_payload_arrives_byte_by_byte_wherever_it_comes_from() {
     subscriber.prints("-5 ° --help\n-m\n");
 }
 
+/// Only the standard input may be empty by mistake: a file was chosen.
+#[test]
+fn an_empty_file_is_an_empty_message() {
+    let broker = broker();
+    let subscriber = broker.subscriber(&["-t", "e", "-v", "-C", "1"]);
+    broker.publish(&["-t", "e", "-f", "/dev/null"]);
+    subscriber.prints("e (null)\n");
+}
+
+#[test]
+fn of_an_option_that_is_repeated_the_last_holds() {
+    let broker = broker();
+    let session = ["-i", "nobody", "-i", "again", "-c", "-c", "-k", "5", "-k", "10", "-x", "9", "-x", "99"];
+    let once = ["-t", "o", "-q", "0", "-q", "1", "-F", "%p", "-F", "%q %r %p", "-W", "1", "-W", "20"];
+    let subscriber = broker.subscriber(&[&session[..], &once, &["-C", "7", "-C", "1"]].concat());
+    let will = ["--will-topic", "w", "--will-topic", "v", "--will-qos", "2", "--will-qos", "0"];
+    let what = ["-t", "t", "-t", "o", "-m", "one", "-m", "two", "-q", "2", "-q", "1", "-V", "311", "-V", "5"];
+    broker.publish(
+        &[&what[..], &will, &["-r", "-r", "-M", "1", "-M", "2", "--repeat", "3", "--repeat", "1"]].concat(),
+    );
+    subscriber.prints("1 0 two\n");
+}
+
+/// Bytes that are no text, in hexadecimal and as they are.
+#[test]
+fn correlation_data_are_bytes() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let broker = broker();
+    for (given, printed) in [
+        (&b"0x00fF0a"[..], &b"\x00\xff\n|"[..]),
+        (b"0x", b"|"),
+        (b"\xff\xfe raw", b"\xff\xfe raw|"),
+        (b"xyz", b"xyz|"),
+    ] {
+        let subscriber = broker.subscriber(&["-t", "d", "-C", "1", "-N", "-F", "%D|"]);
+        let mut publisher = broker.tool(&["pub", "-t", "d", "-m", "x", "-D", "publish", "correlation-data"]);
+        let output = publisher.arg(OsStr::from_bytes(given)).output().expect("it was built");
+        assert_eq!((output.status.code(), said(&output).as_str()), (Some(0), ""));
+        assert_eq!(subscriber.end(), (Some(0), printed.to_vec()));
+    }
+}
+
 #[test]
 fn each_line_is_a_message_and_an_empty_one_is_one_too() {
     let broker = broker();

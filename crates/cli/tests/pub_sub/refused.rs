@@ -75,6 +75,89 @@ fn an_unknown_option_is_named_and_one_that_is_not_there_yet_explained() {
     refused(&["sub", "-t", "a", "--unix", "x"], 2, &["--unix", "TCP"]);
 }
 
+/// What was given, or came, is repeated as far as it helps, and with nothing that a terminal would obey.
+#[test]
+fn nothing_that_is_long_or_strange_is_repeated_as_it_came() {
+    let long = "a".repeat(70_000);
+    let strange = format!("\u{1b}[2J\n\u{202e}{long}");
+    let wildcard = format!("{strange}/#/");
+    let (url, limit, assigned) = (format!("mqtt://{long}:x"), format!("{strange}=1"), format!("{strange}=x"));
+    let host = format!("{}.invalid", strange.replace('\n', ""));
+    #[rustfmt::skip]
+    let all: [&[&str]; 27] = [
+        &["pub", "-t", &wildcard, "-m", "x"],
+        &["pub", "-t", "t", "-f", &strange],
+        &["pub", "-t", "t", "-n", "-q", &strange],
+        &["pub", "-t", "t", "-n", "-V", &strange],
+        &["pub", "-t", "t", "-n", "-x", &strange],
+        &["pub", "-t", "t", "-n", "-p", &strange],
+        &["pub", "-t", "t", "-n", "-M", &strange],
+        &["pub", "-t", "t", "-n", "--repeat", &strange],
+        &["pub", "-t", "t", "-n", "--repeat-delay", &strange],
+        &["pub", "-t", "t", "-n", &strange],
+        &["pub", "-t", "t", "-n", &format!("--{strange}")],
+        &["pub", "-t", "t", "-n", "-h", &host],
+        &["pub", "-t", "t", "-n", "--will-topic", &wildcard],
+        &["pub", "-t", "t", "-n", "-L", &url],
+        &["pub", "-t", "t", "-n", "-D", &strange, "a", "b"],
+        &["pub", "-t", "t", "-n", "-D", "publish", &strange, "b"],
+        &["pub", "-t", "t", "-n", "-D", "publish", "payload-format-indicator", &strange],
+        &["sub", "-t", &wildcard],
+        &["sub", "-t", "t", "-T", &wildcard],
+        &["sub", "-U", &wildcard],
+        &["sub", "-t", "t", "-F", &format!("{strange}%Q")],
+        &["sub", "-t", "t", "-W", &strange],
+        &["check", &strange],
+        &["check", "127.0.0.1:1", "--only", &strange],
+        &["explain", &strange],
+        &["broker", "--limit", &limit],
+        &["broker", "--listen", &strange],
+    ];
+    let broker = [&["broker", "--limit", &assigned][..], &["broker", "--lenient", &strange], &[&strange]];
+    for words in all.iter().chain(&broker) {
+        let output = Command::new(env!("CARGO_BIN_EXE_tidewire")).args(*words).stdin(Stdio::null()).output();
+        let output = output.expect("the binary runs");
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{:?}", output.status);
+        assert_harmless(&said(&output), words[0], words[words.len() - 1]);
+    }
+}
+
+/// One line that fits on a screen.
+fn assert_harmless(said: &str, tool: &str, last: &str) {
+    let who = format!("{tool} … {}", last.chars().take(20).collect::<String>().escape_debug());
+    assert!(said.len() < 1000, "{who}: {} bytes are said", said.len());
+    assert!(said.lines().count() == 1, "{who}: {} lines are said", said.lines().count());
+    let is_harmless = |c: char| c == '\n' || !(c.is_control() || c == '\u{202e}');
+    assert!(said.chars().all(is_harmless), "{who}: {}", said.escape_debug());
+}
+
+#[test]
+fn what_others_chose_is_not_repeated_as_it_came_either() {
+    let broker = broker();
+    let (long, deep) = ("a".repeat(60_000), "$SYS/".to_owned() + &"b".repeat(60_000));
+    let refused = broker.tool(&["pub", "-t", &deep, "-q", "1", "-m", "x"]).output().expect("it was built");
+    assert_eq!(refused.status.code(), Some(0x87));
+    assert_harmless(&said(&refused), "pub", "$SYS/bbb");
+    let shared = broker.tool(&["sub", "-t", &format!("$share/g/{long}")]).output().expect("it was built");
+    assert_eq!(shared.status.code(), Some(0x9e));
+    assert_harmless(&said(&shared), "sub", "$share");
+    let subscriber = broker.subscriber(&["-t", "+", "-F", "%J", "-C", "1"]);
+    broker.publish(&["-t", &long, "-m", "no JSON"]);
+    broker.publish(&["-t", "a", "-m", "{}"]);
+    assert_harmless(&subscriber.says(), "sub", "%J");
+}
+
+#[test]
+fn each_tool_says_its_version() {
+    for words in [&["--version"][..], &["pub", "--version"], &["sub", "--version"], &["broker", "--version"]]
+    {
+        let output = Command::new(env!("CARGO_BIN_EXE_tidewire")).args(words).output().expect("it was built");
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
+        assert!(printed.starts_with("tidewire") && printed.contains(env!("CARGO_PKG_VERSION")), "{printed}");
+    }
+}
+
 #[test]
 fn a_server_that_is_not_there_is_named_with_what_to_do() {
     let nobody = TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");

@@ -50,6 +50,25 @@ fn the_time_is_up() {
 }
 
 #[test]
+fn a_time_may_be_a_part_of_a_second() {
+    let broker = broker();
+    let output = broker.tool(&["sub", "-t", "t", "-W", "0.2"]).output().expect("it was built");
+    assert_eq!(output.status.code(), Some(27));
+    assert!(said(&output).contains("0.2 s (-W)"), "{}", said(&output));
+}
+
+#[test]
+fn what_was_granted_is_told_in_the_words_of_a_suback() {
+    let broker = broker();
+    for (qos, word) in [("0", "0x00 GrantedQoS0"), ("1", "0x01 GrantedQoS1"), ("2", "0x02 GrantedQoS2")] {
+        let output = broker.subscribe(&["-d", "-t", "t", "-q", qos, "-E"]);
+        assert!(said(&output).contains(&format!("subscribed: t: {word}\n")), "{}", said(&output));
+    }
+    let output = broker.subscribe(&["-d", "-c", "-i", "u", "-U", "t", "-E"]);
+    assert!(said(&output).contains("unsubscribed: t: 0x11 NoSubscriptionExisted\n"), "{}", said(&output));
+}
+
+#[test]
 fn what_matches_is_left_out() {
     let broker = broker();
     for topic in ["a/1", "a/2", "a/3"] {

@@ -107,6 +107,12 @@ impl Running {
         (output.status.code(), output.stdout)
     }
 
+    /// All that it has still to say before it ends.
+    pub(crate) fn says(mut self) -> String {
+        let said: Vec<_> = self.errors.by_ref().map(|line| line.expect("text") + "\n").collect();
+        said.concat()
+    }
+
     pub(crate) fn prints(self, expected: &str) {
         let (code, printed) = self.end();
         assert_eq!((code, String::from_utf8_lossy(&printed).as_ref()), (Some(0), expected));
