@@ -62,6 +62,8 @@ pub struct Config {
     pub resubscribe: bool,
     /// Connect again when a connection ends, unless the server said that it would be in vain.
     pub reconnect: bool,
+    /// The same before a server has let us in for the first time. If not, it ends once each server was tried.
+    pub reconnect_at_first: bool,
     /// How long to wait before that.
     pub backoff: Backoff,
     /// Go on even if another connection with the same Client Identifier took the session. Both would do so for ever.
@@ -100,6 +102,7 @@ impl Default for Config {
             session_lost: SessionLost::SendAsNew,
             resubscribe: true,
             reconnect: true,
+            reconnect_at_first: true,
             backoff: Backoff::default(),
             fight_for_session: false,
             servers: 1,
@@ -157,7 +160,8 @@ pub enum SessionLost {
     Fail,
 }
 
-/// Delays that double, of which each is drawn from its upper half.
+/// Delays that double, of which each is drawn from its upper half. They begin anew after a connection that lasted for ten
+/// seconds, or brought something forward: an acknowledgement of a message, or a message to be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The first.

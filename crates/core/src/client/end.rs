@@ -92,7 +92,7 @@ impl Client {
         }
         let cause = self.cause.take().unwrap_or(cause);
         let lasted = self.link.since.is_some_and(|since| now >= since.after(LASTING));
-        if lasted {
+        if lasted || self.link.useful {
             self.attempts = 0;
         }
         self.forget_link(now, cause);
@@ -119,9 +119,15 @@ impl Client {
                 self.turn_version();
                 self.open(now);
             }
-            Next::Reconnect if self.config.reconnect => self.wait(now),
+            Next::Reconnect if self.persists() => self.wait(now),
             Next::Reconnect | Next::Stop => self.stop(now, cause),
         }
+    }
+
+    /// Is there to be another attempt after one that came to nothing?
+    fn persists(&self) -> bool {
+        let is_tried = self.server.saturating_add(1) >= self.config.servers;
+        self.config.reconnect && (self.config.reconnect_at_first || self.knows_session || !is_tried)
     }
 
     /// The next server has its turn; when all had it, after a while.

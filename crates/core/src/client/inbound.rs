@@ -152,7 +152,10 @@ impl Client {
 
     fn on_puback(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
         match self.sender.on_puback(ack.packet_id) {
-            Acknowledged::Done(place) => self.ended(place, Stage::Acknowledged(ack.reason)),
+            Acknowledged::Done(place) => {
+                self.link.useful = true;
+                self.ended(place, Stage::Acknowledged(ack.reason));
+            }
             // For a message of a session that the server remembers and we don't.
             Acknowledged::Unknown => {}
             Acknowledged::Misplaced => return Err(Violation(ReasonCode::ProtocolError)),
@@ -164,6 +167,7 @@ impl Client {
     fn on_pubrec(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
         let reason = match self.sender.on_pubrec(ack.packet_id, ack.reason.is_error()) {
             Received::First(place) => {
+                self.link.useful = true;
                 if let Some(outgoing) = self.outbox.get(place) {
                     let stage = Stage::Acknowledged(ack.reason);
                     self.inbox.push(Event::Progress(outgoing.ticket, stage));
@@ -173,6 +177,7 @@ impl Client {
             }
             Received::Again => ReasonCode::Success,
             Received::Refused(place) => {
+                self.link.useful = true;
                 self.ended(place, Stage::Acknowledged(ack.reason));
                 self.actions.transmit();
                 return Ok(());
@@ -192,7 +197,10 @@ impl Client {
             return Ok(());
         }
         match self.sender.on_pubcomp(ack.packet_id) {
-            Acknowledged::Done(place) => self.ended(place, Stage::Released(ack.reason)),
+            Acknowledged::Done(place) => {
+                self.link.useful = true;
+                self.ended(place, Stage::Released(ack.reason));
+            }
             Acknowledged::Unknown => {}
             Acknowledged::Misplaced => return Err(Violation(ReasonCode::ProtocolError)),
         }
@@ -270,6 +278,8 @@ impl Client {
         };
         let first = kind == AckKind::Puback || self.receiver.receive(packet_id) == Receipt::First;
         if first {
+            // Retained Messages come with every connection that subscribes again.
+            self.link.useful |= !incoming.retain;
             self.numbered = self.numbered.wrapping_add(1);
             let number = self.numbered;
             if kind == AckKind::Pubrec {

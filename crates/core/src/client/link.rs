@@ -25,6 +25,8 @@ pub(super) struct Link {
     pub(super) ping: Ping,
     /// When CONNACK came.
     pub(super) since: Option<Instant>,
+    /// It brought something forward: a message of ours was acknowledged, or one came that we have to acknowledge.
+    pub(super) useful: bool,
     /// The first bytes that came, and how many these are.
     pub(super) first: ([u8; 4], usize),
     /// A PUBLISH whose payload is not complete.
@@ -108,6 +110,7 @@ impl Link {
             sent: now,
             ping: Ping::None,
             since: None,
+            useful: false,
             first: ([0; 4], 0),
             incoming: None,
             unanswered: VecDeque::new(),

@@ -476,6 +476,8 @@ fn an_authentication_takes_its_steps() {
     assert!(s.closed, "[MQTT-4.12.0-5]");
 }
 
+#[path = "attempts.rs"]
+mod attempts;
 #[path = "ends.rs"]
 mod ends;
 #[path = "faults.rs"]
