@@ -129,7 +129,7 @@ impl Broker {
         let connection = &self.connections[s.connection];
         let Some(flow) = s.flow.as_deref() else { return };
         let waits = !(flow.queue.is_empty() && flow.passing.is_empty() && flow.sender.all_sent());
-        let quota = flow.sender.unacknowledged() < usize::from(s.receive_maximum);
+        let quota = flow.sender.has_room(s.receive_maximum);
         // Whatever else it may have stopped for.
         let free = flow.bound <= self.journal.durable() && flow.replays == 0 && flow.sender.span() < SPAN;
         let flags = connection.flags;

@@ -339,8 +339,7 @@ impl Broker {
             s.more.get_or_insert_default().will = will.map(Box::new);
         }
         if let Some(flow) = s.flow.as_deref_mut() {
-            flow.sender.resume();
-            (flow.stalled, flow.bound) = (false, self.journal.end());
+            flow.resume(greeting.keep_alive > 0, self.journal.end());
         }
         self.journal_session(now, session, present);
         if self.sessions[session].more.as_deref().is_some_and(|m| m.will.is_some()) {

@@ -31,7 +31,7 @@ struct Taker {
     who: Recipient,
     version: Version,
     maximum_packet_size: u32,
-    receive_maximum: usize,
+    receive_maximum: u16,
 }
 
 /// Why nothing more is sent for now.
@@ -99,7 +99,7 @@ impl Broker {
             who: self.sessions.recipient(session),
             version: s.version,
             maximum_packet_size: s.maximum_packet_size,
-            receive_maximum: usize::from(s.receive_maximum),
+            receive_maximum: s.receive_maximum,
         };
         let stop = loop {
             if out.unsent() >= limit {
@@ -159,7 +159,8 @@ impl Broker {
         }
         let Some(&entry) = flow.queue.front() else { return Err(Stop::Empty) };
         match entry.what() {
-            Queued::Replay(place) => self.replay_next(now, session, flow, place, taker.receive_maximum),
+            Queued::Replay(_) if !flow.sender.has_room(taker.receive_maximum) => Err(Stop::Waits),
+            Queued::Replay(place) => self.replay_next(now, session, flow, place),
             Queued::Message(_) if entry.qos() == QoS::AtMostOnce => {
                 if is_large(&self.depot, entry) && !out.is_empty() {
                     return Err(Stop::Full);
@@ -171,7 +172,7 @@ impl Broker {
                 Ok(())
             }
             Queued::Message(_) => {
-                if flow.sender.unacknowledged() >= taker.receive_maximum || flow.sender.span() >= SPAN {
+                if !flow.sender.has_room(taker.receive_maximum) || flow.sender.span() >= SPAN {
                     return Err(Stop::Waits);
                 }
                 flow.queue.pop_front();
@@ -208,17 +209,7 @@ impl Broker {
     }
 
     /// The next entry of a replay takes the place in front of it, or the replay is over.
-    fn replay_next(
-        &mut self,
-        now: Instant,
-        session: u32,
-        flow: &mut Flow,
-        place: u32,
-        receive_maximum: usize,
-    ) -> Result<(), Stop> {
-        if flow.sender.unacknowledged() >= receive_maximum {
-            return Err(Stop::Waits);
-        }
+    fn replay_next(&mut self, now: Instant, session: u32, flow: &mut Flow, place: u32) -> Result<(), Stop> {
         match self.replay_step(now, session, place) {
             Next::Message(entry) => {
                 let who = self.sessions.recipient(session);
@@ -247,7 +238,7 @@ impl Broker {
         flow: &mut Flow,
         place: u32,
     ) -> bool {
-        !matches!(self.replay_next(now, session, flow, place, usize::MAX), Err(Stop::Waits | Stop::Empty))
+        !matches!(self.replay_next(now, session, flow, place), Err(Stop::Waits | Stop::Empty))
     }
 
     /// Whoever waited for this queue may go on.
@@ -330,6 +321,7 @@ fn send_bound(
     out: &mut Output,
 ) -> Result<(), Stop> {
     let (entry, packet_id, qos, dup) = match unsent {
+        Unsent::Pubrel { .. } if !flow.sender.has_room(u16::MAX) => return Err(Stop::Waits),
         // Not limited by the Receive Maximum. [MQTT-4.9.0-3]
         Unsent::Pubrel { packet_id } => {
             out.append(|out| encode_ack(AckKind::Pubrel, packet_id, ReasonCode::Success, taker.version, out));
@@ -338,7 +330,7 @@ fn send_bound(
         }
         Unsent::Publish { message, packet_id, qos, dup } => (message, packet_id, qos, dup),
     };
-    if flow.sender.unacknowledged() >= taker.receive_maximum {
+    if !flow.sender.has_room(taker.receive_maximum) {
         return Err(Stop::Waits);
     }
     if is_large(depot, entry) && !out.is_empty() {

@@ -249,7 +249,7 @@ impl Way<'_> {
             return false;
         }
         session.flow.as_deref().is_none_or(|flow| {
-            let quota = flow.sender.unacknowledged() < usize::from(session.receive_maximum);
+            let quota = flow.sender.has_room(session.receive_maximum);
             let empty = flow.queue.is_empty() && flow.passing.is_empty() && flow.sender.all_sent();
             empty && (qos == QoS::AtMostOnce || (quota && flow.sender.span() < SPAN))
         })
@@ -337,8 +337,7 @@ impl Way<'_> {
 
 /// Connected, and it takes no more at the moment: its socket is full, or it has not acknowledged.
 fn is_behind(flow: &Flow, session: &Session, connection: &super::connection::Connection) -> bool {
-    connection.flags.has(Flags::BLOCKED)
-        || flow.sender.unacknowledged() >= usize::from(session.receive_maximum)
+    connection.flags.has(Flags::BLOCKED) || !flow.sender.has_room(session.receive_maximum)
 }
 
 /// A queue is judged full only when its owner is away or behind; in one turn more may come than it will hold.

@@ -115,7 +115,17 @@ pub(super) struct Flow {
     pub(super) unsettled: Vec<(PacketId, u32)>,
 }
 
+/// Messages of an interrupted session that go out again at once. More follow as they are acknowledged, or when a PINGREQ
+/// says that the client has nothing to do.
+const RESENT: u16 = 16;
+
 impl Flow {
+    /// There is a new connection. Who never sends a PINGREQ can't say that it waits for more.
+    pub(super) fn resume(&mut self, has_keep_alive: bool, journal_end: u64) {
+        self.sender.resume(if has_keep_alive { RESENT } else { u16::MAX });
+        (self.stalled, self.bound) = (false, journal_end);
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.queue.is_empty()
             && self.passing.is_empty()

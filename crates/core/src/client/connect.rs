@@ -129,7 +129,7 @@ impl Client {
             self.on_session_lost();
         }
         // In order, and before anything new. [MQTT-4.4.0-1] [MQTT-4.6.0-1]
-        self.sender.resume();
+        self.sender.resume(1);
         self.actions.transmit();
     }
 

@@ -105,7 +105,7 @@ impl Client {
     fn forget_link(&mut self, now: Instant, cause: Cause) {
         self.actions.forget_link();
         self.ask_again(cause);
-        self.sender.resume();
+        self.sender.resume(1);
         self.link = Link::new(now, self.version);
     }
 

@@ -64,9 +64,10 @@ impl Client {
         if self.sender.span() < SPAN && self.send_request(out) {
             return true;
         }
-        let quota = usize::from(self.config.in_flight.max(1).min(self.link.server.receive_maximum));
+        let quota = self.config.in_flight.max(1).min(self.link.server.receive_maximum);
         if let Some(unsent) = self.sender.unsent() {
             return match unsent {
+                Unsent::Pubrel { .. } if !self.sender.has_room(u16::MAX) => false,
                 // Not limited by the Receive Maximum. [MQTT-4.9.0-3]
                 Unsent::Pubrel { packet_id } => {
                     let version = self.version;
@@ -75,7 +76,7 @@ impl Client {
                     self.sender.sent();
                     true
                 }
-                Unsent::Publish { .. } if self.sender.unacknowledged() >= quota => false,
+                Unsent::Publish { .. } if !self.sender.has_room(quota) => false,
                 Unsent::Publish { message, packet_id, qos, dup } => {
                     self.send_again(now, message, delivery(qos, packet_id, dup), out);
                     true
@@ -85,7 +86,7 @@ impl Client {
         let Some(place) = self.outbox.front() else { return false };
         let Some(outgoing) = self.outbox.get(place) else { return false };
         let qos = outgoing.publication.qos;
-        if qos > QoS::AtMostOnce && (self.sender.unacknowledged() >= quota || self.sender.span() >= SPAN) {
+        if qos > QoS::AtMostOnce && (!self.sender.has_room(quota) || self.sender.span() >= SPAN) {
             return false;
         }
         if qos == QoS::ExactlyOnce && !self.is_next_free(out) {

@@ -90,6 +90,8 @@ pub(crate) struct Sender<M> {
     open: usize,
     /// How many of those were sent on this connection: what counts against the Receive Maximum.
     unacknowledged: usize,
+    /// No more of them may be, whatever the Receive Maximum is.
+    window: u16,
 }
 
 impl<M> Default for Sender<M> {
@@ -100,6 +102,7 @@ impl<M> Default for Sender<M> {
             sent: 0,
             open: 0,
             unacknowledged: 0,
+            window: u16::MAX,
         }
     }
 }
@@ -120,9 +123,20 @@ impl<M: Copy> Sender<M> {
         self.ring.len()
     }
 
-    /// How many were sent on this connection and are not acknowledged. [MQTT-4.9.0-2]
-    pub(crate) fn unacknowledged(&self) -> usize {
+    /// How many were sent on this connection and are not acknowledged.
+    #[cfg(test)]
+    fn unacknowledged(&self) -> usize {
         self.unacknowledged
+    }
+
+    /// May another one be sent, if the Receive Maximum is this? [MQTT-4.9.0-2]
+    pub(crate) fn has_room(&self, receive_maximum: u16) -> bool {
+        self.unacknowledged < usize::from(receive_maximum.min(self.window))
+    }
+
+    /// The other side is there, and waits: what it may have, it gets.
+    pub(crate) fn open_window(&mut self) {
+        self.window = u16::MAX;
     }
 
     /// Everything bound has been sent on this connection.
@@ -220,7 +234,13 @@ impl<M: Copy> Sender<M> {
     }
 
     /// A new connection: every message that is here goes out again, in the same order. Answers won't come any more.
-    pub(crate) fn resume(&mut self) {
+    ///
+    /// If there are such messages, `window` of them may be unacknowledged at first, and one more with each that ends: a
+    /// line that breaks every few kilobytes has room for acknowledgements then, and not only for what is sent again.
+    pub(crate) fn resume(&mut self, window: u16) {
+        if self.open > 0 {
+            self.window = window;
+        }
         self.sent = 0;
         self.unacknowledged = 0;
         if self.open < self.ring.len() {
@@ -235,7 +255,7 @@ impl<M: Copy> Sender<M> {
     /// come.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (M, QoS, Progress)> {
         let ring = core::mem::take(&mut self.ring);
-        *self = Self { next: self.next, ..Self::default() };
+        *self = Self { next: self.next, window: self.window, ..Self::default() };
         ring.into_iter().filter_map(|entry| {
             let sent = if entry.dup { Progress::Sent } else { Progress::Bound };
             match entry.awaits {
@@ -367,6 +387,7 @@ impl<M: Copy> Sender<M> {
         self.open -= 1;
         if at < self.sent {
             self.unacknowledged -= 1;
+            self.window = self.window.saturating_add(1);
         }
         self.sweep();
     }

@@ -37,8 +37,7 @@ impl Scripted {
         let sent = self.sent();
         let [.., high, low, _] = *sent else { panic!("a PUBLISH is sent") };
         for kind in kinds {
-            let bytes = ack(*kind, u16::from_be_bytes([high, low]), ReasonCode::Success);
-            self.says_bytes(&[&[bytes[0], 2], &bytes[2..4]].concat());
+            self.says_bytes(&ack(*kind, u16::from_be_bytes([high, low]), ReasonCode::Success));
         }
     }
 }
@@ -111,4 +110,33 @@ fn at_first_all_servers_and_versions_are_tried_once() {
     assert_eq!(level(&s.open()), 4);
     s.closes();
     assert_eq!((s.opened, s.client.is_ended()), (3, true));
+}
+
+/// Whoever sends everything again at once on a line that breaks after a few kilobytes never hears an answer.
+#[test]
+fn after_a_break_with_messages_in_flight_they_go_out_again_by_and_by() {
+    let none = PropertiesBuf::new();
+    let mut s = Scripted::up(V3, &none, |config| config.session_expiry_seconds = 60);
+    let (publish, length) = (0x32, 8);
+    for _ in 0..8 {
+        s.publish(1).expect("there is room");
+    }
+    assert_eq!(s.sent().len(), 8 * length, "at first all of them at once");
+    s.closes();
+    s.up_again();
+    let (mut rounds, mut next) = (vec![], 1);
+    while next <= 8 {
+        let sent = s.sent();
+        assert!(
+            sent.chunks(length).all(|packet| packet[0] == publish),
+            "as new ones: the session is another"
+        );
+        rounds.push(sent.len() / length);
+        for _ in 0..sent.len() / length {
+            // Identifiers go on from those of the session that was lost.
+            s.says_bytes(&ack(AckKind::Puback, 8 + next, ReasonCode::Success));
+            next += 1;
+        }
+    }
+    assert_eq!(rounds, [1, 2, 4, 1]);
 }

@@ -39,7 +39,7 @@ fn a_new_connection_gets_everything_again_in_order() {
     sender.on_pubrec(id(1), false);
     sender.on_puback(id(2));
     for _twice_in_a_row in 0..2 {
-        sender.resume();
+        sender.resume(u16::MAX);
         assert_eq!(sender.unsent(), Some(Unsent::Pubrel { packet_id: id(1) }));
         sender.sent();
         let again = Unsent::Publish { message: 'c', packet_id: id(3), qos: QoS::AtLeastOnce, dup: true };
@@ -66,7 +66,7 @@ fn a_packet_that_is_no_message_takes_an_identifier_and_no_quota() {
     assert_eq!(sender.on_answer(id(1)), Acknowledged::Done('s'));
     assert_eq!(sender.on_answer(id(1)), Acknowledged::Unknown);
     sender.check();
-    sender.resume();
+    sender.resume(u16::MAX);
     assert_eq!(sender.on_answer(id(3)), Acknowledged::Unknown, "it will not come any more");
     assert!(sender.drain().eq([('a', QoS::AtLeastOnce, Progress::Sent)]));
     sender.check();
@@ -76,8 +76,41 @@ fn a_packet_that_is_no_message_takes_an_identifier_and_no_quota() {
 fn what_was_never_sent_is_no_duplicate() {
     let mut sender = Sender::default();
     sender.bind('a', QoS::ExactlyOnce);
-    sender.resume();
+    sender.resume(u16::MAX);
     assert!(matches!(sender.unsent(), Some(Unsent::Publish { dup: false, .. })));
+}
+
+#[test]
+fn after_a_break_the_window_opens_by_one_with_each_that_ends() {
+    let mut sender = Sender::default();
+    for n in 0..20 {
+        sender.bind_sent(n, QoS::AtLeastOnce);
+    }
+    sender.resume(2);
+    let (mut next, mut rounds) = (1, Vec::new());
+    while next <= 20 {
+        let before = sender.unacknowledged();
+        while sender.has_room(6) && sender.unsent().is_some() {
+            sender.sent();
+        }
+        let sent = sender.unacknowledged() - before;
+        rounds.push(sent);
+        for _ in 0..sent {
+            assert!(matches!(sender.on_puback(id(next)), Acknowledged::Done(_)));
+            next += 1;
+        }
+    }
+    assert_eq!(rounds, [2, 4, 6, 6, 2], "up to the Receive Maximum");
+    // Nobody was cut off in between.
+    sender.resume(2);
+    for n in 0..20 {
+        sender.bind_sent(n, QoS::AtLeastOnce);
+    }
+    assert!(sender.has_room(21));
+    sender.resume(2);
+    sender.open_window();
+    (0..20).for_each(|_| sender.sent());
+    assert!(sender.has_room(21));
 }
 
 #[test]
@@ -108,7 +141,7 @@ proptest! {
                 3 => if let Acknowledged::Done(m) = sender.on_puback(id(n)) { done.push(m) },
                 4 => if let Received::Refused(m) = sender.on_pubrec(id(n), n % 3 == 0) { done.push(m) },
                 5 => if let Acknowledged::Done(m) = sender.on_pubcomp(id(n)) { done.push(m) },
-                _ => sender.resume(),
+                _ => sender.resume(u16::MAX),
             }
             sender.check();
             prop_assert_eq!(sender.len() + done.len(), bound);
