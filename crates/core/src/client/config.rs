@@ -49,6 +49,9 @@ pub struct Config {
     pub filters_per_packet: u16,
     /// Messages that are sent and not acknowledged, at most; the server may want fewer.
     pub in_flight: u16,
+    /// The same before 5.0, where a server can't say how many it takes. Some take no more than 20, and drop those of QoS 2
+    /// beyond with an acknowledgement that looks like any other.
+    pub in_flight_v3: u16,
     /// Messages that were accepted from the application and have not ended, at most.
     pub outbox_messages: usize,
     /// The same in bytes of topic, properties and payload.
@@ -96,6 +99,7 @@ impl Default for Config {
             inbox_bytes: 16 * 1024 * 1024,
             filters_per_packet: 8,
             in_flight: 1024,
+            in_flight_v3: 20,
             outbox_messages: 10_000,
             outbox_bytes: 64 * 1024 * 1024,
             outbox_full: OutboxFull::Reject,

@@ -64,7 +64,9 @@ impl Client {
         if self.sender.span() < SPAN && self.send_request(out) {
             return true;
         }
-        let quota = self.config.in_flight.max(1).min(self.link.server.receive_maximum);
+        let config = &self.config;
+        let in_flight = if self.version.is_v5() { config.in_flight } else { config.in_flight_v3 };
+        let quota = in_flight.max(1).min(self.link.server.receive_maximum);
         if let Some(unsent) = self.sender.unsent() {
             return match unsent {
                 Unsent::Pubrel { .. } if !self.sender.has_room(u16::MAX) => false,

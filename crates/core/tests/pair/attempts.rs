@@ -140,3 +140,16 @@ fn after_a_break_with_messages_in_flight_they_go_out_again_by_and_by() {
     }
     assert_eq!(rounds, [1, 2, 4, 1]);
 }
+
+/// Debian's mosquitto drops what is beyond twenty, and acknowledges it all the same.
+#[test]
+fn before_5_0_no_more_is_in_flight_than_any_server_takes() {
+    for (version, in_flight) in [(Version::V3_1, 20), (V3, 20), (V5, 30)] {
+        let mut s = Scripted::up(version, &PropertiesBuf::new(), |_| {});
+        for _ in 0..30 {
+            s.publish(2).expect("there is room");
+        }
+        let length = if version == V5 { 9 } else { 8 };
+        assert_eq!(s.sent().len(), in_flight * length, "{version:?}");
+    }
+}
