@@ -2,6 +2,7 @@
 use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why a command could not be carried out: one line that says where, why, and what to do.
 #[derive(Debug)]
@@ -50,9 +51,23 @@ impl Failure {
         }
     }
 
-    /// To end with the same code and say nothing.
-    pub(crate) fn quiet(&self) -> Self {
-        Self::Quiet(self.code())
+    /// The same with this code.
+    pub(crate) fn with_code(self, code: u8) -> Self {
+        match self {
+            Self::Usage(text) | Self::Machine(text) | Self::Code(_, text) => Self::Code(code, text),
+            Self::Quiet(_) => Self::Quiet(code),
+        }
+    }
+
+    /// The same, and this besides.
+    pub(crate) fn and(self, more: &str) -> Self {
+        let and = |text: String| format!("{text}; {more}");
+        match self {
+            Self::Usage(text) => Self::Usage(and(text)),
+            Self::Machine(text) => Self::Machine(and(text)),
+            Self::Code(code, text) => Self::Code(code, and(text)),
+            Self::Quiet(code) => Self::Code(code, more.into()),
+        }
     }
 }
 
@@ -93,8 +108,23 @@ pub(crate) fn line(text: impl fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Nobody wants to know what has to be told.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing is told but what was asked for.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
 /// What has to be told.
 pub(crate) fn error_line(text: impl fmt::Display) {
+    if !QUIET.load(Ordering::Relaxed) {
+        debug_line(text);
+    }
+}
+
+/// What somebody asked to be told.
+pub(crate) fn debug_line(text: impl fmt::Display) {
     let _ = writeln!(std::io::stderr(), "tidewire: {}", one_line(&text.to_string()));
 }
 

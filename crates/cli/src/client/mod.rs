@@ -8,14 +8,17 @@ mod watched;
 pub(crate) use options::{Options, Plan, qos, seconds, some_seconds};
 pub(crate) use properties::join;
 pub(crate) use reasons::{not_published, not_subscribed};
-pub(crate) use watched::{Event, Watched};
+pub(crate) use watched::{Event, FAREWELL, Watched, code_of};
 
-use crate::say::Failure;
+use crate::say::{self, Failure};
 use std::future::Future;
 use tokio::runtime::Builder;
 
 /// Runs a tool to its end. Its client has a thread of its own, so that waiting for a pipe does not silence it.
 pub(crate) fn run<T>(quiet: bool, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    if quiet {
+        say::be_quiet();
+    }
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -24,5 +27,5 @@ pub(crate) fn run<T>(quiet: bool, work: impl Future<Output = Result<T, Failure>>
     let done = runtime.block_on(work);
     // Names may be looked up for longer than anybody wants to wait.
     runtime.shutdown_background();
-    done.map_err(|failure| if quiet { failure.quiet() } else { failure })
+    done
 }

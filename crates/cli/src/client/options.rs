@@ -15,6 +15,12 @@ use tidewire_driver::clients::{Endpoint, seed};
 /// The longest packet that MQTT has room for.
 const PACKET_BYTES: u32 = 268_435_460;
 
+/// Messages that may come unacknowledged: a server that sends all of them again, after each of many breaks, still leaves
+/// room on the line for acknowledgements.
+const UNACKNOWLEDGED: u16 = 64;
+/// The longest wait before another attempt.
+const BACKOFF_MOST: Duration = Duration::from_secs(2);
+
 /// Whom to connect to, and as whom.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Connection")]
@@ -193,8 +199,10 @@ impl Options {
         config.will = self.will()?;
         config.acknowledge = Acknowledge::ByToken;
         config.maximum_packet_size = PACKET_BYTES;
-        // One attempt: whoever wants another asks for it.
-        config.reconnect = false;
+        config.receive_maximum = UNACKNOWLEDGED;
+        // Who was let in once comes back, for as long as it takes, and somebody watches.
+        config.reconnect_at_first = false;
+        config.backoff.most = BACKOFF_MOST;
         Ok(config)
     }
 

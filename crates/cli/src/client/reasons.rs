@@ -41,6 +41,14 @@ pub(super) fn lost(
     }
 }
 
+/// The same, for somebody who will try again.
+pub(super) fn brief(server: &Endpoint, cause: Cause, error: Option<&str>) -> String {
+    match (cause, error) {
+        (Cause::Unreachable, Some(error)) => format!("{}: {error}", place(server)),
+        _ => format!("{}: {cause}", place(server)),
+    }
+}
+
 /// A server's host and port.
 pub(super) fn place(server: &Endpoint) -> String {
     given(&server.to_string())

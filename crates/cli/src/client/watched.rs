@@ -1,11 +1,10 @@
 //! A client, and all that may end what it is used for.
 use super::Plan;
-use super::reasons::{lost, place};
+use super::reasons::{brief, lost, place};
 use crate::say::{self, Failure};
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tidewire_core::client::{Cause, Message, Server};
 use tidewire_core::reason::ReasonCode;
@@ -15,9 +14,16 @@ use tidewire_driver::clients::{Client, Endpoint, Notice};
 use tidewire_server::{Signal, Signals};
 use tidewire_tokio::Clients;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, timeout};
 
-/// How long a goodbye may take.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a goodbye may take when nobody is in a hurry.
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
+/// What a server may take to close after it.
+const MOMENT: Duration = Duration::from_millis(250);
+/// After a connection that lasted so long, the end of one is news again.
+const LASTING: Duration = Duration::from_secs(10);
+/// Ends that are remembered as told, at most.
+const TOLD: usize = 16;
 
 /// What happens to a client.
 pub(crate) enum Event {
@@ -26,10 +32,22 @@ pub(crate) enum Event {
     Message(Message),
     /// The server has forgotten a subscription, and does not grant it again.
     SubscriptionLost(TopicFilter, ReasonCode),
-    /// The connection is gone, or was never made; nobody tries again.
-    Lost(Cause, Failure),
+    /// A connection has ended, or, if there was none, an attempt has; there will be another one.
+    Interrupted {
+        was_connected: bool,
+    },
+    /// The same, and nobody tries again.
+    Lost(Failure),
     /// Somebody wants the process to end.
     Signal(Signal),
+}
+
+/// The end of a connection, or of an attempt to make one.
+struct End {
+    was_connected: bool,
+    cause: Cause,
+    /// The system's words for it.
+    error: Option<Arc<str>>,
 }
 
 /// A client, and all that may end what it is used for.
@@ -40,10 +58,17 @@ pub(crate) struct Watched {
     version: Version,
     /// No other is tried.
     version_known: bool,
-    connected: bool,
-    /// There is no further attempt, and that was told.
-    lost: bool,
-    cause: Option<(Cause, Option<Arc<str>>)>,
+    /// Since when there is a connection.
+    connected: Option<Instant>,
+    /// There was one; or it goes on without.
+    persists: bool,
+    last: Option<End>,
+    /// It is not known yet whether there is another attempt after it.
+    is_open: bool,
+    /// Causes that were told since a connection lasted.
+    told: Vec<(Cause, Option<Arc<str>>)>,
+    /// It was looked at, to see whether it is the end.
+    next: Option<Notice>,
     signals: UnboundedReceiver<Signal>,
     debug: bool,
     _clients: Clients,
@@ -54,26 +79,49 @@ impl Watched {
     pub(crate) fn start(plan: Plan) -> Result<Self, Failure> {
         let signals = catch_signals()?;
         let clients = Clients::start();
-        let version = plan.config.version;
-        Ok(Self {
+        let (version, persists) = (plan.config.version, plan.config.reconnect_at_first);
+        let watched = Self {
             client: clients.client(plan.config, vec![plan.server.clone()]),
             server: plan.server,
             version: version.unwrap_or(Version::V5),
             version_known: version.is_some(),
-            connected: false,
-            lost: false,
-            cause: None,
+            connected: None,
+            persists,
+            last: None,
+            is_open: false,
+            told: Vec::new(),
+            next: None,
             signals,
             debug: plan.debug,
             _clients: clients,
-        })
+        };
+        watched.tell("connecting");
+        Ok(watched)
     }
 
     /// Says it to whoever asked for that.
     pub(crate) fn tell(&self, what: impl std::fmt::Display) {
         if self.debug {
-            say::error_line(format_args!("{}: {what}", place(&self.server)));
+            say::debug_line(format_args!("{}: {what}", place(&self.server)));
         }
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected.is_some()
+    }
+
+    /// What the last end is to whoever gives up because of it.
+    pub(crate) fn failure(&self) -> Failure {
+        let (was_connected, cause, error) = match &self.last {
+            Some(end) => (end.was_connected, end.cause, end.error.as_deref()),
+            None => (false, Cause::ConnectTimeout, None),
+        };
+        lost(&self.server, self.version, was_connected, cause, error)
+    }
+
+    /// There is a connection, and nothing comes of it.
+    pub(crate) fn silent(&self) -> Failure {
+        Failure::Machine(format!("{}: connected, and no answer", place(&self.server)))
     }
 
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -81,99 +129,101 @@ impl Watched {
             return Poll::Ready(Event::Signal(signal));
         }
         loop {
-            match std::task::ready!(self.client.poll_recv(cx)) {
-                Some(Notice::Connected { server, session_present }) => {
-                    (self.version, self.version_known, self.connected) = (server.version, true, true);
-                    let session = if session_present { "the session was kept" } else { "a new session" };
-                    self.tell(format_args!("connected, {}, {session}", spoken(self.version)));
-                    return Poll::Ready(Event::Connected(server));
+            let notice = self.poll_notice(cx);
+            // If there were no further attempt, that would be known by now.
+            if self.is_open && !matches!(notice, Poll::Ready(None)) {
+                if let Poll::Ready(notice) = notice {
+                    self.next = notice;
                 }
-                Some(Notice::Disconnected { cause, error }) => {
-                    self.lost = false;
-                    self.tell(format_args!("not connected: {cause}"));
-                    // It was the second attempt, with the other version.
-                    if !self.version_known && self.cause.is_some() {
-                        self.version = Version::V3_1_1;
-                    }
-                    self.cause = Some((cause, error));
-                }
-                Some(Notice::Message(message)) => return Poll::Ready(Event::Message(message)),
-                Some(Notice::SubscriptionLost(filter, reason)) => {
-                    return Poll::Ready(Event::SubscriptionLost(filter, reason));
-                }
-                // It was told; the next attempt is somebody else's matter.
-                None if self.lost => return Poll::Pending,
-                Some(Notice::Ended(_)) | None => {
-                    self.lost = true;
-                    let (cause, error) = self.cause.take().unwrap_or((Cause::Ended, None));
-                    let connected = std::mem::take(&mut self.connected);
-                    let failure = lost(&self.server, self.version, connected, cause, error.as_deref());
-                    return Poll::Ready(Event::Lost(cause, failure));
-                }
-                Some(_) => {}
+                self.is_open = false;
+                return Poll::Ready(Event::Interrupted { was_connected: self.on_another_attempt() });
+            }
+            if let Some(event) = self.event(ready!(notice)) {
+                return Poll::Ready(event);
             }
         }
     }
 
-    /// What the server said when it let us in.
-    pub(crate) async fn connected(&mut self) -> Result<Box<Server>, Failure> {
-        loop {
-            match poll_fn(|cx| self.poll_event(cx)).await {
-                Event::Connected(server) => return Ok(server),
-                Event::Lost(_, failure) => return Err(failure),
-                Event::Signal(signal) => return Err(ended_by(signal)),
-                Event::Message(_) | Event::SubscriptionLost(..) => {}
+    /// `None` at the end.
+    fn poll_notice(&mut self, cx: &mut Context<'_>) -> Poll<Option<Notice>> {
+        if let Some(notice) = self.next.take() {
+            return Poll::Ready(Some(notice));
+        }
+        let notice = ready!(self.client.poll_recv(cx));
+        Poll::Ready(notice.filter(|notice| !matches!(notice, Notice::Ended(_))))
+    }
+
+    fn event(&mut self, notice: Option<Notice>) -> Option<Event> {
+        match notice {
+            Some(Notice::Connected { server, session_present }) => {
+                (self.version, self.version_known, self.persists) = (server.version, true, true);
+                self.connected = Some(Instant::now());
+                let session = if session_present { "the session was kept" } else { "a new session" };
+                self.tell(format_args!("connected, {}, {session}", spoken(self.version)));
+                Some(Event::Connected(server))
             }
+            Some(Notice::Disconnected { cause, error }) => {
+                self.tell(format_args!("not connected: {cause}"));
+                let since = self.connected.take();
+                if since.is_some_and(|since| since.elapsed() >= LASTING) {
+                    self.told.clear();
+                }
+                self.last = Some(End { was_connected: since.is_some(), cause, error });
+                self.is_open = true;
+                None
+            }
+            Some(Notice::Message(message)) => Some(Event::Message(message)),
+            Some(Notice::SubscriptionLost(filter, reason)) => Some(Event::SubscriptionLost(filter, reason)),
+            Some(_) => None,
+            None => Some(Event::Lost(self.failure())),
         }
     }
 
-    /// Goes on with this as long as there is a connection.
-    pub(crate) async fn during<T>(
-        &mut self,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let mut work = pin!(work);
-        poll_fn(|cx| {
-            // What has ended well is not spoilt by an end of the connection; and that explains what has not.
-            let failed = match work.as_mut().poll(cx) {
-                Poll::Ready(Ok(done)) => return Poll::Ready(Ok(done)),
-                Poll::Ready(Err(failure)) => Some(failure),
-                Poll::Pending => None,
-            };
-            loop {
-                let Poll::Ready(event) = self.poll_event(cx) else {
-                    return failed.map_or(Poll::Pending, |failure| Poll::Ready(Err(failure)));
-                };
-                match event {
-                    Event::Lost(_, failure) => return Poll::Ready(Err(failure)),
-                    Event::Signal(signal) => return Poll::Ready(Err(ended_by(signal))),
-                    Event::Connected(_) | Event::Message(_) | Event::SubscriptionLost(..) => {}
-                }
+    /// Says why there is another attempt; the same only once, however many there are. Was it a connection that ended?
+    fn on_another_attempt(&mut self) -> bool {
+        let Some(End { was_connected, cause, error }) = &self.last else { return false };
+        let why = (*cause, error.clone());
+        if self.persists && !self.told.contains(&why) {
+            say::error_line(format_args!(
+                "{}; connecting again",
+                brief(&self.server, *cause, error.as_deref())
+            ));
+            if self.told.len() == TOLD {
+                self.told.clear();
             }
-        })
-        .await
+            self.told.push(why);
+        }
+        let is_other_version = match *cause {
+            Cause::Refused(reason) => reason == ReasonCode::UnsupportedProtocolVersion,
+            cause => matches!(cause, Cause::Closed | Cause::Reset),
+        };
+        if !self.version_known && is_other_version {
+            self.version = if self.version.is_v5() { Version::V3_1_1 } else { Version::V5 };
+        }
+        *was_connected
     }
 
-    /// Says goodbye, once what was accepted has ended. Only with 5.0 it may have its Will published.
-    pub(crate) async fn goodbye(self, reason: ReasonCode) {
+    /// Says goodbye once what was accepted has ended, or at the end of `patience`; a signal makes it shorter. Only with
+    /// 5.0 it may have its Will published.
+    pub(crate) async fn goodbye(&mut self, reason: ReasonCode, patience: Duration) {
         let reason = if self.version.is_v5() { reason } else { ReasonCode::Success };
-        if self.client.disconnect(FAREWELL, reason).is_err() {
+        if self.client.disconnect(patience, reason).is_err() {
             return;
         }
-        while let Some(notice) = self.client.recv().await {
-            if matches!(notice, Notice::Ended(_)) {
-                return;
+        let end = poll_fn(|cx| {
+            if self.signals.poll_recv(cx).is_ready() {
+                return Poll::Ready(());
             }
-        }
+            while ready!(self.poll_notice(cx)).is_some() {}
+            Poll::Ready(())
+        });
+        // Whoever has not closed by then has had its chance.
+        let _ = timeout(patience + MOMENT, end).await;
     }
 }
 
-/// By the rule of shells.
-fn ended_by(signal: Signal) -> Failure {
-    Failure::Quiet(code_of(signal))
-}
-
-fn code_of(signal: Signal) -> u8 {
+/// The exit code of what a signal has ended, by the rule of shells.
+pub(crate) fn code_of(signal: Signal) -> u8 {
     match signal {
         Signal::Interrupt => 130,
         Signal::Terminate => 143,

@@ -1,24 +1,15 @@
 //! `tidewire pub`.
-mod payload;
+mod input;
+mod publisher;
 
-use crate::client::{self, Options, Plan, Watched, not_published};
+use crate::client::{self, Options, Plan, Watched};
 use crate::say::{Failure, given};
-use payload::{Line, Payload, Source};
-use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
+use input::{Input, Source};
+use publisher::Publisher;
 use std::time::Duration;
-use tidewire_core::client::Server;
-use tidewire_core::message::{self, Publication};
+use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
-use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::{TopicError, TopicName};
-use tidewire_driver::clients::{Client, Error, Receipt};
-use tokio::sync::mpsc::Receiver;
-
-/// Lines that are on their way, at most: more are read once they have arrived.
-const LINES: usize = 4096;
 
 /// What to publish.
 #[derive(clap::Args)]
@@ -51,9 +42,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = client::seconds)]
     repeat_delay: Duration,
 
-    /// Messages under way at a time, at most
+    /// Messages under way at a time, at most [default: 20 before 5.0; with it 1024, or what the server takes]
     #[arg(short = 'M', value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     max_inflight: Option<u16>,
+
+    /// End, with exit code 27, when nothing came forward for so long; until then also a first connection is tried again
+    /// [default: go on for ever, once there was a connection]
+    #[arg(long, value_name = "SECONDS", value_parser = client::some_seconds)]
+    patience: Option<Duration>,
 
     #[command(flatten)]
     options: Options,
@@ -63,11 +59,14 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut plan = arguments.options.plan()?;
     if let Some(most) = arguments.max_inflight {
-        plan.config.in_flight = most;
+        (plan.config.in_flight, plan.config.in_flight_v3) = (most, most);
     }
+    plan.config.reconnect_at_first = arguments.patience.is_some();
+    // What is taken from the input is bounded there.
+    (plan.config.outbox_messages, plan.config.outbox_bytes) = (usize::MAX, usize::MAX);
     let template = arguments.template(&plan)?;
-    let payload = arguments.source.payload()?;
-    client::run(arguments.options.quiet, arguments.publish(plan, template, payload))
+    let input = arguments.source.input(arguments.repeat, arguments.repeat_delay)?;
+    client::run(arguments.options.quiet, arguments.publish(plan, template, input))
 }
 
 impl Arguments {
@@ -89,102 +88,13 @@ impl Arguments {
         Ok(template)
     }
 
-    async fn publish(&self, plan: Plan, template: Publication, payload: Payload) -> Result<(), Failure> {
+    async fn publish(&self, plan: Plan, template: Publication, input: Input) -> Result<(), Failure> {
         let mut watched = Watched::start(plan)?;
-        let server = watched.connected().await?;
-        let publisher = Publisher { client: watched.client.clone(), server, template };
-        let published = match payload {
-            Payload::One(bytes) => {
-                watched.during(self.repeated(&publisher, message::Payload::Whole(bytes))).await
-            }
-            Payload::Lines(lines) => watched.during(publisher.lines(lines)).await,
-        };
-        watched.tell(match &published {
+        let end = Publisher::new(template, input, self.patience).run(&mut watched).await;
+        watched.tell(match &end {
             Ok(()) => "published",
             Err(_) => "not published",
         });
-        drop(publisher);
-        watched.goodbye(ReasonCode::Success).await;
-        published
-    }
-
-    async fn repeated(&self, publisher: &Publisher, payload: message::Payload) -> Result<(), Failure> {
-        for n in 0..self.repeat {
-            if n > 0 && !self.repeat_delay.is_zero() {
-                tokio::time::sleep(self.repeat_delay).await;
-            }
-            let length = payload.len();
-            let end = match publisher.begin(payload.clone()).await {
-                Ok(receipt) => receipt.await,
-                Err(error) => Err(error),
-            };
-            end.map_err(|error| publisher.failure(length, &error))?;
-        }
-        Ok(())
-    }
-}
-
-struct Publisher {
-    client: Client,
-    server: Box<Server>,
-    template: Publication,
-}
-
-/// A line under way.
-struct Open {
-    number: u64,
-    length: usize,
-    receipt: Receipt<ReasonCode>,
-}
-
-enum Next {
-    Ended(Open, Result<ReasonCode, Error>),
-    Line(Option<Line>),
-}
-
-impl Publisher {
-    async fn begin(&self, payload: message::Payload) -> Result<Receipt<ReasonCode>, Error> {
-        let mut publication = self.template.clone();
-        publication.payload = payload;
-        self.client.publish(publication).await
-    }
-
-    fn failure(&self, length: usize, error: &Error) -> Failure {
-        not_published(self.template.topic.as_str(), length, self.server.maximum_packet_size, error)
-    }
-
-    /// Each line is a message. One that the server does not want keeps no other from being sent.
-    async fn lines(&self, mut lines: Receiver<Line>) -> Result<(), Failure> {
-        let (mut open, mut number, mut failed, mut read) = (VecDeque::<Open>::new(), 0, None, false);
-        while !read || !open.is_empty() {
-            let next = poll_fn(|cx| {
-                if let Some(first) = open.front_mut()
-                    && let Poll::Ready(end) = Pin::new(&mut first.receipt).poll(cx)
-                    && let Some(first) = open.pop_front()
-                {
-                    return Poll::Ready(Next::Ended(first, end));
-                }
-                if read || open.len() >= LINES { Poll::Pending } else { lines.poll_recv(cx).map(Next::Line) }
-            });
-            match next.await {
-                Next::Line(None) => read = true,
-                Next::Line(Some(line)) => {
-                    number += 1;
-                    let line = line.map_err(|error| Failure::Machine(format!("standard input: {error}")))?;
-                    let length = line.len();
-                    let begun = self.begin(message::Payload::Whole(line.into())).await;
-                    let receipt = begun.map_err(|error| self.failure(length, &error))?;
-                    open.push_back(Open { number, length, receipt });
-                }
-                Next::Ended(_, Ok(_)) => {}
-                Next::Ended(line, Err(error)) => {
-                    let failure = self.failure(line.length, &error).at(format_args!("line {}", line.number));
-                    if let Some(earlier) = failed.replace(failure) {
-                        earlier.say();
-                    }
-                }
-            }
-        }
-        failed.map_or(Ok(()), Err)
+        end
     }
 }

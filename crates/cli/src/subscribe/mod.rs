@@ -3,14 +3,14 @@ mod format;
 mod json;
 mod output;
 
-use crate::client::{self, Event, Options, Plan, Watched, not_subscribed};
+use crate::client::{self, Event, FAREWELL, Options, Plan, Watched, not_subscribed};
 use crate::say::{Failure, given};
 use output::{Output, Unprinted};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tidewire_core::client::{Cause, Message, Subscription};
+use tidewire_core::client::{Message, Subscription};
 use tidewire_core::codec::RetainHandling;
 use tidewire_core::id::Token;
 use tidewire_core::message::Publication;
@@ -18,14 +18,15 @@ use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::TopicFilter;
 use tidewire_driver::clients::{Error, Receipt};
-use tokio::time::Sleep;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-/// Before a connection that was lost is made again.
-const PAUSE: Duration = Duration::from_secs(1);
 /// Messages that are printed, and not yet acknowledged, at most.
 const TOGETHER: usize = 64;
 /// The time is up.
 const TIMED_OUT: u8 = 27;
+/// For what was accepted, when it is.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// What to subscribe to, and how to print it.
 #[derive(clap::Args)]
@@ -109,8 +110,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         filters,
         asked: Asked::Nothing,
         tokens: Vec::new(),
-        pause: None,
-        was_connected: false,
+        unread: Some(output::unread()?),
     };
     // No more than will be printed.
     let most = arguments.count.and_then(|count| u16::try_from(count).ok()).unwrap_or(u16::MAX);
@@ -149,8 +149,6 @@ enum Asked {
     Nothing,
     Subscribe(Receipt<Box<[ReasonCode]>>),
     Unsubscribe(Receipt<Box<[ReasonCode]>>),
-    /// It was not answered: it is to be asked on the next connection.
-    Again,
 }
 
 /// Why it ends.
@@ -175,14 +173,15 @@ struct Subscriber<'a> {
     asked: Asked,
     /// Of messages that are printed, or not to be.
     tokens: Vec<Token>,
-    pause: Option<Pin<Box<Sleep>>>,
-    was_connected: bool,
+    /// Resolves when nobody can read the output any more.
+    unread: Option<oneshot::Receiver<()>>,
 }
 
 impl Subscriber<'_> {
     async fn run(mut self, plan: Plan) -> Result<(), Failure> {
         let mut watched = Watched::start(plan)?;
-        let mut time = self.arguments.wait.map(|time| Box::pin(tokio::time::sleep(time)));
+        let deadline = self.arguments.wait.and_then(|time| Instant::now().checked_add(time));
+        let mut time = deadline.map(|deadline| Box::pin(tokio::time::sleep_until(deadline)));
         self.ask(&watched)?;
         let end = poll_fn(|cx| {
             if let Some(time) = &mut time
@@ -193,18 +192,28 @@ impl Subscriber<'_> {
             self.poll(&mut watched, cx)
         });
         let end = end.await;
-        let (reason, result) = match end {
-            End::Done => (ReasonCode::Success, Ok(())),
-            End::Told => (ReasonCode::DisconnectWithWill, Ok(())),
+        let in_time = deadline.map_or(FAREWELL, |deadline| (deadline - Instant::now()).min(FAREWELL));
+        let (reason, patience, result) = match end {
+            End::Done => (ReasonCode::Success, in_time, Ok(())),
+            End::Told => (ReasonCode::DisconnectWithWill, self.hurry(), Ok(())),
             End::TimedOut => {
                 let seconds = self.arguments.wait.unwrap_or_default().as_secs_f64();
                 let said = format!("the time is up: {seconds} s (-W)");
-                (ReasonCode::DisconnectWithWill, Err(Failure::Code(TIMED_OUT, said)))
+                (ReasonCode::DisconnectWithWill, self.hurry(), Err(Failure::Code(TIMED_OUT, said)))
             }
-            End::Failed(failure) => (ReasonCode::Success, Err(failure)),
+            End::Failed(failure) => (ReasonCode::Success, in_time, Err(failure)),
         };
-        watched.goodbye(reason).await;
+        // Without a connection nobody hears it; but a message may wait for one.
+        let is_done = reason == ReasonCode::Success && result.is_ok();
+        if watched.is_connected() || (is_done && self.arguments.remove_retained) {
+            watched.goodbye(reason, patience).await;
+        }
         result
+    }
+
+    /// How long is waited for what the server has not answered, when the time is up: not for what nobody needs any more.
+    fn hurry(&self) -> Duration {
+        if self.arguments.remove_retained { MOMENT } else { Duration::ZERO }
     }
 
     fn ask(&mut self, watched: &Watched) -> Result<(), Failure> {
@@ -224,19 +233,17 @@ impl Subscriber<'_> {
                 subscription
             })
             .collect();
-        self.asked = match watched.client.subscribe(&subscriptions, self.identifier) {
-            Ok(receipt) => Asked::Subscribe(receipt),
-            Err(Error::Ended(_)) => Asked::Again,
-            Err(error) => return Err(gone(&error)),
-        };
+        let receipt = unless_ended(watched.client.subscribe(&subscriptions, self.identifier))?;
+        self.asked = receipt.map_or(Asked::Nothing, Asked::Subscribe);
         Ok(())
     }
 
     fn ask_the_end(&mut self, watched: &Watched) -> Result<(), Failure> {
-        self.asked = match self.unsubscribe.as_slice() {
-            [] => Asked::Nothing,
-            filters => Asked::Unsubscribe(watched.client.unsubscribe(filters).map_err(|error| gone(&error))?),
+        let receipt = match self.unsubscribe.as_slice() {
+            [] => None,
+            filters => unless_ended(watched.client.unsubscribe(filters))?,
         };
+        self.asked = receipt.map_or(Asked::Nothing, Asked::Unsubscribe);
         Ok(())
     }
 
@@ -281,21 +288,12 @@ impl Subscriber<'_> {
 
     fn on_event(&mut self, watched: &mut Watched, event: Event) -> Result<(), End> {
         match event {
-            Event::Connected(_) => self.was_connected = true,
+            Event::Connected(_) | Event::Interrupted { .. } => {}
             Event::Message(message) => return self.on_message(watched, message),
             Event::SubscriptionLost(filter, reason) => {
                 return Err(End::Failed(not_subscribed(filter.as_str(), reason)));
             }
-            Event::Lost(cause, failure) => {
-                let in_vain = matches!(
-                    cause,
-                    Cause::Refused(_) | Cause::Disconnected(ReasonCode::SessionTakenOver) | Cause::Ended
-                );
-                if !self.was_connected || in_vain {
-                    return Err(End::Failed(failure));
-                }
-                self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
-            }
+            Event::Lost(failure) => return Err(End::Failed(failure)),
             Event::Signal(_) => return Err(End::Told),
         }
         Ok(())
@@ -339,21 +337,19 @@ impl Subscriber<'_> {
         let _ = pin!(watched.client.publish(nothing)).poll(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// Answers of the server, and the next attempt.
+    /// Answers of the server, and the reader of the output.
     fn poll_rest(&mut self, watched: &mut Watched, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
-        if let Some(pause) = &mut self.pause
-            && pause.as_mut().poll(cx).is_ready()
+        if let Some(unread) = &mut self.unread
+            && let Poll::Ready(is) = Pin::new(unread).poll(cx)
         {
-            self.pause = None;
-            let connecting = watched.client.connect().map_err(|error| gone(&error));
-            let asking = match self.asked {
-                Asked::Again => connecting.and_then(|()| self.ask(watched)),
-                _ => connecting,
-            };
-            return Poll::Ready(asking.map_err(End::Failed));
+            self.unread = None;
+            // What watches it may end without a word, where there is nothing to see.
+            if is.is_ok() {
+                return Poll::Ready(Err(End::Done));
+            }
         }
         let answered = match &mut self.asked {
-            Asked::Nothing | Asked::Again => return Poll::Pending,
+            Asked::Nothing => return Poll::Pending,
             Asked::Subscribe(receipt) | Asked::Unsubscribe(receipt) => {
                 std::task::ready!(Pin::new(receipt).poll(cx))
             }
@@ -361,11 +357,8 @@ impl Subscriber<'_> {
         let subscribed = matches!(std::mem::replace(&mut self.asked, Asked::Nothing), Asked::Subscribe(_));
         Poll::Ready(match answered {
             Ok(reasons) => self.on_answered(watched, subscribed, &reasons),
-            // The next event says more about it.
-            Err(Error::Ended(_)) => {
-                self.asked = Asked::Again;
-                return Poll::Pending;
-            }
+            // An event says why.
+            Err(Error::Ended(_)) => return Poll::Pending,
             Err(error) => Err(End::Failed(gone(&error))),
         })
     }
@@ -417,6 +410,15 @@ impl End {
             Unprinted::NobodyReads => Self::Done,
             Unprinted::Failed(failure) => Self::Failed(failure),
         }
+    }
+}
+
+/// What was asked; `None` if the client has ended, which an event tells.
+fn unless_ended<T>(asked: Result<T, Error>) -> Result<Option<T>, Failure> {
+    match asked {
+        Ok(receipt) => Ok(Some(receipt)),
+        Err(Error::Ended(_)) => Ok(None),
+        Err(error) => Err(gone(&error)),
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::Zoned;
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 use tidewire_core::client::Message;
 use tidewire_core::id::Token;
+use tokio::sync::oneshot;
 
 enum Style {
     Payload,
@@ -24,6 +25,33 @@ pub(super) enum Unprinted {
     /// The pipe has no other end any more.
     NobodyReads,
     Failed(Failure),
+}
+
+/// Resolves when nobody can read the standard output any more, also while there is nothing to print.
+#[cfg(unix)]
+pub(super) fn unread() -> Result<oneshot::Receiver<()>, Failure> {
+    use rustix::event::{PollFd, PollFlags, poll};
+    let (gone, unread) = oneshot::channel();
+    let wait = move || {
+        let stdout = io::stdout();
+        // Of errors poll tells unasked; a file has none.
+        let mut pipe = [PollFd::new(&stdout, PollFlags::empty())];
+        while let Err(rustix::io::Errno::INTR) = poll(&mut pipe, None) {}
+        if pipe[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
+            // If nobody waits for it, the end has come already.
+            let _ = gone.send(());
+        }
+    };
+    match std::thread::Builder::new().name("output".into()).spawn(wait) {
+        Ok(_) => Ok(unread),
+        Err(error) => Err(Failure::Machine(format!("can't start a thread: {error}; raise ulimit -u"))),
+    }
+}
+
+/// Here it is noticed when something is printed.
+#[cfg(not(unix))]
+pub(super) fn unread() -> Result<oneshot::Receiver<()>, Failure> {
+    Ok(oneshot::channel().1)
 }
 
 impl Output {

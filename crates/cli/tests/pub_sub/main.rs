@@ -1,7 +1,9 @@
 //! `tidewire pub` and `tidewire sub`, as scripts use them.
 #![cfg(unix)]
+mod again;
 #[path = "../common/broker.rs"]
 mod broker;
+mod on_time;
 mod publishing;
 mod refused;
 mod scripted;

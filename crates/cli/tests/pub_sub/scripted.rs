@@ -1,5 +1,5 @@
 //! What goes over the wire: acknowledgements, goodbyes, second attempts.
-use super::support::{Running, Server, Wire, fed, said, tool};
+use super::support::{Running, Server, Wire, said, tool};
 use std::process::Stdio;
 
 const PUBACK: u8 = 0x40;
@@ -101,22 +101,6 @@ fn a_signal_ends_a_publisher_that_waits_for_more() {
     publisher.signal("-INT");
     publisher.waits_for("not published");
     assert_eq!(publisher.end().0, Some(130));
-    server.join();
-}
-
-#[test]
-fn a_line_that_was_not_acknowledged_is_told() {
-    let server = Server::once(|wire| {
-        wire.lets_in(true);
-        let (first, publish) = wire.packet();
-        assert_eq!((first, publish[4]), (0x32, 1));
-        wire.says(&[PUBACK, 2, 0, 1]);
-        wire.packet();
-        // And then it is gone.
-    });
-    let output = fed(tool(server.address, &["pub", "-t", "t", "-q", "1", "-l"]), b"one\ntwo\n");
-    assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("closed the connection") && said(&output).lines().count() == 1);
     server.join();
 }
 

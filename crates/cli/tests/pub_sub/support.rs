@@ -90,6 +90,12 @@ impl Running {
         lines.find(|line| line.contains(word)).expect("it says so before it ends")
     }
 
+    /// It gets this to read, and then the end.
+    pub(crate) fn reads(&mut self, input: &[u8]) {
+        let stdin = self.child.as_mut().expect("it has not ended").stdin.take();
+        stdin.expect("piped").write_all(input).expect("it reads");
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.as_ref().expect("it has not ended").id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().expect("kill").success());
@@ -139,7 +145,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(connections: Vec<Connection>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        Self::on(TcpListener::bind("127.0.0.1:0").expect("loopback"), connections)
+    }
+
+    fn on(listener: TcpListener, connections: Vec<Connection>) -> Self {
         let address = listener.local_addr().expect("bound");
         let thread = std::thread::spawn(move || {
             for connection in connections {
@@ -153,6 +162,11 @@ impl Server {
 
     pub(crate) fn once(connection: impl FnOnce(&mut Wire) + Send + 'static) -> Self {
         Self::start(vec![Box::new(connection)])
+    }
+
+    /// The same, where somebody may have tried before.
+    pub(crate) fn with(listener: TcpListener, connection: impl FnOnce(&mut Wire) + Send + 'static) -> Self {
+        Self::on(listener, vec![Box::new(connection)])
     }
 
     /// All has happened as the test says.

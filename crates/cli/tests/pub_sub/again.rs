@@ -1,0 +1,167 @@
+//! Connections that end, and those that follow them.
+use super::support::{Running, Server, Wire, fed, said, tool};
+use socket2::{Domain, Socket, Type};
+use std::net::{SocketAddr, TcpListener};
+use std::process::Stdio;
+
+const PUBACK: u8 = 0x40;
+
+/// A PUBLISH with QoS 1 of 5.0 to a topic of one letter: its payload; it is acknowledged.
+fn takes(wire: &mut Wire) -> Vec<u8> {
+    let (payload, packet_id) = receives(wire);
+    wire.says(&[PUBACK, 2, 0, packet_id]);
+    payload
+}
+
+fn receives(wire: &mut Wire) -> (Vec<u8>, u8) {
+    let (first, publish) = wire.packet();
+    assert_eq!(first & 0xf6, 0x32, "PUBLISH with QoS 1");
+    (publish[6..].to_vec(), publish[4])
+}
+
+const CLOSED: &str = "the server closed the connection; connecting again";
+
+#[test]
+fn a_publisher_comes_back_with_what_was_not_acknowledged() {
+    for (words, input, payloads) in [
+        (&["-l"][..], &b"one\ntwo\nthree\n"[..], ["one", "two", "three"]),
+        (&["-m", "x", "--repeat", "3"], b"", ["x", "x", "x"]),
+    ] {
+        let expected = payloads.map(|payload| payload.as_bytes().to_vec());
+        let [first, second, third] = expected;
+        let (again, last) = (second.clone(), third);
+        let server = Server::start(vec![
+            Box::new(move |wire: &mut Wire| {
+                wire.lets_in(true);
+                assert_eq!(takes(wire), first);
+                assert_eq!(receives(wire).0, second);
+            }),
+            Box::new(|wire: &mut Wire| {
+                wire.lets_in(true);
+                receives(wire);
+            }),
+            Box::new(move |wire: &mut Wire| {
+                wire.lets_in(true);
+                assert_eq!(takes(wire), again);
+                assert_eq!(takes(wire), last);
+                assert_eq!(wire.rest(), [[0xe0, 0]]);
+            }),
+        ]);
+        let words = [&["pub", "-t", "t", "-q", "1"], words].concat();
+        let output = fed(tool(server.address, &words), input);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        // It may be a reset: there was more to read.
+        assert!(said.lines().all(|line| line.ends_with("; connecting again")), "{said}");
+        assert!(matches!(said.lines().count(), 1 | 2), "{said}");
+        server.join();
+    }
+}
+
+#[test]
+fn what_was_never_sent_is_counted() {
+    let server = Server::once(|wire| {
+        wire.lets_in(true);
+    });
+    let mut command = tool(server.address, &["pub", "-t", "t", "-l", "--patience", "2"]);
+    command.stdin(Stdio::piped());
+    let mut publisher = Running::start(command, CLOSED);
+    publisher.reads(b"one\ntwo\nthree\n");
+    let line = publisher.waits_for("--patience");
+    assert!(line.ends_with("3 of 3 messages not sent"), "{line}");
+    assert_eq!(publisher.end().0, Some(27));
+    server.join();
+}
+
+/// Without patience it ends at once; with it a server may come up later.
+#[test]
+fn with_patience_also_the_first_connection_is_tried_again() {
+    let later = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    later.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("loopback");
+    let address = later.local_addr().expect("bound").as_socket().expect("IPv4");
+    let words = ["pub", "-t", "t", "-q", "1", "-m", "x"];
+    let output = tool(address, &words).output().expect("it was built");
+    assert_eq!(
+        (output.status.code(), said(&output).contains("again")),
+        (Some(1), false),
+        "{}",
+        said(&output)
+    );
+    let patient = [&words[..], &["--patience", "20"]].concat();
+    let publisher = Running::start(tool(address, &patient), "refused (os error 111); connecting again");
+    later.listen(1).expect("it is bound");
+    let server = Server::with(TcpListener::from(later), |wire| {
+        wire.lets_in(true);
+        assert_eq!(takes(wire), b"x");
+    });
+    assert_eq!(publisher.end().0, Some(0));
+    server.join();
+}
+
+#[test]
+fn an_end_that_would_come_again_is_the_last() {
+    let server = Server::start(vec![
+        Box::new(|wire: &mut Wire| {
+            wire.lets_in(true);
+            receives(wire);
+        }),
+        Box::new(|wire: &mut Wire| {
+            wire.packet();
+            wire.says(&[0x20, 3, 0, 0x87, 0]);
+        }),
+    ]);
+    let output = fed(tool(server.address, &["pub", "-t", "t", "-q", "1", "-l"]), b"one\ntwo\n");
+    let line = said(&output);
+    assert_eq!(output.status.code(), Some(0x87), "{line}");
+    assert!(line.lines().count() == 2 && line.contains("2 of 2 messages not acknowledged"), "{line}");
+    server.join();
+}
+
+/// A line for each cause, and none for each attempt.
+#[test]
+fn a_subscriber_says_why_it_connects_again() {
+    let lets_in = |wire: &mut Wire| {
+        wire.lets_in(true);
+    };
+    let server = Server::start(vec![
+        Box::new(|wire: &mut Wire| {
+            wire.lets_in(true);
+            wire.grants(true, 1);
+        }),
+        Box::new(lets_in),
+        Box::new(|wire: &mut Wire| {
+            wire.lets_in(true);
+            wire.says(&[0xe0, 1, 0x8b]);
+        }),
+        Box::new(lets_in),
+        Box::new(|wire: &mut Wire| {
+            wire.lets_in(true);
+            wire.publishes(true, 1);
+        }),
+    ]);
+    let words = ["sub", "-t", "t", "-q", "1", "-C", "1"];
+    let output = tool(server.address, &words).output().expect("it was built");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"b\n"[..]));
+    let said = said(&output);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    let place = server.address;
+    assert_eq!(lines[0], format!("tidewire: {place}: {CLOSED}"));
+    let shutting = "the server ended the connection: 0x8b ServerShuttingDown; connecting again";
+    assert_eq!(lines[1], format!("tidewire: {place}: {shutting}"));
+    server.join();
+}
+
+/// The pipe is watched, also while there is nothing to print.
+#[test]
+fn a_subscriber_ends_when_nobody_can_read_what_it_prints() {
+    let server = Server::once(|wire| {
+        wire.lets_in(true);
+        wire.grants(true, 0);
+        assert_eq!(wire.rest(), [[0xe0, 0]]);
+    });
+    let mut subscriber = Running::subscribed(tool(server.address, &["sub", "-d", "-t", "t", "-W", "20"]));
+    subscriber.stop_reading();
+    assert_eq!(subscriber.end().0, Some(0));
+    server.join();
+}
