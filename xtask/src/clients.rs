@@ -1,5 +1,7 @@
-//! Other people's clients against the broker: Paho in Python, MQTT.js, and mosquitto's programs.
+//! Other people's clients against the broker: Paho in Python, MQTT.js, and mosquitto's programs; and our tools against
+//! mosquitto's broker.
 mod bridge;
+mod cuts;
 mod debian;
 mod examples;
 mod mosquitto;
@@ -24,7 +26,7 @@ struct Suite {
     options: &'static [&'static str],
 }
 
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 7] = [
     Suite { name: "mosquitto", run: mosquitto::all, needs: MOSQUITTO, options: &[] },
     Suite { name: "mosquitto's examples", run: examples::all, needs: MOSQUITTO_AND_CLIENTS, options: &[] },
     Suite {
@@ -39,6 +41,7 @@ const SUITES: [Suite; 6] = [
         needs: MOSQUITTO_AND_CLIENTS,
         options: &[],
     },
+    Suite { name: "cuts", run: cuts::all, needs: MOSQUITTO_AND_CLIENTS, options: &[] },
     Suite { name: "paho-mqtt", run: python, needs: PYTHON, options: &[] },
     Suite { name: "mqtt.js", run: node, needs: NODE, options: &[] },
 ];
@@ -62,6 +65,16 @@ pub(crate) fn all(names: &[&str], table: &mut Table) -> Result<Count> {
         }
     }
     Ok(count)
+}
+
+/// `pub` and `sub` on lines that break, with so many seeds.
+pub(crate) fn cuts(seeds: u64) -> Result {
+    if !MOSQUITTO_AND_CLIENTS.is_met() {
+        return Err(format!("install {}", MOSQUITTO_AND_CLIENTS.packages.join(" and ")).into());
+    }
+    let count = cuts::seeds(seeds)?;
+    println!("{count}");
+    if count.failed == 0 { Ok(()) } else { Err("not all seeds passed".into()) }
 }
 
 impl Suite {

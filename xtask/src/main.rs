@@ -32,6 +32,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   bench log                     floods a broker with and without a log, and fails if that costs or says too much
   fuzz TARGET|all [--seconds N] [--jobs N]
                                 feeds a fuzz target for so long (60), or each, so many at a time (1)
+  cuts [--seeds N]              pub and sub on lines that break, with our broker and mosquitto (20)
   ci                            all that .ci/run does after it has installed what it needs";
 
 fn main() -> ExitCode {
@@ -49,6 +50,11 @@ fn main() -> ExitCode {
         ["bench", "codec", "--record"] => bench::record(),
         ["bench", "log"] => bench::log::check(),
         ["fuzz", target, options @ ..] => fuzz::run(target, options),
+        ["cuts"] => clients::cuts(20),
+        ["cuts", "--seeds", seeds] => match seeds.parse() {
+            Ok(seeds) => clients::cuts(seeds),
+            Err(error) => Err(format!("--seeds {seeds}: {error}").into()),
+        },
         ["ci"] => ci::run(),
         _ => {
             eprintln!("{USAGE}");
