@@ -1,5 +1,5 @@
 //! Connections that end, and those that follow them.
-use super::support::{Running, Server, Wire, fed, said, tool};
+use super::support::{Connection, Running, Server, Wire, fed, said, tool};
 use socket2::{Domain, Socket, Type};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;
@@ -88,7 +88,7 @@ fn with_patience_also_the_first_connection_is_tried_again() {
         said(&output)
     );
     let patient = [&words[..], &["--patience", "20"]].concat();
-    let publisher = Running::start(tool(address, &patient), "refused (os error 111); connecting again");
+    let publisher = Running::start(tool(address, &patient), "connecting again");
     later.listen(1).expect("it is bound");
     let server = Server::with(TcpListener::from(later), |wire| {
         wire.lets_in(true);
@@ -114,6 +114,33 @@ fn an_end_that_would_come_again_is_the_last() {
     let line = said(&output);
     assert_eq!(output.status.code(), Some(0x87), "{line}");
     assert!(line.lines().count() == 2 && line.contains("2 of 2 messages not acknowledged"), "{line}");
+    server.join();
+}
+
+/// It may be why they end, and then it will not end by itself.
+#[test]
+fn what_ten_connections_in_a_row_do_not_survive_is_given_up() {
+    let in_vain = || {
+        Box::new(|wire: &mut Wire| {
+            wire.lets_in(true);
+            receives(wire);
+        })
+    };
+    let mut connections: Vec<Connection> = vec![];
+    // Between these something came of one.
+    connections.extend((0..3).map(|_| in_vain() as Box<_>));
+    connections.push(Box::new(|wire: &mut Wire| {
+        wire.lets_in(true);
+        takes(wire);
+        receives(wire);
+    }));
+    connections.extend((0..9).map(|_| in_vain() as Box<_>));
+    let server = Server::start(connections);
+    let output = fed(tool(server.address, &["pub", "-t", "t", "-q", "1", "-l"]), b"one\ntwo\n");
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let last = said.lines().last().expect("it says why");
+    assert!(last.contains("too large") && last.ends_with("1 of 2 messages not acknowledged"), "{said}");
     server.join();
 }
 

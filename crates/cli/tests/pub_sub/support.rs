@@ -135,7 +135,7 @@ impl Drop for Running {
 }
 
 /// What happens on one connection.
-type Connection = Box<dyn FnOnce(&mut Wire) + Send>;
+pub(crate) type Connection = Box<dyn FnOnce(&mut Wire) + Send>;
 
 /// A server that does what a test says on each of its connections, one after the other.
 pub(crate) struct Server {
