@@ -66,6 +66,8 @@ pub enum Timer {
     Grant,
     /// Progress of those who keep others waiting for room.
     Room,
+    /// What else an interrupted session is to get again.
+    Resend,
     /// The end of a shutdown.
     Shutdown,
     /// What was counted instead of told.

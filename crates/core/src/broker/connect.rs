@@ -6,7 +6,8 @@ use super::fault::{self, Fault, in_connack};
 use super::limits::Limit;
 use super::policy::{AuthStep, Authentication, Denial, Grant};
 use super::rules::Rule;
-use super::session::{Kind, NEVER};
+use super::session::{Kind, NEVER, RESENT_SECONDS};
+use super::timers::Key;
 use super::will::Will;
 use super::{Action, Broker, Event};
 use crate::Input;
@@ -338,8 +339,11 @@ impl Broker {
         if will.is_some() {
             s.more.get_or_insert_default().will = will.map(Box::new);
         }
-        if let Some(flow) = s.flow.as_deref_mut() {
-            flow.resume(greeting.keep_alive > 0, self.journal.end());
+        if let Some(flow) = s.flow.as_deref_mut()
+            && flow.resume(self.journal.end())
+        {
+            let key = Key::new(super::timing::Kind::Resend as u8, index, self.connections[index].generation);
+            self.timers.insert(now.after_secs(RESENT_SECONDS), key);
         }
         self.journal_session(now, session, present);
         if self.sessions[session].more.as_deref().is_some_and(|m| m.will.is_some()) {

@@ -109,10 +109,6 @@ impl Broker {
             Packet::Pingreq => {
                 // [MQTT-3.12.4-1]
                 self.connections.lane(index).out.extend_from_slice(&[0xd0, 0]);
-                let session = self.connections[index].session;
-                if let Some(flow) = self.sessions[session].flow.as_deref_mut() {
-                    flow.sender.open_window();
-                }
                 self.announce(index);
             }
             Packet::Disconnect(disconnect) => {

@@ -241,6 +241,17 @@ impl Broker {
         !matches!(self.replay_next(now, session, flow, place), Err(Stop::Waits | Stop::Empty))
     }
 
+    /// A client has had the time to acknowledge some of what it got again; it gets the rest in any case.
+    pub(super) fn resend_all(&mut self, id: ConnectionId) {
+        let session = self.connections.get(id).map_or(NONE, |connection| connection.session);
+        if session != NONE
+            && let Some(flow) = self.sessions[session].flow.as_deref_mut()
+        {
+            flow.sender.open_window();
+            self.announce(id.index);
+        }
+    }
+
     /// Whoever waited for this queue may go on.
     fn caught_up(&mut self, session: u32) {
         let low = (self.limits.queued_messages / 16) as usize;
@@ -321,7 +332,6 @@ fn send_bound(
     out: &mut Output,
 ) -> Result<(), Stop> {
     let (entry, packet_id, qos, dup) = match unsent {
-        Unsent::Pubrel { .. } if !flow.sender.has_room(u16::MAX) => return Err(Stop::Waits),
         // Not limited by the Receive Maximum. [MQTT-4.9.0-3]
         Unsent::Pubrel { packet_id } => {
             out.append(|out| encode_ack(AckKind::Pubrel, packet_id, ReasonCode::Success, taker.version, out));

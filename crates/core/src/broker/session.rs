@@ -115,15 +115,18 @@ pub(super) struct Flow {
     pub(super) unsettled: Vec<(PacketId, u32)>,
 }
 
-/// Messages of an interrupted session that go out again at once. More follow as they are acknowledged, or when a PINGREQ
-/// says that the client has nothing to do.
+/// Messages of an interrupted session that go out again at once. More follow as they are acknowledged: a line that breaks
+/// every few kilobytes has room for acknowledgements then. And after [`RESENT_SECONDS`] all of them, for a client may well
+/// acknowledge nothing before it has what there is. [MQTT-4.4.0-1]
 const RESENT: u16 = 16;
+pub(super) const RESENT_SECONDS: u64 = 1;
 
 impl Flow {
-    /// There is a new connection. Who never sends a PINGREQ can't say that it waits for more.
-    pub(super) fn resume(&mut self, has_keep_alive: bool, journal_end: u64) {
-        self.sender.resume(if has_keep_alive { RESENT } else { u16::MAX });
+    /// There is a new connection; true if something goes out again, so that there is a window for a while.
+    pub(super) fn resume(&mut self, journal_end: u64) -> bool {
+        self.sender.resume(RESENT);
         (self.stalled, self.bound) = (false, journal_end);
+        !self.sender.is_empty()
     }
 
     pub(super) fn is_idle(&self) -> bool {

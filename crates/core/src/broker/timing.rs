@@ -17,6 +17,7 @@ pub(super) enum Kind {
     Pause,
     Grant,
     Room,
+    Resend,
 }
 
 impl Kind {
@@ -27,7 +28,8 @@ impl Kind {
             2 => Self::Answer,
             3 => Self::Pause,
             4 => Self::Grant,
-            _ => Self::Room,
+            5 => Self::Room,
+            _ => Self::Resend,
         }
     }
 }
@@ -42,6 +44,7 @@ impl Broker {
             Kind::Pause => Timer::Pause,
             Kind::Grant => Timer::Grant,
             Kind::Room => Timer::Room,
+            Kind::Resend => Timer::Resend,
         };
         let wheel = self.timers.next().map(|(at, key)| Deadline { at, timer: timer(key) });
         let retained = self.retained.next_expiry().map(|at| Deadline { at, timer: Timer::Retained });
@@ -61,6 +64,7 @@ impl Broker {
                 Kind::Pause if self.connections.get(id).is_some() => self.pause_is_over(now, index),
                 Kind::Pause => {}
                 Kind::Room => self.end_stalled(now),
+                Kind::Resend => self.resend_all(id),
                 Kind::Grant => self.on_grant_timer(now, index, crate::id::IdentityId(generation)),
             }
         }

@@ -134,7 +134,8 @@ impl<M: Copy> Sender<M> {
         self.unacknowledged < usize::from(receive_maximum.min(self.window))
     }
 
-    /// The other side is there, and waits: what it may have, it gets.
+    /// Only the Receive Maximum holds from here on.
+    #[cfg(feature = "broker")]
     pub(crate) fn open_window(&mut self) {
         self.window = u16::MAX;
     }
