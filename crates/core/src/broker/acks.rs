@@ -29,13 +29,12 @@ impl Broker {
             Some(flow) => flow.sender.on_pubrec(id, refused),
             None => Received::Unknown,
         };
-        let mut reason = ReasonCode::Success;
         match answer {
             Received::First(_) => self.journal_released(session, id),
             Received::Again | Received::Unknown if refused => return Ok(()),
-            Received::Again => {}
-            // It is answered, so that the other side can end the exchange. (Table 3.6.2.1)
-            Received::Unknown => reason = ReasonCode::PacketIdentifierNotFound,
+            // An unknown one is answered like one that came again, so that the other side can end the exchange. 0x92 would
+            // be as legal (section 3.6.2.1), and is more than other servers say.
+            Received::Again | Received::Unknown => {}
             // A PUBREC of 0x80 or above ends the exchange: no PUBREL. [MQTT-4.3.3-4]
             Received::Refused(entry) => {
                 self.ended(session, entry, Fate::Dropped(Reason::Refused));
@@ -43,7 +42,7 @@ impl Broker {
             }
             Received::Misplaced => return Err(Fault::Unexpected),
         }
-        self.acknowledge_to(index, AckKind::Pubrel, id, reason);
+        self.acknowledge_to(index, AckKind::Pubrel, id, ReasonCode::Success);
         Ok(())
     }
 
