@@ -166,12 +166,14 @@ fn default_shards() -> u16 {
     std::thread::available_parallelism().map_or(1, |n| u16::try_from(n.get()).unwrap_or(u16::MAX))
 }
 
-/// For so many connections there should be descriptors: as many as there may be in all, or, where nobody has said, as
-/// many as one address may have.
+/// For so many connections there should be descriptors: as many as were asked for, or, where nobody has said how many,
+/// as many as one address may have on a shard.
 fn connections_wanted(limits: &Limits, shards: u16) -> u64 {
-    let of_shard =
-        if limits.is_set("connections") { limits.connections() } else { limits.connections_per_address() };
-    u64::from(of_shard) * u64::from(shards)
+    if limits.is_set("connections") {
+        u64::from(limits.connections()) * u64::from(shards)
+    } else {
+        limits.connections_per_address().into()
+    }
 }
 
 fn set_up(
