@@ -186,7 +186,15 @@ impl Client {
     }
 
     /// Says goodbye once everything has ended, as far as it can: requests only while there is a connection.
+    #[inline]
     pub(super) fn leave_if_done(&mut self, now: Instant) {
+        if self.leaving.is_some() {
+            self.leave_if_nothing_is_open(now);
+        }
+    }
+
+    #[cold]
+    fn leave_if_nothing_is_open(&mut self, now: Instant) {
         let open = match self.phase {
             Phase::Idle => false,
             Phase::Waiting(_) | Phase::Opening(_) | Phase::Greeting(_) => self.outbox.len() > 0,
