@@ -83,7 +83,7 @@ impl Broker {
             self.connections[index].flags.set(Flags::GREETED);
             self.announce(index);
         } else {
-            lane.pubacks += u16::from(what.is_puback());
+            lane.pubacks += u32::from(what.is_puback());
             lane.answers.push_back(Answer { what, position, waits: Waits::Nothing });
             let id = self.connections.id(index);
             self.journal.wake(position, id);
@@ -109,15 +109,10 @@ impl Broker {
     /// The pause of a publisher is over: it hears what has been kept from it meanwhile.
     pub(super) fn answer_paused(&mut self, index: u32) {
         let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
-        let mut position = None;
         for answer in lane.answers.iter_mut().filter(|answer| answer.waits == Waits::Pause) {
             answer.waits = Waits::Nothing;
-            position = position.max(Some(answer.position));
         }
-        if let Some(position) = position {
-            self.release_answers(index);
-            self.journal.wake(position, self.connections.id(index));
-        }
+        self.release_answers(index);
     }
 
     /// Keeps the place of an answer that other shards must settle first; returns its number.
@@ -128,7 +123,7 @@ impl Broker {
     fn put_answer(&mut self, index: u32, what: What, waits: Waits) -> u32 {
         let position = self.asserted();
         let lane = self.connections.lane(index);
-        lane.pubacks += u16::from(what.is_puback());
+        lane.pubacks += u32::from(what.is_puback());
         lane.answers.push_back(Answer { what, position, waits });
         let behind = u32::try_from(lane.answers.len() - 1).unwrap_or(u32::MAX);
         lane.answered.wrapping_add(behind)
@@ -154,13 +149,13 @@ impl Broker {
         let lane = self.connections.lane(id.index);
         let at = number.wrapping_sub(lane.answered) as usize;
         if let Some(answer) = lane.answers.get_mut(at) {
-            let counted = u16::from(answer.what.is_puback());
+            let counted = u32::from(answer.what.is_puback());
             let waits = change(&mut answer.what);
-            lane.pubacks = lane.pubacks - counted + u16::from(answer.what.is_puback());
+            lane.pubacks = lane.pubacks - counted + u32::from(answer.what.is_puback());
             answer.waits = waits;
             if !self.rules.obeys(Rule::AnswersInOrder) {
                 answer.what.encode(version, &mut lane.out);
-                lane.pubacks -= u16::from(answer.what.is_puback());
+                lane.pubacks -= u32::from(answer.what.is_puback());
                 answer.what = What::Nothing;
             }
             // What was journaled meanwhile about the same exchange counts as well.
@@ -195,13 +190,18 @@ impl Broker {
             && first.position <= durable
         {
             first.what.encode(version, &mut lane.out);
-            lane.pubacks -= u16::from(first.what.is_puback());
+            lane.pubacks -= u32::from(first.what.is_puback());
             lane.answers.pop_front();
             lane.answered = lane.answered.wrapping_add(1);
         }
+        let next =
+            lane.answers.front().filter(|first| first.waits == Waits::Nothing).map(|first| first.position);
         if lane.answers.len() < before {
             self.connections[index].flags.set(Flags::GREETED);
             self.announce(index);
+        }
+        if let Some(position) = next {
+            self.journal.wake(position, self.connections.id(index));
         }
     }
 }

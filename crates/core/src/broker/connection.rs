@@ -51,7 +51,7 @@ impl Flags {
     pub(super) const ANNOUNCED: Self = Self(1);
     /// The socket took no more.
     pub(super) const BLOCKED: Self = Self(2);
-    /// `Pause` was announced: recipients or mail are behind.
+    /// Those that it publishes to are behind.
     pub(super) const PAUSED: Self = Self(4);
     /// Input is refused until a verdict.
     pub(super) const HELD: Self = Self(8);
@@ -65,14 +65,25 @@ impl Flags {
     pub(super) const LISTED: Self = Self(128);
     /// It has said by its Protocol Level that it is a bridge.
     pub(super) const BRIDGE: Self = Self(256);
-    /// It is paused until more of its messages have been acknowledged.
+    /// It waits until more of its packets have been answered.
     pub(super) const WINDOW: Self = Self(512);
     /// It waits for room for its unfinished input.
     pub(super) const CRAMPED: Self = Self(1024);
+    /// It waits for another shard.
+    pub(super) const MAIL: Self = Self(2048);
+    /// It does not read, and much waits for it.
+    pub(super) const UNHEARD: Self = Self(4096);
 
     /// We have asked for nothing to be read from it for now.
     pub(super) fn is_unread(self) -> bool {
-        self.0 & (Self::HELD.0 | Self::PAUSED.0 | Self::CRAMPED.0) != 0
+        self.has(Self::UNHEARD) || self.is_silenced()
+    }
+
+    /// The same, and not because of itself: that it says nothing is our doing.
+    pub(super) fn is_silenced(self) -> bool {
+        const OURS: u16 =
+            Flags::HELD.0 | Flags::PAUSED.0 | Flags::MAIL.0 | Flags::WINDOW.0 | Flags::CRAMPED.0;
+        self.0 & OURS != 0
     }
 
     pub(super) fn has(self, flag: Self) -> bool {
@@ -209,7 +220,7 @@ pub(super) struct Lane {
     /// The number of the first of `answers`; they are numbered from 0 on each connection.
     pub(super) answered: u32,
     /// How many of `answers` are PUBACKs.
-    pub(super) pubacks: u16,
+    pub(super) pubacks: u32,
     /// Read, and not decoded because a verdict is pending.
     pub(super) kept: Vec<u8>,
     /// Bytes of the message that the verdict is about.

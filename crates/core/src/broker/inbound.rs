@@ -45,7 +45,7 @@ impl Broker {
         match result {
             Ok(Input::Hold) => self.keep(now, id, rest),
             Ok(Input::Done) => Input::Done,
-            Ok(Input::More) => self.charge_or_fail(now, id),
+            Ok(Input::More) => self.after_input(now, id),
             Err(fault) => {
                 self.fail(now, id.index, &fault);
                 Input::Done
@@ -200,7 +200,7 @@ impl Broker {
             return self.watch(now, id.index);
         }
         match timer {
-            super::Timer::KeepAlive if self.connections[id.index].flags.is_unread() => {
+            super::Timer::KeepAlive if self.connections[id.index].flags.is_silenced() => {
                 // Its signs of life wait in a socket that we don't read.
                 self.connections[id.index].heard = now;
                 self.watch(now, id.index);

@@ -130,7 +130,7 @@ impl Broker {
             content,
         };
         let ticket = self.locals.ticket();
-        self.publish_inner(now, session, &view, qos, retain, Some(ticket));
+        self.publish_inner(session, &view, qos, retain, Some(ticket));
         Ok(ticket)
     }
 

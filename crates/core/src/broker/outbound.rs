@@ -61,6 +61,7 @@ impl Broker {
         let limit = limit.min(usize::try_from(self.limits.unsent_bytes).unwrap_or(usize::MAX));
         let ready = connection.state == State::Up && connection.flags.has(Flags::GREETED);
         self.hand_over(id.index, out);
+        self.is_heard(id.index);
         let more = ready && session != NONE && self.drain(now, session, limit, out);
         if more {
             self.connections[id.index].flags.set(Flags::MORE);

@@ -84,7 +84,7 @@ impl Broker {
         connection.heard = now;
         connection.progress = 0;
         match self.complete_if_all(now, id.index) {
-            Input::More => self.charge_or_fail(now, id),
+            Input::More => self.after_input(now, id),
             other => other,
         }
     }

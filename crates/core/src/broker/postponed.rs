@@ -100,7 +100,6 @@ impl Broker {
     /// Publishes what did not come from a socket, as soon as it may. Who holds a ticket hears of it.
     pub(super) fn publish_inner(
         &mut self,
-        now: Instant,
         session: u32,
         view: &View<'_>,
         qos: QoS,
@@ -113,13 +112,11 @@ impl Broker {
             let inner = Inner { origin: self.origin(session), publisher, topic, message, retain, ticket };
             return self.postponed.push(self.lane(view.topic), Postponed::Inner(Box::new(inner)));
         }
-        self.spread_inner(now, session, publisher, view, qos, retain, ticket);
+        self.spread_inner(session, publisher, view, qos, retain, ticket);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a message, whose it is, and who wants to hear of it")]
     fn spread_inner(
         &mut self,
-        now: Instant,
         session: u32,
         publisher: u32,
         view: &View<'_>,
@@ -128,7 +125,7 @@ impl Broker {
         ticket: Option<Ticket>,
     ) {
         let publisher = Publisher { connection: None, session, hash: publisher };
-        let routed = self.spread(now, publisher, view, qos, retain);
+        let routed = self.spread(publisher, view, qos, retain);
         let Some(ticket) = ticket else { return };
         match routed.settlement {
             Some(settlement) => self.settlements.add(settlement, Waiter::Published(ticket, view.id)),
@@ -163,16 +160,16 @@ impl Broker {
                     self.accept_incoming(now, id.index, &incoming);
                     self.go_on(now, id, Input::More);
                 }
-                Postponed::Inner(inner) => self.take_up_inner(now, &inner),
+                Postponed::Inner(inner) => self.take_up_inner(&inner),
             }
         }
     }
 
-    fn take_up_inner(&mut self, now: Instant, inner: &Inner) {
+    fn take_up_inner(&mut self, inner: &Inner) {
         let session = self.publisher(inner.origin);
         let Inner { publisher, topic, message, retain, ticket, .. } = inner;
         let view = message.view(topic);
-        self.spread_inner(now, session, *publisher, &view, message.qos, *retain, *ticket);
+        self.spread_inner(session, *publisher, &view, message.qos, *retain, *ticket);
     }
 
     pub(super) fn check_postponed(&self) {

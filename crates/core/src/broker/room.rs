@@ -3,12 +3,12 @@
 //! | unfinished input of those let in | who gives more |
 //! |---|---|
 //! | up to half of `incomplete_bytes` | is read on |
-//! | up to three quarters | waits, if it has kept much itself |
+//! | up to seven eighths | waits, if it has kept much itself |
 //! | up to all of it | waits |
 //! | more | is closed |
 //!
 //! One of those who would have to wait is always read on, so that somebody comes to an end; if it takes long, the next
-//! one is as well. As long as anybody waits, an unfinished packet that makes no progress ends its connection.
+//! one is as well. Whoever keeps little goes before those who keep much. As long as anybody waits, an unfinished packet that makes no progress ends its connection.
 use super::connection::{Flags, NONE, State};
 use super::fault::Fault;
 use super::limits::Limits;
@@ -30,7 +30,8 @@ pub(super) struct Room {
     /// Bytes of those let in, and of all others.
     pub(super) incomplete: u64,
     pub(super) strangers: u64,
-    waiting: VecDeque<ConnectionId>,
+    /// Those who keep little, and those who keep much, in the order in which they came.
+    waiting: [VecDeque<ConnectionId>; 2],
     /// Who is read on while others wait.
     turn: Option<ConnectionId>,
     /// When those are looked at who hold up others.
@@ -46,8 +47,7 @@ impl Room {
     /// Is there too little for somebody who keeps so much to keep more?
     fn is_scarce(&self, limits: &Limits, kept: u32) -> bool {
         let most = limits.incomplete_bytes;
-        let much = (most / 16).min(LARGE as u64);
-        self.incomplete > most / 4 * 3 || (self.incomplete > most / 2 && u64::from(kept) > much)
+        self.incomplete > most / 8 * 7 || (self.incomplete > most / 2 && is_much(limits, kept))
     }
 
     fn is_over(&self, limits: &Limits, state: State) -> bool {
@@ -57,15 +57,28 @@ impl Room {
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.waiting.iter().all(VecDeque::is_empty)
+    }
+
+    fn forget(&mut self, id: ConnectionId) {
+        self.waiting.iter_mut().for_each(|queue| queue.retain(|waiting| *waiting != id));
+    }
+
     /// For `check`: who waits.
     pub(super) fn waiting(&self) -> impl Iterator<Item = ConnectionId> {
-        self.waiting.iter().copied()
+        self.waiting.iter().flatten().copied()
     }
 
     /// For `check`: who need not.
     pub(super) fn turn(&self) -> Option<ConnectionId> {
         self.turn
     }
+}
+
+/// Does somebody who keeps so much stand in the way of others?
+fn is_much(limits: &Limits, kept: u32) -> bool {
+    u64::from(kept) > (limits.incomplete_bytes / 16).min(LARGE as u64)
 }
 
 impl Broker {
@@ -96,6 +109,12 @@ impl Broker {
         let before = core::mem::replace(&mut connection.charged, held);
         if held != before {
             self.room.charge(connection.state, before, held);
+            if held == 0 && connection.flags.has(Flags::CRAMPED) {
+                // It needs none any more.
+                let id = self.connections.id(index);
+                self.room.forget(id);
+                self.read_on(now, id);
+            }
             self.give_room(now);
         }
     }
@@ -110,19 +129,21 @@ impl Broker {
 
     /// It is not read until there is room; unless it is the one that is to make some.
     fn wait_for_room(&mut self, now: Instant, id: ConnectionId) -> Input {
-        let flags = &mut self.connections[id.index].flags;
         if *self.room.turn.get_or_insert(id) == id {
             return Input::More;
         }
+        let connection = &mut self.connections[id.index];
+        let queue = usize::from(is_much(&self.limits, connection.charged));
+        let flags = &mut connection.flags;
         if !flags.has(Flags::CRAMPED) {
             flags.set(Flags::CRAMPED);
             self.note_paused(self.connections[id.index].session, None);
-            if self.room.waiting.is_empty() {
+            if self.room.is_empty() {
                 self.watch_stalled(
                     now.after_secs(u64::from(self.limits.stalled_seconds).min(super::timing::HORIZON)),
                 );
             }
-            self.room.waiting.push_back(id);
+            self.room.waiting[queue].push_back(id);
         }
         Input::Hold
     }
@@ -134,7 +155,7 @@ impl Broker {
         }
         let is_done = |b: &mut Self, id| b.connections.get(id).is_none_or(|c| c.charged == 0);
         if let Some(turn) = self.room.turn.filter(|turn| is_done(self, *turn)) {
-            debug_assert!(!self.room.waiting.contains(&turn), "it did not wait");
+            debug_assert!(self.room.waiting().all(|id| id != turn), "it did not wait");
             self.room.turn = self.next_waiting();
             if let Some(next) = self.room.turn {
                 self.read_on(now, next);
@@ -150,9 +171,11 @@ impl Broker {
     }
 
     fn next_waiting(&mut self) -> Option<ConnectionId> {
-        while let Some(next) = self.room.waiting.pop_front() {
-            if self.connections.get(next).is_some_and(|c| c.flags.has(Flags::CRAMPED)) {
-                return Some(next);
+        for queue in &mut self.room.waiting {
+            while let Some(next) = queue.pop_front() {
+                if self.connections.get(next).is_some_and(|c| c.flags.has(Flags::CRAMPED)) {
+                    return Some(next);
+                }
             }
         }
         None
@@ -180,7 +203,9 @@ impl Broker {
     /// one to be read on.
     pub(super) fn end_stalled(&mut self, now: Instant) {
         self.room.armed = None;
-        if self.room.waiting.is_empty() {
+        let connections = &self.connections;
+        self.room.waiting.iter_mut().for_each(|queue| queue.retain(|id| connections.is(*id)));
+        if self.room.is_empty() {
             return;
         }
         let patience = u64::from(self.limits.stalled_seconds).min(super::timing::HORIZON);

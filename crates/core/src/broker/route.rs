@@ -13,7 +13,6 @@ use super::store::{Content, MessageRef, View};
 use super::{Actions, Broker};
 use crate::codec::{Delivery, PublishHead};
 use crate::qos::QoS;
-use crate::time::Instant;
 use crate::version::Version;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -37,14 +36,7 @@ pub(super) struct Publisher {
 impl Broker {
     /// Retains a message if it asks for that, and hands it to all that want it, here and on other shards.
     ///
-    pub(super) fn spread(
-        &mut self,
-        now: Instant,
-        publisher: Publisher,
-        view: &View<'_>,
-        qos: QoS,
-        retain: bool,
-    ) -> Routed {
+    pub(super) fn spread(&mut self, publisher: Publisher, view: &View<'_>, qos: QoS, retain: bool) -> Routed {
         let Publisher { connection, session, hash } = publisher;
         if retain && !self.room_to_retain(view) {
             self.depot.books.decided(view.id, Verdict::Refused, 0, hash);
@@ -53,7 +45,7 @@ impl Broker {
             }
             return Routed { no_room: true, ..Routed::default() };
         }
-        let routed = self.distribute(now, connection, session, view, qos, retain);
+        let routed = self.distribute(connection, session, view, qos, retain);
         let refused = routed.matched > 0 && routed.refused == routed.matched && routed.mailed == 0;
         let verdict = if refused { Verdict::Refused } else { Verdict::Accepted };
         self.depot.books.decided(view.id, verdict, routed.matched, hash);

@@ -191,7 +191,7 @@ impl Broker {
         let pauses = refused_in_vain && outcome == Outcome::EveryQueueBehind && !connection.is_ending();
         let mut waits = Waits::Nothing;
         if pauses {
-            self.pause(now, id.index);
+            self.pause(now, id.index, None);
             waits = Waits::Pause;
         }
         self.answer_settled(id, number, |what| {

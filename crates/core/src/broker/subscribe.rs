@@ -31,7 +31,11 @@ impl Broker {
             options.retain_as_published |= is_bridge;
             // What is too many is refused one by one: a client that hears so goes on, where one that is closed comes
             // back and asks for the same again.
-            let verdict = if n < most {
+            let wants = self.retained.len() > 0 && options.retain_handling != RetainHandling::DoNotSend;
+            let waiting =
+                replays.len() + self.sessions[session].flow.as_deref().map_or(0, |f| f.replays as usize);
+            // Who asks again and again and does not read gets no more Retained Messages than it may have subscriptions.
+            let verdict = if n < most && !(wants && waiting >= self.limits.subscriptions as usize) {
                 self.subscribe_one(session, filter, options, identifier)
             } else {
                 Err(ReasonCode::QuotaExceeded)

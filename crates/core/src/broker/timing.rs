@@ -61,7 +61,7 @@ impl Broker {
                 Kind::Connection => self.on_connection_timer(now, id),
                 Kind::Session => self.on_session_timer(now, index, generation),
                 Kind::Answer => self.answer_is_late(now, u64::from(index) << 32 | u64::from(generation)),
-                Kind::Pause if self.connections.get(id).is_some() => self.pause_is_over(now, index),
+                Kind::Pause if self.connections.get(id).is_some() => self.resume(index),
                 Kind::Pause => {}
                 Kind::Room => self.end_stalled(now),
                 Kind::Resend => self.resend_all(id),

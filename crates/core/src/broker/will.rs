@@ -91,6 +91,6 @@ impl Broker {
             properties: &will.properties,
             content: Content::Small(&will.payload),
         };
-        self.publish_inner(now, session, &view, will.qos, will.retain, None);
+        self.publish_inner(session, &view, will.qos, will.retain, None);
     }
 }

@@ -139,7 +139,8 @@ fn too_large(
     lenient: Leniency,
 ) -> Result<Told<Extent>, DecodeError> {
     let own = &bytes[body..bytes.len().min(end)];
-    let may_say_more = mode.version.is_none() && body + own.len() < end;
+    // Two bytes of length, the six of the longest name that there is, and the level.
+    let may_say_more = mode.version.is_none() && body + own.len() < end && own.len() < 9;
     match connect::version(own, lenient) {
         Err(DecodeError::Truncated) if may_say_more => Ok(Told::Needs(bytes.len() + 1)),
         _ => Err(DecodeError::PacketTooLarge),

@@ -159,17 +159,14 @@ fn before_5_the_window_slows_down_and_closes_nobody() {
     s.hold_mail();
     let c = s.greet(&Hello::new("c").v3());
     s.hear(c);
-    for id in 1..=150 {
+    for id in 1..=300 {
         s.publish(c, "t", b"x", 1, id);
     }
-    assert!(
-        s.is_open(c) && !s.reads(c),
-        "one more than the window was handled, the others stay in the socket"
-    );
+    assert!(s.is_open(c) && !s.reads(c), "beyond twice the window they stay in the socket");
     s.wait(10);
     assert!(!s.reads(c), "as long as the other shard says nothing");
     s.let_mail_go();
-    assert_eq!(s.hear(c), (1..=150).map(|id| format!("PUBACK {id}")).collect::<Vec<_>>());
+    assert_eq!(s.hear(c), (1..=300).map(|id| format!("PUBACK {id}")).collect::<Vec<_>>());
     assert!(s.reads(c));
     // What it has to release itself is limited all the same.
     for id in 1..=101 {
@@ -381,4 +378,31 @@ fn the_costliest_legal_packets_are_answered() {
     assert_eq!(s.hear(c).last().map(String::as_str), Some("PUBACK 1 0x10"));
     s.publish(c, &format!("{levels}/l"), b"x", 1, 1);
     assert!(!s.is_open(c), "one level more is too many");
+}
+
+/// What a stranger may keep is `connect_bytes`, whatever length it claims for its Protocol Name.
+#[test]
+fn a_protocol_name_that_is_none_is_refused_at_once() {
+    let mut s = Shards::with(1, &[("connect_bytes", "1KiB")]);
+    let c = s.dial();
+    s.send(c, b"\x10\xff\xff\xff\x7f\xff\xff");
+    s.send(c, &[b'x'; 60_000]);
+    assert!(!s.is_open(c));
+    assert_eq!(s.stats().incomplete_bytes, 0);
+}
+
+/// Who subscribes again and again and does not read gets no more replays than it may have subscriptions.
+#[test]
+fn retained_messages_that_wait_to_be_sent_again_are_limited() {
+    let mut s = Shards::with(1, &[("subscriptions", "100")]);
+    let publisher = s.connect("p");
+    s.send(publisher, &publish_with(Version::V5, "t", b"kept", delivery(0, 0, false), true, None));
+    let c = s.greet(&Hello::new("c").v3());
+    s.hear(c);
+    s.window(c, 0);
+    s.send(c, &subscribe(Version::V3_1_1, 1, &[("t", 0)]).repeat(1_000));
+    s.window(c, usize::MAX);
+    let heard = s.hear(c);
+    assert_eq!(heard.iter().filter(|line| line.starts_with("PUBLISH")).count(), 100);
+    assert_eq!(heard.iter().filter(|line| *line == "SUBACK 1 [128]").count(), 900, "and is told");
 }

@@ -15,6 +15,7 @@ mod leaks;
 mod leniency;
 mod limits;
 mod locals;
+mod pauses;
 mod pipelining;
 mod queues;
 mod refusal;

@@ -1,6 +1,7 @@
 //! Room for unfinished packets: who comes last waits, and whoever does nothing with it loses it.
 use crate::support::{Client, Hello, Shards, publish};
 use tidewire_core::broker::Event;
+use tidewire_core::broker::policy::{Admission, Answer};
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::version::Version;
 
@@ -127,4 +128,67 @@ fn an_unfinished_packet_that_stalls_ends_its_connection_when_others_wait() {
         |event: &&Event| matches!(event, Event::Disconnected { reason: ReasonCode::QuotaExceeded, .. });
     assert_eq!(s.events.iter().filter(told).count(), 3);
     s.check_now();
+}
+
+/// So much of each is there that nobody else may keep more; they go on slowly, so that they are never stalled.
+struct Tricklers(Vec<Client>);
+
+impl Tricklers {
+    fn new(s: &mut Shards) -> Self {
+        let mut all = uploads(s, 30);
+        for upload in &mut all {
+            upload.client = s.greet(&Hello::new(&format!("t{:p}", &upload.bytes[0])).v3());
+            s.hear(upload.client);
+            while upload.sent < LARGE - 5 * PIECE && upload.go_on(s) {}
+        }
+        Self(all.into_iter().map(|upload| upload.client).collect())
+    }
+
+    /// How long something takes beside them, in seconds.
+    fn beside(&self, s: &mut Shards, mut is_done: impl FnMut(&mut Shards) -> bool) -> u64 {
+        let mut seconds = 0;
+        while !is_done(s) {
+            for client in &self.0 {
+                if s.is_open(*client) && s.reads(*client) {
+                    s.send(*client, &[7; 1024]);
+                }
+            }
+            s.wait(5);
+            seconds += 5;
+            assert!(seconds < 600);
+        }
+        seconds
+    }
+}
+
+#[test]
+fn a_small_packet_in_two_pieces_does_not_wait_for_those_who_trickle() {
+    let mut s = room();
+    let tricklers = Tricklers::new(&mut s);
+    let c = s.greet(&Hello::new("c").v3().keep_alive(30));
+    s.hear(c);
+    let small = publish(Version::V3_1_1, "x", b"twenty bytes of news", 1, 1);
+    s.send(c, &small[..10]);
+    s.send(c, &small[10..]);
+    let mut heard = vec![];
+    let seconds = tricklers.beside(&mut s, |s| {
+        heard.extend(s.hear(c));
+        !heard.is_empty()
+    });
+    assert_eq!(heard, ["PUBACK 1"]);
+    assert!(seconds <= 30, "{seconds} s: when it is looked who holds up others, at the latest");
+}
+
+#[test]
+fn who_keeps_nothing_any_more_does_not_wait_for_room() {
+    let mut s = room();
+    s.authority().admit("later", Admission::Later);
+    let tricklers = Tricklers::new(&mut s);
+    let c = s.greet(&Hello::new("c").v3());
+    s.hear(c);
+    let read = [publish(Version::V3_1_1, "later", b"x", 1, 1), vec![0xc0, 0].repeat(40_000)].concat();
+    s.send(c, &read);
+    s.answer(Answer::Admit);
+    assert_eq!(tricklers.beside(&mut s, |s| s.reads(c)), 0);
+    assert!(s.is_open(c) && s.hear(c).len() > 40_000);
 }

@@ -42,7 +42,6 @@ impl Broker {
     /// Retains a message and gives it to all subscribers, here and elsewhere.
     pub(super) fn distribute(
         &mut self,
-        now: Instant,
         connection: Option<u32>,
         from: u32,
         view: &View<'_>,
@@ -60,14 +59,14 @@ impl Broker {
         let follows = || self.roads.lead(view.topic) && self.rules.obeys(Rule::LaterOnesFollow);
         if owner != self.shard && ((retain && self.rules.obeys(Rule::OwnerOrders)) || follows()) {
             let routed = self.take_the_road(owner, &posted, self.origin(from), false);
-            self.pause_if_full(now, connection);
+            self.pause_if_full(connection);
             return routed;
         }
         if retain {
             let mut routed = self.order(connection, self.origin(from), &posted, false);
             self.open_settlement(&mut routed, qos);
             self.hold_receipt(&self.tracked(&posted), routed.settlement);
-            self.pause_if_full(now, connection);
+            self.pause_if_full(connection);
             return routed;
         }
         let mut shards = core::mem::take(&mut self.shard_list);
@@ -75,7 +74,7 @@ impl Broker {
         if !shards.is_empty() {
             self.mail_direct(&posted, &shards, &mut routed, false);
             shards.clear();
-            self.pause_if_full(now, connection);
+            self.pause_if_full(connection);
         }
         self.shard_list = shards;
         routed
@@ -156,21 +155,12 @@ impl Broker {
     }
 
     /// A full window pauses the sockets that would fill it further; it never holds back what was accepted.
-    fn pause_if_full(&mut self, now: Instant, connection: Option<u32>) {
-        let Some(index) = connection else { return };
-        if let Some(shard) = self.post.full_window(self.limits.mail_notes, self.limits.mail_bytes) {
-            let id = self.connections.id(index);
-            let paused = &mut self.post.pairs[shard.index()].paused;
-            if !paused.contains(&id) {
-                paused.push(id);
-            }
-            self.pause(now, index);
+    fn pause_if_full(&mut self, connection: Option<u32>) {
+        if let Some(index) = connection
+            && let Some(shard) = self.post.full_window(self.limits.mail_notes, self.limits.mail_bytes)
+        {
+            self.wait_for_mail(index, shard);
         }
-    }
-
-    /// Does this publisher wait for a window?
-    pub(super) fn waits_for_mail(&self, id: crate::id::ConnectionId) -> bool {
-        self.post.pairs.iter().any(|p| p.paused.contains(&id))
     }
 
     pub(super) fn on_mail(&mut self, now: Instant, from: ShardId, mail: &Mail) {
@@ -262,11 +252,7 @@ impl Broker {
         }
         self.post.forget_settled_interest();
         if self.post.has_room(by, self.limits.mail_notes, self.limits.mail_bytes) {
-            for id in core::mem::take(&mut self.post.pairs[by.index()].paused) {
-                if self.connections.get(id).is_some() && !self.waits_for_mail(id) {
-                    self.resume(id.index);
-                }
-            }
+            self.mail_goes_on(by);
         }
         self.take_up_postponed(now);
     }

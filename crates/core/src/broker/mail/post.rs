@@ -49,8 +49,8 @@ pub(super) struct Pair {
     bytes_settled: u64,
     /// The number of the last direct message, by a hash of its topic.
     direct: Box<[u64; LANES]>,
-    /// Publishers that were paused because its window is full.
-    pub(super) paused: Vec<ConnectionId>,
+    /// Publishers that are not read because its window is full.
+    waiting: Vec<ConnectionId>,
     announced: bool,
     /// Mail that was taken for it, and mail that has come from it.
     taken: u64,
@@ -85,7 +85,7 @@ impl Pair {
             bytes_written: 0,
             bytes_settled: 0,
             direct: Box::new([0; LANES]),
-            paused: Vec::new(),
+            waiting: Vec::new(),
             announced: false,
             taken: 0,
             received: 0,
@@ -268,8 +268,13 @@ impl Post {
         done
     }
 
+    /// Publishers that wait for room in this shard's window.
+    pub(in super::super) fn waiting(&mut self, shard: ShardId) -> &mut Vec<ConnectionId> {
+        &mut self.pairs[shard.index()].waiting
+    }
+
     /// Is any window full? Then no socket is to bring more mail.
-    pub(super) fn full_window(&self, notes: u32, bytes: u64) -> Option<ShardId> {
+    pub(in super::super) fn full_window(&self, notes: u32, bytes: u64) -> Option<ShardId> {
         self.others().find(|shard| {
             let pair = &self.pairs[shard.index()];
             pair.written - pair.settled > u64::from(notes) || pair.bytes_written - pair.bytes_settled > bytes

@@ -366,6 +366,16 @@ impl Shards {
         self.settle();
     }
 
+    /// Mail between these two alone goes, until there is no more.
+    pub(crate) fn let_mail_go_between(&mut self, a: usize, b: usize) {
+        self.settle();
+        while let Some(at) = self.mail.iter().position(|(f, t, _)| (*f, *t) == (a, b) || (*f, *t) == (b, a)) {
+            let (from, to, mail) = self.mail.remove(at).expect("it is there");
+            self.brokers[to].handle_mail(self.now, ShardId(u16::try_from(from).expect("few")), mail);
+            self.settle();
+        }
+    }
+
     /// Connections that move stay between the shards.
     pub(crate) fn hold_passages(&mut self) {
         self.passages_are_held = true;
