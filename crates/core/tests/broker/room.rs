@@ -186,7 +186,7 @@ fn who_keeps_nothing_any_more_does_not_wait_for_room() {
     let tricklers = Tricklers::new(&mut s);
     let c = s.greet(&Hello::new("c").v3());
     s.hear(c);
-    let read = [publish(Version::V3_1_1, "later", b"x", 1, 1), vec![0xc0, 0].repeat(40_000)].concat();
+    let read = [publish(Version::V3_1_1, "later", b"x", 1, 1), [0xc0, 0].repeat(40_000)].concat();
     s.send(c, &read);
     s.answer(Answer::Admit);
     assert_eq!(tricklers.beside(&mut s, |s| s.reads(c)), 0);
