@@ -172,9 +172,15 @@ impl Client {
 
     pub(super) fn leave(&mut self, now: Instant, deadline: Instant, reason: ReasonCode) {
         self.again = false;
+        if self.ended.is_some() {
+            return;
+        }
         if let Some(leaving) = &mut self.leaving {
             // An earlier end comes first.
             leaving.deadline = leaving.deadline.min(deadline);
+            if let Phase::Closing(until) = self.phase {
+                self.phase = Phase::Closing(until.min(leaving.deadline.max(now.after(self.linger()))));
+            }
             return;
         }
         self.leaving = Some(Leaving { deadline, reason });

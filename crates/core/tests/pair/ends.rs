@@ -264,6 +264,36 @@ fn what_was_accepted_leaves_before_the_connection_is_dropped() {
     assert!(s.wait_for_nothing() <= Duration::from_millis(100), "then it is the server's turn");
 }
 
+/// The last of it does not leave, and the first goodbye wanted to wait for that.
+#[test]
+fn a_second_goodbye_that_is_in_a_hurry_drops_what_does_not_leave() {
+    let mut s = Scripted::up(V5, &PropertiesBuf::new(), |_| {});
+    let large = Publication::new(TopicName::new("t").unwrap(), vec![7; 1_000_000]);
+    s.client.publish(s.now, large).unwrap();
+    s.client.disconnect(s.now, s.now.after_secs(HOUR), ReasonCode::Success);
+    let mut out = Output::default();
+    while out.unsent() < 1_000_000 {
+        assert!(s.client.poll_transmit(s.now, 65_536, &mut out));
+        s.act();
+    }
+    out.advance(out.unsent() - 1000);
+    assert!(s.client.poll_transmit(s.now, 65_536, &mut out), "its goodbye");
+    s.act();
+    assert_eq!(s.client.poll_timeout().map(|due| due.at), Some(s.now.after_secs(HOUR)));
+    s.client.disconnect(s.now, s.now.after_secs(1), ReasonCode::Success);
+    assert_eq!(s.client.poll_timeout().map(|due| due.at), Some(s.now.after_secs(1)));
+}
+
+#[test]
+fn who_has_ended_does_not_end_again() {
+    let mut s = Scripted::up(V5, &PropertiesBuf::new(), |_| {});
+    s.says_goodbye();
+    s.closes();
+    s.says_goodbye();
+    let events: Vec<_> = std::iter::from_fn(|| s.event()).collect();
+    assert_eq!(events, [Event::Disconnected(Cause::Ended), Event::Ended(Cause::Ended)]);
+}
+
 #[test]
 fn a_server_has_twice_the_time_of_its_first_answer_to_close() {
     for (answer, most) in [(0, 100), (40, 100), (300, 600), (20_000, 2000)] {
