@@ -170,9 +170,14 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     block_until(future, None).expect("without a time there is no end to waiting")
 }
 
+thread_local! {
+    /// One for each thread: of those who wait for the same, none is remembered twice, however often it gives up.
+    static WAKER: Waker = Waker::from(Arc::new(Sleeper(std::thread::current())));
+}
+
 fn block_until<T>(future: impl Future<Output = T>, until: Option<(Clock, Instant)>) -> Option<T> {
     let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Sleeper(std::thread::current())));
+    let waker = WAKER.with(Waker::clone);
     let mut cx = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(done) = future.as_mut().poll(&mut cx) {
