@@ -223,6 +223,44 @@ impl Write for Full {
     }
 }
 
+/// A disk that has room for so many bytes, and after a failure for all that comes.
+struct Filling {
+    left: usize,
+    sink: Written,
+}
+
+impl Write for Filling {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            self.left = usize::MAX;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let taken = bytes.len().min(self.left);
+        self.left -= taken;
+        self.sink.write(&bytes[..taken])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_line_that_is_torn_is_one_line_and_one_is_lost() {
+    let sink = Written::default();
+    let filling = Filling { left: 10, sink: sink.clone() };
+    let logging = Logging::start(Format::Text, LevelFilter::INFO, filling).expect("a thread");
+    for line in ["first\n", "second\n", "third\n"] {
+        logging.lines.push(line.as_bytes());
+        logging.flush(tidewire_driver::suite::PATIENCE);
+    }
+    let text = sink.text();
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[..3], ["first", "seco", "third"], "{text}");
+    assert!(lines[3].contains(" left-out count=1:"), "{text}");
+    assert_eq!(lines.len(), 4, "{text}");
+}
+
 #[test]
 fn a_full_disk_costs_lines_and_no_more() {
     let sink = Written::default();

@@ -78,10 +78,12 @@ impl Thrift {
         let from = kind.from.map(network);
         let key = (kind.what, kind.which, from);
         let is_known = self.entries.contains_key(&key);
-        if !is_known && self.entries.len() >= KINDS {
+        // Of what nobody brings about from outside there are few kinds, and each is bounded: it always has room.
+        let is_own = from.is_none();
+        if !is_own && !is_known && self.entries.len() >= KINDS {
             return self.too_much(now, weight);
         }
-        let has_room = self.has_room(now, kind.is_warning);
+        let has_room = is_own || self.room(now, kind.is_warning) > 0;
         let entry = self.entries.entry(key).or_insert_with(|| Entry::new(now, kind, from));
         entry.refill(now);
         if entry.left == 0 {
@@ -99,14 +101,20 @@ impl Thrift {
     /// What was left out so long ago that it is to be said now, with nothing new of its kind.
     pub(crate) fn overdue(&mut self, now: Instant) -> Vec<(Kind, LeftOut)> {
         let mut said = Vec::new();
+        let mut room = self.room(now, true);
         self.entries.retain(|_, entry| {
+            if room == 0 && entry.left_out > 0 {
+                // In the next second.
+                return true;
+            }
             entry.refill(now);
             if entry.left_out > 0 && entry.left > 0 {
-                entry.left -= 1;
+                (entry.left, room) = (entry.left - 1, room - 1);
                 said.push((entry.kind.clone(), entry.take_left_out(now)));
             }
             !entry.is_spent(now)
         });
+        self.lines = LINES - room;
         said
     }
 
@@ -132,16 +140,19 @@ impl Thrift {
     /// When to ask for what is overdue, if there may be something.
     pub(crate) fn next(&self) -> Option<Instant> {
         let counted = self.entries.values().map(|entry| entry.since.after(APART));
-        counted.chain(self.beyond_since.map(|since| since.after_secs(1))).min()
+        let next = counted.chain(self.beyond_since.map(|since| since.after_secs(1))).min();
+        let is_full = self.lines >= LINES;
+        next.map(|at| if is_full { at.max(Instant::from_secs(self.second + 1)) } else { at })
     }
 
-    /// Is there room in this second?
-    fn has_room(&mut self, now: Instant, is_warning: bool) -> bool {
+    /// So many lines may still be said in this second.
+    fn room(&mut self, now: Instant, is_warning: bool) -> u32 {
         let second = now.as_millis() / 1000;
         if self.second != second {
             (self.second, self.lines) = (second, 0);
         }
-        self.lines < if is_warning { LINES } else { LINES - FOR_WARNINGS }
+        let most = if is_warning { LINES } else { LINES - FOR_WARNINGS };
+        most.saturating_sub(self.lines)
     }
 
     fn too_much(&mut self, now: Instant, weight: u64) -> Verdict {
@@ -298,6 +309,33 @@ mod tests {
         assert_eq!(thrift.beyond(at(2)), None);
         assert_eq!(all(&mut thrift, 1, true), 200);
         assert_eq!(thrift.take_beyond(at(1)), Some(LeftOut { lines: 56, seconds: 1 }), "at the end");
+    }
+
+    #[test]
+    fn what_is_told_of_lines_left_out_is_a_part_of_what_a_second_has() {
+        let mut thrift = Thrift::default();
+        for n in 0..500_u32 {
+            let refused = kind("refused", &format!("10.0.{}.{}", n / 256, n % 256), 1);
+            let second = u64::from(n / 100);
+            assert_eq!(thrift.judge(at(second), &refused, 1), NONE);
+            thrift.judge(at(second), &refused, 1);
+        }
+        assert_eq!(thrift.overdue(at(20)).len(), 200);
+        assert_eq!(thrift.judge(at(20), &kind("closed", "192.0.2.1", 1), 1), Verdict::Count);
+        assert_eq!(thrift.next(), Some(at(21)), "nobody asks in vain");
+        assert_eq!(thrift.overdue(at(21)).len(), 200);
+        assert_eq!(thrift.overdue(at(22)).len(), 100);
+    }
+
+    #[test]
+    fn whoever_comes_the_server_has_its_own_say() {
+        let mut thrift = Thrift::default();
+        for n in 0..10_000_u32 {
+            thrift.judge(at(0), &kind("refused", &IpAddr::V4(n.into()).to_string(), 1), 1);
+        }
+        let own = Kind { what: "stopping", which: "", from: None, burst: 1, is_warning: false };
+        assert_eq!(thrift.judge(at(0), &own, 1), NONE);
+        assert_eq!(thrift.judge(at(0), &own, 1), Verdict::Count);
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl Lines {
     }
 
     /// Writes until it is ended. `format` is how it says that lines were lost.
-    pub(crate) fn write_to(&self, mut sink: impl Write, format: Format, counter: &Counter) {
+    pub(crate) fn write_to(&self, inner: impl Write, format: Format, counter: &Counter) {
+        let mut sink = Sink { inner, is_torn: false };
         loop {
             // What was left out and can't wait any longer.
             let rest = counter.tell();
@@ -92,29 +93,69 @@ impl Lines {
             state.bytes = 0;
             state.writing = true;
             drop(state);
-            let count = u64::try_from(lines.len()).unwrap_or(u64::MAX);
             let all: Vec<u8> = lines.into_iter().flatten().collect();
-            let written = sink.write_all(&all).and_then(|()| sink.flush());
-            self.written(&written, count, &mut sink, format);
+            let lost = sink.write(&all);
+            self.written(lost, &mut sink, format);
         }
     }
 
-    fn written(&self, written: &io::Result<()>, count: u64, sink: &mut impl Write, format: Format) {
+    fn written(&self, not_written: u64, sink: &mut Sink<impl Write>, format: Format) {
         let mut state = self.state();
-        if written.is_err() {
-            state.lost += count;
+        if not_written > 0 {
+            state.lost += not_written;
         } else if state.lost > 0 {
             let lost = std::mem::take(&mut state.lost);
             drop(state);
-            let said = sink.write_all(Log::lost(format, lost).as_bytes());
+            let is_lost = sink.write(Log::lost(format, lost).as_bytes()) > 0;
             state = self.state();
-            state.lost += if said.is_err() { lost } else { 0 };
+            state.lost += if is_lost { lost } else { 0 };
         }
         state.writing = false;
         if state.lines.is_empty() {
             self.shared.emptied.notify_all();
         }
     }
+}
+
+/// Where lines go. It may take the beginning of one and then nothing more.
+struct Sink<W> {
+    inner: W,
+    /// It has the beginning of a line without its end.
+    is_torn: bool,
+}
+
+impl<W: Write> Sink<W> {
+    /// How many of these lines it has not taken as a whole. What comes after one that is torn is a line of its own.
+    fn write(&mut self, lines: &[u8]) -> u64 {
+        if self.is_torn && self.taken(b"\n") == 0 {
+            return ends(lines);
+        }
+        self.is_torn = false;
+        let taken = self.taken(lines);
+        let (whole, rest) = lines.split_at(taken);
+        self.is_torn = whole.last().is_some_and(|byte| *byte != b'\n');
+        ends(rest)
+    }
+
+    /// So many bytes are taken before it fails.
+    fn taken(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match self.inner.write(&bytes[taken..]) {
+                Ok(0) => break,
+                Ok(more) => taken += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        // A sink that keeps something back is one that has it.
+        let _ = self.inner.flush();
+        taken
+    }
+}
+
+fn ends(lines: &[u8]) -> u64 {
+    lines.iter().map(|byte| u64::from(*byte == b'\n')).sum()
 }
 
 impl MakeWriter<'_> for Lines {
