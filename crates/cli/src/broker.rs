@@ -4,6 +4,7 @@ use crate::say::{self, Failure};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 use tidewire_server::log::{Format, LevelFilter, Log, Logging, Occurrence};
 use tidewire_server::{Bound, Hangups, IPV6_SKIPPED, Options, Runtime, Server, Signal, Signals};
@@ -176,7 +177,15 @@ fn end_on_signal(mut signals: Signals, server: &Server, logging: Arc<Logging>) -
     let stopper = server.stopper();
     let wait = move || {
         signals.wait();
-        say::line("stopping: clients are told, what is on its way is sent");
+        // Who doesn't read what is printed holds up neither this end nor one that is sooner.
+        let (said, heard) = channel();
+        let say = move || {
+            say::line("stopping: clients are told, what is on its way is sent");
+            let _ = said.send(());
+        };
+        if spawn("words", say).is_ok() {
+            let _ = heard.recv_timeout(Duration::from_millis(100));
+        }
         stopper.shutdown(GRACE);
         let signal = signals.wait();
         logging.flush(Duration::from_millis(100));

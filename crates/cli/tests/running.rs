@@ -10,6 +10,8 @@ tidewire_driver::on_each! {
         #[cfg(target_os = "linux")]
         out_of_descriptors_it_serves_who_is_there_idles_and_recovers
         a_signal_ends_it_in_order
+        #[cfg(target_os = "linux")]
+        who_does_not_read_what_it_prints_holds_up_no_end
         a_second_signal_ends_it_at_once
         a_hangup_is_said_and_ends_nothing
     }
@@ -135,6 +137,25 @@ fn a_signal_ends_it_in_order(runtime: &str) {
         assert!(broker.output.next().expect("a line").expect("text").contains("stopping"));
         assert_eq!(broker.wait().code(), Some(0));
     }
+}
+
+#[cfg(target_os = "linux")]
+fn who_does_not_read_what_it_prints_holds_up_no_end(runtime: &str) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut broker = Broker::start(runtime, 1000);
+    let mut client = broker.connected("c");
+    // Its pipe, by a handle of our own that doesn't wait (O_NONBLOCK).
+    let pipe = format!("/proc/{}/fd/1", broker.child.id());
+    let mut pipe = std::fs::File::options().write(true).custom_flags(0o4000).open(pipe).expect("a pipe");
+    for size in [4096, 1] {
+        while pipe.write(&vec![b'\n'; size]).is_ok() {}
+    }
+    broker.kill("-TERM");
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).expect("no reset");
+    assert_eq!(rest, [0xe0, 1, 0x8b], "Server shutting down");
+    drop(client);
+    assert_eq!(broker.wait().code(), Some(0));
 }
 
 fn a_second_signal_ends_it_at_once(runtime: &str) {
