@@ -8,7 +8,7 @@ mod watched;
 pub(crate) use options::{Options, Plan, qos, seconds, some_seconds};
 pub(crate) use properties::join;
 pub(crate) use reasons::{not_published, not_subscribed};
-pub(crate) use watched::{Event, FAREWELL, Watched, code_of};
+pub(crate) use watched::{Event, FAREWELL, Haste, Watched, code_of};
 
 use crate::say::{self, Failure};
 use std::future::Future;

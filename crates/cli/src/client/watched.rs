@@ -42,6 +42,12 @@ pub(crate) enum Event {
     Signal(Signal),
 }
 
+/// What cuts a goodbye short.
+pub(crate) enum Haste {
+    Signal(Signal),
+    Time,
+}
+
 /// The end of a connection, or of an attempt to make one.
 struct End {
     was_connected: bool,
@@ -203,22 +209,24 @@ impl Watched {
         *was_connected
     }
 
-    /// Says goodbye once what was accepted has ended, or at the end of `patience`; a signal makes it shorter. Only with
-    /// 5.0 it may have its Will published.
-    pub(crate) async fn goodbye(&mut self, reason: ReasonCode, patience: Duration) {
+    /// Says goodbye once what was accepted has ended and has left, or at the end of `patience`. What made it shorter, if
+    /// something did. Only with 5.0 it may have its Will published.
+    pub(crate) async fn goodbye(&mut self, reason: ReasonCode, patience: Duration) -> Option<Haste> {
         let reason = if self.version.is_v5() { reason } else { ReasonCode::Success };
         if self.client.disconnect(patience, reason).is_err() {
-            return;
+            return None;
         }
+        let until = Instant::now().checked_add(patience);
         let end = poll_fn(|cx| {
-            if self.signals.poll_recv(cx).is_ready() {
-                return Poll::Ready(());
+            if let Poll::Ready(Some(signal)) = self.signals.poll_recv(cx) {
+                return Poll::Ready(Some(Haste::Signal(signal)));
             }
             while ready!(self.poll_notice(cx)).is_some() {}
-            Poll::Ready(())
+            Poll::Ready(None)
         });
         // Whoever has not closed by then has had its chance.
-        let _ = timeout(patience + MOMENT, end).await;
+        let end = timeout(patience.saturating_add(MOMENT), end).await.unwrap_or(Some(Haste::Time));
+        end.or_else(|| until.filter(|until| Instant::now() >= *until).map(|_| Haste::Time))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Publishing what comes in, over any number of connections.
 use super::input::Input;
-use crate::client::{Event, FAREWELL, Watched, code_of, not_published};
+use crate::client::{Event, FAREWELL, Haste, Watched, code_of, not_published};
 use crate::say::Failure;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -86,15 +86,20 @@ impl Publisher {
     pub(super) async fn run(mut self, watched: &mut Watched) -> Result<(), Failure> {
         let end = poll_fn(|cx| self.poll(watched, cx)).await;
         let (patience, result) = match end {
-            End::Done => (FAREWELL, self.failed.take().map_or(Ok(()), Err)),
+            // What is sent with QoS 0 has yet to leave.
+            End::Done => {
+                let patience = self.patience.map_or(Duration::MAX, |patience| patience.max(FAREWELL));
+                (patience, self.failed.take().map_or(Ok(()), Err))
+            }
             End::Failed(failure) => (FAREWELL, Err(failure)),
             End::Short(failure) => (MOMENT, Err(failure)),
         };
         // Without a connection nobody hears it.
-        if watched.is_connected() {
-            watched.goodbye(ReasonCode::Success, patience).await;
-        }
-        let Err(failure) = result else { return Ok(()) };
+        let haste =
+            if watched.is_connected() { watched.goodbye(ReasonCode::Success, patience).await } else { None };
+        let Err(failure) = result else {
+            return haste.map_or(Ok(()), |haste| Err(cut_short(watched, &haste)));
+        };
         if let Some(earlier) = self.failed.take() {
             earlier.say();
         }
@@ -239,6 +244,14 @@ impl Publisher {
         let why = why.with_code(IMPATIENT);
         let seconds = patience.as_secs_f64();
         Poll::Ready(why.and(&format!("nothing came forward for {seconds} s (--patience)")))
+    }
+}
+
+/// All was handed over, and perhaps not all has left.
+fn cut_short(watched: &Watched, haste: &Haste) -> Failure {
+    match haste {
+        Haste::Signal(signal) => Failure::Quiet(code_of(*signal)),
+        Haste::Time => watched.silent().with_code(IMPATIENT).and("not all has left in time (--patience)"),
     }
 }
 

@@ -124,6 +124,28 @@ fn a_signal_ends_it_at_once() {
     server.join();
 }
 
+/// Of what is too large for any buffer on the way, part has not left.
+#[test]
+fn a_signal_during_the_goodbye_is_not_a_success() {
+    let ((begun, has_begun), (go, wait)) = (channel(), channel::<()>());
+    let server = Server::once(move |wire| {
+        wire.lets_in(true);
+        wire.begins();
+        begun.send(()).expect("the test waits");
+        // The test has ended in one way or the other.
+        let _ = wait.recv();
+    });
+    let large = concat!(env!("CARGO_TARGET_TMPDIR"), "/large");
+    std::fs::write(large, vec![b'x'; 32 << 20]).expect("a file");
+    let words = ["pub", "-d", "-t", "t", "-f", large];
+    let publisher = Running::start(tool(server.address, &words), "connected");
+    has_begun.recv().expect("it does");
+    publisher.signal("-TERM");
+    assert_eq!(within(Duration::ZERO, || publisher.end().0), Some(143));
+    drop(go);
+    server.join();
+}
+
 #[test]
 fn a_signal_says_how_much_is_left() {
     let (server, go) = falls_silent(|wire| {

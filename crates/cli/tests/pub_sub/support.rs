@@ -179,6 +179,11 @@ impl Server {
 pub(crate) struct Wire(TcpStream);
 
 impl Wire {
+    /// The first byte of something comes.
+    pub(crate) fn begins(&mut self) {
+        self.0.read_exact(&mut [0]).expect("something begins to come");
+    }
+
     /// The next packet: its first byte, and what stands behind its length, which is short.
     pub(crate) fn packet(&mut self) -> (u8, Vec<u8>) {
         let mut head = [0; 2];
