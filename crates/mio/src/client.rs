@@ -195,3 +195,24 @@ fn block_until<T>(future: impl Future<Output = T>, until: Option<(Clock, Instant
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    #[test]
+    fn a_thread_that_gives_up_again_and_again_is_remembered_once() {
+        let (clock, mut wakers) = (Clock::start(), Vec::<Waker>::new());
+        for _ in 0..3 {
+            let never = poll_fn(|cx| {
+                if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    wakers.push(cx.waker().clone());
+                }
+                Poll::<()>::Pending
+            });
+            assert_eq!(block_until(never, Some((clock, clock.now()))), None);
+        }
+        assert_eq!(wakers.len(), 1);
+    }
+}
