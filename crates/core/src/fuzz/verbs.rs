@@ -160,12 +160,14 @@ pub fn verbs(input: &[u8]) {
     let [first, rest @ ..] = input else { return };
     let mut limits = Limits::default();
     if first & 2 != 0 {
-        for (name, value) in [("queued_messages", "2"), ("receive_maximum", "3"), ("mail_notes", "2")] {
-            limits.set(name, value).expect("a limit that there is");
-        }
-        for (name, value) in
-            [("incomplete_bytes", "4KiB"), ("stranger_bytes", "1KiB"), ("retained_messages", "1")]
-        {
+        for (name, value) in [
+            ("queued_messages", "2"),
+            ("receive_maximum", "3"),
+            ("mail_notes", "2"),
+            ("incomplete_bytes", "4KiB"),
+            ("stranger_bytes", "1KiB"),
+            ("retained_messages", "1"),
+        ] {
             limits.set(name, value).expect("a limit that there is");
         }
     }

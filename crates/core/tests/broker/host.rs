@@ -1,26 +1,14 @@
 //! A host that is wrong: what it does harms nobody, and makes nothing panic.
-use crate::support::{EPOCH, Shards};
+use crate::support::{EPOCH, Shards, open_broker};
 use std::sync::Arc;
-use tidewire_core::broker::policy::{Everything, Grant, Open};
-use tidewire_core::broker::{Broker, Config, Limits};
-use tidewire_core::codec::Leniency;
+use tidewire_core::broker::policy::{Everything, Grant};
+use tidewire_core::broker::{Broker, Limits};
 use tidewire_core::id::{IdentityId, ShardId};
 use tidewire_core::qos::QoS;
 use tidewire_core::topic::TopicFilter;
 
 fn shard(shard: u16, shards: u16) -> Broker {
-    let config = Config {
-        shard: ShardId(shard),
-        shards,
-        placement: [1; 16],
-        seed: [2; 32],
-        incarnation: 1,
-        durable: false,
-        limits: Limits::default(),
-        lenient: Leniency::default(),
-        policy: Box::new(Open::new()),
-    };
-    Broker::new(EPOCH, config)
+    open_broker(shard, shards, false, Limits::default())
 }
 
 /// One of two, that has mail for the other.

@@ -1,10 +1,11 @@
 //! Who is not read, why, and for how long: windows, mail, output that nobody takes, and each of them beside the others.
-use crate::support::{Client, Hello, Shards, ack, delivery, publish, publish_with, subscribe};
+use crate::support::{
+    Client, EPOCH, Hello, Shards, ack, delivery, open_broker, publish, publish_with, subscribe,
+};
 use tidewire_core::Input;
-use tidewire_core::broker::policy::{Open, Peer};
-use tidewire_core::broker::{Action, Broker, Config, Limits};
-use tidewire_core::codec::Leniency;
-use tidewire_core::id::{ConnectionId, Position, ShardId};
+use tidewire_core::broker::policy::Peer;
+use tidewire_core::broker::{Action, Broker, Limits};
+use tidewire_core::id::{ConnectionId, Position};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
 use tidewire_core::version::Version;
@@ -157,19 +158,7 @@ impl Lagging {
     fn new(limits: &[(&str, &str)]) -> Self {
         let mut all = Limits::default();
         limits.iter().for_each(|(name, value)| all.set(name, value).expect("a limit"));
-        let now = crate::support::EPOCH;
-        let config = Config {
-            shard: ShardId(0),
-            shards: 1,
-            placement: [1; 16],
-            seed: [2; 32],
-            incarnation: 1,
-            durable: true,
-            limits: all,
-            lenient: Leniency::default(),
-            policy: Box::new(Open::new()),
-        };
-        Self { broker: Broker::new(now, config), now, written: vec![], paused: 0 }
+        Self { broker: open_broker(0, 1, true, all), now: EPOCH, written: vec![], paused: 0 }
     }
 
     fn act(&mut self) {

@@ -39,6 +39,19 @@ impl Scripted {
         self.now.saturating_duration_since(since)
     }
 
+    /// A MB that the transport has and that has not left.
+    fn says_goodbye_behind_a_large_message(&mut self) -> Output {
+        let large = Publication::new(TopicName::new("t").unwrap(), vec![7; 1_000_000]);
+        self.client.publish(self.now, large).unwrap();
+        self.client.disconnect(self.now, self.now.after_secs(HOUR), ReasonCode::Success);
+        let mut out = Output::default();
+        while out.unsent() < 1_000_000 {
+            assert!(self.client.poll_transmit(self.now, 65_536, &mut out));
+            self.act();
+        }
+        out
+    }
+
     fn says_goodbye(&mut self) {
         self.client.disconnect(self.now, self.now.after_secs(HOUR), ReasonCode::Success);
         self.act();
@@ -242,14 +255,7 @@ fn a_goodbye_waits_for_a_message_that_can_still_be_delivered() {
 #[test]
 fn what_was_accepted_leaves_before_the_connection_is_dropped() {
     let mut s = Scripted::up(V5, &PropertiesBuf::new(), |_| {});
-    let large = Publication::new(TopicName::new("t").unwrap(), vec![7; 1_000_000]);
-    s.client.publish(s.now, large).unwrap();
-    s.client.disconnect(s.now, s.now.after_secs(HOUR), ReasonCode::Success);
-    let mut out = Output::default();
-    while out.unsent() < 1_000_000 {
-        assert!(s.client.poll_transmit(s.now, 65_536, &mut out));
-        s.act();
-    }
+    let mut out = s.says_goodbye_behind_a_large_message();
     for _ in 0..10 {
         s.now = s.now.after_secs(60);
         s.client.handle_timeout(s.now);
@@ -268,14 +274,7 @@ fn what_was_accepted_leaves_before_the_connection_is_dropped() {
 #[test]
 fn a_second_goodbye_that_is_in_a_hurry_drops_what_does_not_leave() {
     let mut s = Scripted::up(V5, &PropertiesBuf::new(), |_| {});
-    let large = Publication::new(TopicName::new("t").unwrap(), vec![7; 1_000_000]);
-    s.client.publish(s.now, large).unwrap();
-    s.client.disconnect(s.now, s.now.after_secs(HOUR), ReasonCode::Success);
-    let mut out = Output::default();
-    while out.unsent() < 1_000_000 {
-        assert!(s.client.poll_transmit(s.now, 65_536, &mut out));
-        s.act();
-    }
+    let mut out = s.says_goodbye_behind_a_large_message();
     out.advance(out.unsent() - 1000);
     assert!(s.client.poll_transmit(s.now, 65_536, &mut out), "its goodbye");
     s.act();
