@@ -164,12 +164,7 @@ fn print_banner(server: &Server, by_default: bool) {
 }
 
 fn describe(listener: &Bound) -> String {
-    let who = if listener.anonymous {
-        "anonymous clients are let in, user names and passwords are not checked"
-    } else {
-        "user name and password are required"
-    };
-    format!("listening on {} (TCP, no TLS; {who})", listener.address)
+    format!("listening on {} ({})", listener.address, listener.terms())
 }
 
 /// The first signal ends it in order, the second at once.

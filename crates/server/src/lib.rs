@@ -117,7 +117,7 @@ impl Server {
             listeners.iter().map(|listener| listener.address.to_string().into()).collect();
         let setups = set_up(options, shards, &names)?;
         for (listener, name) in listeners.iter().zip(&*names) {
-            log.tell(Occurrence::Listening { listener: Arc::clone(name), anonymous: listener.anonymous });
+            log.tell(Occurrence::Listening { listener: Arc::clone(name), terms: listener.terms() });
         }
         let notices = notices(log.clone(), names);
         let config = ServeConfig { listeners: sockets, shards: setups, clock: Clock::start(), notices };

@@ -26,6 +26,17 @@ pub struct Bound {
     pub anonymous: bool,
 }
 
+impl Bound {
+    /// What is spoken there, and who is let in, in words.
+    pub fn terms(&self) -> &'static str {
+        if self.anonymous {
+            "TCP, no TLS; anonymous clients are let in, user names and passwords are not checked"
+        } else {
+            "TCP, no TLS; user name and password are required"
+        }
+    }
+}
+
 /// All listeners or none. Whoever reaches one from elsewhere must have been invited.
 pub(crate) fn bind(
     listen: &[String],

@@ -29,8 +29,8 @@ pub enum Occurrence {
     Listening {
         /// Its name.
         listener: Arc<str>,
-        /// Everybody is let in.
-        anonymous: bool,
+        /// What is spoken there, and who is let in.
+        terms: &'static str,
     },
     /// A limit is not what it would be by itself.
     LimitSet {

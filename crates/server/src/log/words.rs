@@ -43,14 +43,9 @@ impl Occurrence {
                 let plural = if shards == 1 { "" } else { "s" };
                 line.why = format!("tidewire {version}, {shards} shard{plural} on {runtime}");
             }
-            Self::Listening { listener, anonymous } => {
+            Self::Listening { listener, terms } => {
                 line.listener = Some(listener);
-                let who = if anonymous {
-                    "anonymous clients are let in, user names and passwords are not checked"
-                } else {
-                    "user name and password are required"
-                };
-                line.why = format!("TCP, no TLS; {who}");
+                line.why = terms.into();
             }
             Self::LimitSet { limit, value, default, by_hand } => {
                 line.limit = Some(limit);
