@@ -1,7 +1,7 @@
 //! Acknowledgements from a client, for what was sent to it.
 use super::Broker;
-use super::fault::Fault;
-use super::ledger::{Fate, Reason};
+use super::connection::fault::Fault;
+use super::messages::ledger::{Fate, Reason};
 use super::session::Entry;
 use crate::codec::{Ack, AckKind};
 use crate::delivery::{Acknowledged, Received, Sender};
@@ -9,19 +9,19 @@ use crate::id::PacketId;
 use crate::reason::ReasonCode;
 
 impl Broker {
-    pub(super) fn on_puback(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
+    pub(crate) fn on_puback(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let fate = arrived(ack.reason);
         self.finish(session, ack.packet_id, fate, |sender, id| sender.on_puback(id))
     }
 
-    pub(super) fn on_pubcomp(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
+    pub(crate) fn on_pubcomp(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         // Whatever the Reason Code: the receiver had said that it has the message.
         self.finish(session, ack.packet_id, Fate::Delivered, |sender, id| sender.on_pubcomp(id))
     }
 
-    pub(super) fn on_pubrec(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
+    pub(crate) fn on_pubrec(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let id = ack.packet_id;
         let refused = ack.reason.is_error();
@@ -47,7 +47,7 @@ impl Broker {
     }
 
     /// PUBREL: from here on the Packet Identifier is free again. [MQTT-4.3.3-8]
-    pub(super) fn on_pubrel(&mut self, index: u32, ack: &Ack<'_>) {
+    pub(crate) fn on_pubrel(&mut self, index: u32, ack: &Ack<'_>) {
         let session = self.connections[index].session;
         let known =
             self.sessions[session].flow.as_deref_mut().is_some_and(|f| f.receiver.release(ack.packet_id));
@@ -78,7 +78,7 @@ impl Broker {
     }
 
     /// A message in flight has its fate: there is room for the next.
-    pub(super) fn ended(&mut self, session: u32, entry: Entry, fate: Fate) {
+    pub(crate) fn ended(&mut self, session: u32, entry: Entry, fate: Fate) {
         let who = self.sessions.recipient(session);
         self.depot.end(entry, who, Fate::InFlight, fate);
         let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };

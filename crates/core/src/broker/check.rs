@@ -1,12 +1,12 @@
 //! What must hold between two calls.
 use super::Broker;
 use super::connection::{Flags, NONE, State};
-use super::outbound::SPAN;
 use super::session::{Identifiers, Kind, Queued};
+use super::transmit::SPAN;
 use alloc::collections::BTreeMap;
 
 impl Broker {
-    pub(super) fn check_all(&self) {
+    pub(crate) fn check_all(&self) {
         if self.restoring.is_some() {
             // What is being replayed is not in its place yet.
             return;
@@ -53,9 +53,9 @@ impl Broker {
             }
             if let Some(lane) = connection.lane.as_deref() {
                 let durable = self.journal.durable();
-                let stuck = lane.answers.front().is_some_and(|a| super::answers::is_stuck(a, durable));
+                let stuck = lane.answers.front().is_some_and(|a| super::answer::is_stuck(a, durable));
                 assert!(!stuck, "no answer waits for nothing");
-                let paused = lane.answers.iter().any(super::answers::is_paused);
+                let paused = lane.answers.iter().any(super::answer::is_paused);
                 let is_paused = connection.flags.has(Flags::PAUSED);
                 assert!(!paused || is_paused, "an answer waits for the end of a pause that is there");
             }

@@ -1,7 +1,7 @@
 //! What a shard is set up with.
 use super::LARGE;
-use super::limits::Limits;
-use super::policy::Policy;
+use super::authority::policy::Policy;
+use super::base::limits::Limits;
 use crate::codec::{self, Leniency};
 use crate::id::ShardId;
 use alloc::boxed::Box;
@@ -39,7 +39,7 @@ impl fmt::Debug for Config {
 }
 
 /// What the codec takes of those who have been let in.
-pub(super) fn decode_limits(limits: &Limits, lenient: Leniency) -> codec::Limits {
+pub(crate) fn decode_limits(limits: &Limits, lenient: Leniency) -> codec::Limits {
     codec::Limits {
         maximum_packet_size: limits.packet_bytes,
         property_bytes_max: limits.property_bytes,

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 impl Broker {
     /// How long a client may be silent: what it asked for, within our limit.
-    pub(super) fn keep_alive(&self, asked: u16) -> u16 {
+    pub(crate) fn keep_alive(&self, asked: u16) -> u16 {
         let most = self.limits.keep_alive_seconds;
         if asked == 0 && most == u16::MAX {
             0
@@ -20,7 +20,7 @@ impl Broker {
     }
 
     /// The CONNACK that lets somebody in.
-    pub(super) fn welcome_packet(&self, greeting: &Greeting, present: bool) -> Box<[u8]> {
+    pub(crate) fn welcome_packet(&self, greeting: &Greeting, present: bool) -> Box<[u8]> {
         let keep_alive = self.keep_alive(greeting.keep_alive);
         let expiry = greeting.expiry.min(self.limits.session_expiry_seconds);
         let mut properties = PropertiesBuf::default();
@@ -31,7 +31,7 @@ impl Broker {
             if self.limits.receive_maximum != u16::MAX {
                 properties.push(Property::ReceiveMaximum(self.limits.receive_maximum));
             }
-            if self.limits.packet_bytes < super::limits::PACKET_MAX {
+            if self.limits.packet_bytes < super::base::limits::PACKET_MAX {
                 properties.push(Property::MaximumPacketSize(self.limits.packet_bytes));
             }
             if greeting.assigned {

@@ -1,13 +1,13 @@
 //! CONNECT: from the packet to the one point at which it takes effect.
-use super::answers::What;
+use super::answer::What;
+use super::authority::policy::{AuthStep, Authentication, Denial, Grant};
+use super::base::limits::Limit;
+use super::base::rules::Rule;
+use super::base::timers::Key;
 use super::cause::{Cause, ProtocolError};
+use super::connection::fault::{self, Fault, in_connack};
 use super::connection::{Flags, NONE, State};
-use super::fault::{self, Fault, in_connack};
-use super::limits::Limit;
-use super::policy::{AuthStep, Authentication, Denial, Grant};
-use super::rules::Rule;
 use super::session::{Kind, NEVER, RESENT_SECONDS};
-use super::timers::Key;
 use super::will::Will;
 use super::{Action, Broker, Event};
 use crate::Input;
@@ -22,23 +22,23 @@ use alloc::string::String;
 
 /// A CONNECT that is being decided on.
 #[derive(Debug)]
-pub(super) struct Greeting {
-    pub(super) version: Version,
+pub(crate) struct Greeting {
+    pub(crate) version: Version,
     clean_start: bool,
-    pub(super) keep_alive: u16,
+    pub(crate) keep_alive: u16,
     /// Session Expiry Interval in seconds.
-    pub(super) expiry: u32,
+    pub(crate) expiry: u32,
     receive_maximum: u16,
     maximum_packet_size: u32,
     terse: bool,
     bridge: bool,
     will: Option<Will>,
-    pub(super) client_id: Box<str>,
+    pub(crate) client_id: Box<str>,
     /// We chose the Client Identifier, and have to tell.
-    pub(super) assigned: bool,
-    pub(super) step: AuthStep,
+    pub(crate) assigned: bool,
+    pub(crate) step: AuthStep,
     /// Authentication Method, if there is one: each AUTH must repeat it. [MQTT-4.12.0-5]
-    pub(super) method: Option<Box<str>>,
+    pub(crate) method: Option<Box<str>>,
     /// How many AUTH packets have come.
     rounds: u8,
     /// We sent AUTH and wait for the client's.
@@ -85,7 +85,7 @@ impl Greeting {
 
 impl Broker {
     /// A CONNECT was decoded. `Hold` when its verdict is pending or it has to move.
-    pub(super) fn on_connect(
+    pub(crate) fn on_connect(
         &mut self,
         now: Instant,
         index: u32,
@@ -116,7 +116,7 @@ impl Broker {
     }
 
     /// Which shard a client's session lives on.
-    pub(super) fn home(&self, client_id: &str) -> ShardId {
+    pub(crate) fn home(&self, client_id: &str) -> ShardId {
         use core::hash::Hasher;
         if self.shards == 1 {
             return ShardId(0);
@@ -159,13 +159,13 @@ impl Broker {
     }
 
     /// The policy has spoken, at once or after a while.
-    pub(super) fn on_authentication(&mut self, now: Instant, index: u32, verdict: Authentication) -> Input {
+    pub(crate) fn on_authentication(&mut self, now: Instant, index: u32, verdict: Authentication) -> Input {
         match verdict {
             Authentication::Allow(grant) => self.welcome(now, index, &grant),
             Authentication::Continue(data) => self.continue_auth(now, index, &data),
             Authentication::Deny(denial) => self.refuse(now, index, &denial, Cause::Denied),
             Authentication::Later => {
-                if self.ask(now, index, super::questions::About::Connect) {
+                if self.ask(now, index, super::verdict::About::Connect) {
                     self.connections[index].state = State::Asking;
                     Input::Hold
                 } else {
@@ -202,7 +202,7 @@ impl Broker {
     }
 
     /// An AUTH came before CONNACK.
-    pub(super) fn on_auth(&mut self, now: Instant, index: u32, auth: &Auth<'_>) -> Result<Input, Fault> {
+    pub(crate) fn on_auth(&mut self, now: Instant, index: u32, auth: &Auth<'_>) -> Result<Input, Fault> {
         let lane = self.connections.lane(index);
         let Some(greeting) = lane.greeting.as_deref_mut().filter(|g| g.awaits_auth) else {
             return Err(Fault::Unexpected);
@@ -224,7 +224,7 @@ impl Broker {
     }
 
     /// No. Nothing outside this connection has been touched. [MQTT-3.2.2-7]
-    pub(super) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial, cause: Cause) -> Input {
+    pub(crate) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial, cause: Cause) -> Input {
         self.tell_refused(index, denial.reason, cause);
         let (version, limit) =
             match self.connections[index].lane.as_deref().and_then(|l| l.greeting.as_deref()) {
@@ -371,7 +371,7 @@ impl Broker {
             return Some((Denial::new(too_large.reason()), Cause::Protocol(too_large)));
         }
         if let Some(will) = &greeting.will {
-            let access = super::policy::Access::Publish {
+            let access = super::authority::policy::Access::Publish {
                 topic: (&*will.topic).into(),
                 qos: will.qos,
                 retain: will.retain,
@@ -473,7 +473,7 @@ fn quota_exceeded(limit: Limit) -> (Denial, Cause) {
 
 impl Greeting {
     /// Who it says it is: Client Identifier and User Name. It is asked once, when the answer is no.
-    pub(super) fn names(&mut self) -> (Option<Box<str>>, Option<Box<str>>) {
+    pub(crate) fn names(&mut self) -> (Option<Box<str>>, Option<Box<str>>) {
         let username = match &mut self.step {
             AuthStep::Connect { username, .. } => username.take(),
             AuthStep::Continue { .. } => None,

@@ -1,11 +1,11 @@
 //! Ends: of connections, and of sessions.
+use super::authority::policy::Denial;
+use super::base::timers::Key;
 use super::cause::Cause;
+use super::connection::fault::{Fault, in_connack, in_disconnect, put};
 use super::connection::{Flags, NONE, State};
-use super::fault::{Fault, in_connack, in_disconnect, put};
-use super::ledger::{Fate, Reason};
-use super::policy::Denial;
+use super::messages::ledger::{Fate, Reason};
 use super::session::NEVER;
-use super::timers::Key;
 use super::timing::Kind;
 use super::{Action, Broker, CloseCause, Event};
 use crate::codec::{Connack, DecodeError, Decoder, Disconnect, Packet};
@@ -16,7 +16,7 @@ use crate::version::Version;
 
 /// How a session loses its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leaving {
+pub(crate) enum Leaving {
     /// DISCONNECT with Reason Code 0x00: no will. [MQTT-3.14.4-3]
     Goodbye,
     /// Any other end.
@@ -27,7 +27,7 @@ pub(super) enum Leaving {
 
 impl Broker {
     /// The peer broke a rule, or may not go on: it hears why where its version has words for it, and is closed.
-    pub(super) fn fail(&mut self, now: Instant, index: u32, fault: &Fault) {
+    pub(crate) fn fail(&mut self, now: Instant, index: u32, fault: &Fault) {
         match self.connections[index].state {
             State::Up => {
                 let cause = fault.cause(self.connections[index].keep_alive, true);
@@ -78,7 +78,7 @@ impl Broker {
     }
 
     /// The last packet on a connection, where its version has one, and the close. [MQTT-4.13.1-1]
-    pub(super) fn farewell(&mut self, now: Instant, index: u32, why: &Denial, cause: Cause) {
+    pub(crate) fn farewell(&mut self, now: Instant, index: u32, why: &Denial, cause: Cause) {
         let connection = &self.connections[index];
         if connection.version() == Version::V5 {
             let (session, greeted) = (connection.session, connection.flags.has(Flags::GREETED));
@@ -99,7 +99,7 @@ impl Broker {
     }
 
     /// Somebody is not let in. What is known of it goes with what its CONNECT said: call this first.
-    pub(super) fn tell_refused(&mut self, index: u32, reason: ReasonCode, cause: Cause) {
+    pub(crate) fn tell_refused(&mut self, index: u32, reason: ReasonCode, cause: Cause) {
         let id = self.connections.id(index);
         let connection = &mut self.connections[index];
         let peer = connection.peer();
@@ -118,7 +118,7 @@ impl Broker {
     }
 
     /// Flushes, and then closes. What comes from now on is discarded.
-    pub(super) fn close(&mut self, now: Instant, index: u32) {
+    pub(crate) fn close(&mut self, now: Instant, index: u32) {
         if self.connections[index].is_ending() {
             return;
         }
@@ -146,7 +146,7 @@ impl Broker {
     }
 
     /// The session that this connection carried goes on without it, or ends.
-    pub(super) fn leave(&mut self, now: Instant, index: u32, leaving: Leaving) {
+    pub(crate) fn leave(&mut self, now: Instant, index: u32, leaving: Leaving) {
         let session = self.connections[index].session;
         if session != NONE {
             self.detach(now, session, leaving);
@@ -154,7 +154,7 @@ impl Broker {
     }
 
     /// A session loses its connection.
-    pub(super) fn detach(&mut self, now: Instant, session: u32, leaving: Leaving) {
+    pub(crate) fn detach(&mut self, now: Instant, session: u32, leaving: Leaving) {
         let index = self.sessions[session].connection;
         debug_assert_ne!(index, NONE, "it had one");
         self.drop_early(session, index);
@@ -181,7 +181,7 @@ impl Broker {
     }
 
     /// What a session without a connection does: its will, and its end.
-    pub(super) fn after_connection(&mut self, now: Instant, session: u32, leaving: Leaving) {
+    pub(crate) fn after_connection(&mut self, now: Instant, session: u32, leaving: Leaving) {
         let expiry = self.sessions[session].expiry;
         match leaving {
             Leaving::Goodbye => self.cancel_will(session),
@@ -203,7 +203,7 @@ impl Broker {
 
     /// A session ends: its will is published if it still has one, its subscriptions go, and what it had not got
     /// has its fate.
-    pub(super) fn end_session(&mut self, now: Instant, session: u32) {
+    pub(crate) fn end_session(&mut self, now: Instant, session: u32) {
         self.publish_will(now, session);
         let subscriptions = self.sessions[session].subscriptions.take();
         for node in subscriptions.into_iter().flat_map(|s| *s) {
@@ -227,13 +227,13 @@ impl Broker {
     }
 
     /// Somebody decided that it has to go.
-    pub(super) fn end_for(&mut self, now: Instant, id: ConnectionId, reason: ReasonCode) {
+    pub(crate) fn end_for(&mut self, now: Instant, id: ConnectionId, reason: ReasonCode) {
         if self.connections.get(id).is_some() {
             self.fail(now, id.index, &Fault::Ordered(reason));
         }
     }
 
-    pub(super) fn on_close(&mut self, now: Instant, id: ConnectionId, cause: CloseCause) {
+    pub(crate) fn on_close(&mut self, now: Instant, id: ConnectionId, cause: CloseCause) {
         if self.connections.get(id).is_none() {
             return;
         }
@@ -252,7 +252,7 @@ impl Broker {
     }
 
     /// Nothing of a connection is left.
-    pub(super) fn forget(&mut self, id: ConnectionId) {
+    pub(crate) fn forget(&mut self, id: ConnectionId) {
         self.drop_question(id);
         self.uncharge(id.index);
         self.usage.closed(&self.connections[id.index]);
@@ -261,7 +261,7 @@ impl Broker {
     }
 
     /// What an incoming DISCONNECT does.
-    pub(super) fn on_disconnect(
+    pub(crate) fn on_disconnect(
         &mut self,
         now: Instant,
         index: u32,

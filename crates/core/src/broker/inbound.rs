@@ -1,8 +1,8 @@
 //! What a connection sent: from bytes to packets, and to whoever handles them.
+use super::base::rules::Rule;
+use super::base::timers::Key;
+use super::connection::fault::Fault;
 use super::connection::{Flags, NONE, State};
-use super::fault::Fault;
-use super::rules::Rule;
-use super::timers::Key;
 use super::timing::Kind;
 use super::{Action, Broker};
 use crate::Input;
@@ -15,7 +15,7 @@ const PROGRESS: u16 = 1024;
 
 impl Broker {
     /// Bytes came. What is not decoded is kept, if it may be decoded later.
-    pub(super) fn feed(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> Input {
+    pub(crate) fn feed(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> Input {
         let Some(connection) = self.connections.get(id) else { return Input::Done };
         match connection.state {
             State::Free | State::Closing | State::Aborted => return Input::Done,
@@ -163,7 +163,7 @@ impl Broker {
     }
 
     /// What a connection's timer is for now, and when.
-    pub(super) fn connection_due(&self, index: u32) -> Option<(Instant, super::Timer)> {
+    pub(crate) fn connection_due(&self, index: u32) -> Option<(Instant, super::Timer)> {
         let connection = &self.connections[index];
         let seconds = |s: u64| connection.heard.after_secs(s);
         match connection.state {
@@ -182,7 +182,7 @@ impl Broker {
     }
 
     /// Arms the timer of a connection.
-    pub(super) fn watch(&mut self, now: Instant, index: u32) {
+    pub(crate) fn watch(&mut self, now: Instant, index: u32) {
         if let Some((at, _)) = self.connection_due(index) {
             let at = at.min(now.after_secs(super::timing::HORIZON));
             let generation = self.connections[index].generation;
@@ -191,7 +191,7 @@ impl Broker {
     }
 
     /// A timer of a connection went off: it is due, or it was put off by what came meanwhile.
-    pub(super) fn on_connection_timer(&mut self, now: Instant, id: ConnectionId) {
+    pub(crate) fn on_connection_timer(&mut self, now: Instant, id: ConnectionId) {
         if self.connections.get(id).is_none() {
             return;
         }
@@ -209,7 +209,7 @@ impl Broker {
             super::Timer::Linger => self.abort(id),
             _ => {
                 // Too slow a stranger gets no words: it may not even speak MQTT.
-                let limit = super::cause::Cause::Limit(super::limits::Limit::connect_seconds);
+                let limit = super::cause::Cause::Limit(super::base::limits::Limit::connect_seconds);
                 self.tell_refused(id.index, crate::reason::ReasonCode::UnspecifiedError, limit);
                 self.close(now, id.index);
                 self.abort(id);
@@ -218,7 +218,7 @@ impl Broker {
     }
 
     /// The driver is to drop it now.
-    pub(super) fn abort(&mut self, id: ConnectionId) {
+    pub(crate) fn abort(&mut self, id: ConnectionId) {
         if self.connections[id.index].state != State::Aborted {
             debug_assert_eq!(self.connections[id.index].session, NONE, "it has been detached");
             self.connections[id.index].state = State::Aborted;

@@ -1,6 +1,6 @@
 //! A PUBLISH that can't be handled at once: its payload is large, or somebody has to be waited for.
 use super::Broker;
-use super::fault::Fault;
+use super::connection::fault::Fault;
 use crate::Input;
 use crate::codec::{Delivery, Publish};
 use crate::delivery::Assembly;
@@ -13,21 +13,21 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// A PUBLISH that is not complete, or not judged.
-pub(super) struct Incoming {
-    pub(super) delivery: Delivery,
-    pub(super) retain: bool,
-    pub(super) topic: Box<str>,
+pub(crate) struct Incoming {
+    pub(crate) delivery: Delivery,
+    pub(crate) retain: bool,
+    pub(crate) topic: Box<str>,
     /// Those that travel with it, encoded.
-    pub(super) properties: Vec<u8>,
-    pub(super) expiry: Option<u32>,
+    pub(crate) properties: Vec<u8>,
+    pub(crate) expiry: Option<u32>,
     /// It is not to be delivered: how it is answered when its end has come.
-    pub(super) discard: Option<Discard>,
-    pub(super) payload: Assembly,
+    pub(crate) discard: Option<Discard>,
+    pub(crate) payload: Assembly,
 }
 
 /// What an incoming message that goes nowhere is answered with.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Discard {
+pub(crate) enum Discard {
     /// It has been delivered before.
     Again,
     /// It may not be published.
@@ -35,7 +35,7 @@ pub(super) enum Discard {
 }
 
 impl Incoming {
-    pub(super) fn new(publish: &Publish<'_>) -> Self {
+    pub(crate) fn new(publish: &Publish<'_>) -> Self {
         let mut properties = Vec::new();
         publish.properties.travelling(&mut properties);
         Self {
@@ -50,25 +50,25 @@ impl Incoming {
     }
 
     /// Bytes of memory it takes.
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.properties.len() + self.payload.held()
     }
 
     /// How many bytes of its payload are missing.
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.payload.left()
     }
 
     /// The rest of the current chunk.
-    pub(super) fn space(&mut self) -> Option<&mut [u8]> {
+    pub(crate) fn space(&mut self) -> Option<&mut [u8]> {
         if self.discard.is_some() { None } else { self.payload.space() }
     }
 
-    pub(super) fn append(&mut self, bytes: &[u8]) {
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
         if self.discard.is_some() { self.payload.skip(bytes.len()) } else { self.payload.append(bytes) }
     }
 
-    pub(super) fn publication(&self) -> Option<Publication> {
+    pub(crate) fn publication(&self) -> Option<Publication> {
         let mut publication = Publication::new(TopicName::new(&self.topic).ok()?, Bytes::new())
             .qos(self.delivery.qos())
             .retain(self.retain);
@@ -79,7 +79,7 @@ impl Incoming {
     }
 
     /// Takes over what the policy wants published instead. QoS and Packet Identifier stay the client's.
-    pub(super) fn change(&mut self, publication: &Publication) {
+    pub(crate) fn change(&mut self, publication: &Publication) {
         self.topic = publication.topic.as_str().into();
         self.retain = publication.retain;
         self.properties = publication.properties.to_vec();
@@ -92,7 +92,7 @@ impl Incoming {
 
 impl Broker {
     /// A piece of a large payload.
-    pub(super) fn on_body(&mut self, now: Instant, index: u32, bytes: &[u8]) -> Result<Input, Fault> {
+    pub(crate) fn on_body(&mut self, now: Instant, index: u32, bytes: &[u8]) -> Result<Input, Fault> {
         let Some(incoming) =
             self.connections[index].lane.as_deref_mut().and_then(|l| l.incoming.as_deref_mut())
         else {
@@ -103,7 +103,7 @@ impl Broker {
     }
 
     /// The last piece has come.
-    pub(super) fn complete_if_all(&mut self, now: Instant, index: u32) -> Input {
+    pub(crate) fn complete_if_all(&mut self, now: Instant, index: u32) -> Input {
         let lane = self.connections[index].lane.as_deref_mut();
         match lane.and_then(|l| l.incoming.take_if(|i| i.left() == 0)) {
             Some(incoming) => self.complete(now, index, incoming),
@@ -111,7 +111,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn complete(&mut self, now: Instant, index: u32, incoming: Box<Incoming>) -> Input {
+    pub(crate) fn complete(&mut self, now: Instant, index: u32, incoming: Box<Incoming>) -> Input {
         if let Some(why) = incoming.discard {
             self.answer_discarded(index, incoming.delivery, why);
             return Input::More;

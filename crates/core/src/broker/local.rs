@@ -1,10 +1,10 @@
 //! Local subscribers: sessions without a socket, for whatever in the host is not the protocol.
+use super::authority::policy::{Access, Grant};
 use super::connection::NONE;
-use super::ledger::{Fate, Reason};
-use super::policy::{Access, Grant};
+use super::messages::ledger::{Fate, Reason};
+use super::messages::store::{Content, View};
 use super::session::{Kind, NEVER, Queued};
-use super::settle::Waiter;
-use super::store::{Content, View};
+use super::shards::settle::Waiter;
 use super::{Broker, Event, Received};
 use crate::codec::SubscriptionOptions;
 use crate::delivery::Acknowledged;
@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 /// What local subscribers have asked.
 #[derive(Default)]
-pub(super) struct Locals {
+pub(crate) struct Locals {
     tickets: u64,
 }
 
@@ -33,7 +33,7 @@ impl Locals {
 }
 
 impl Broker {
-    pub(super) fn new_local(&mut self, name: &str, grant: Grant) -> LocalId {
+    pub(crate) fn new_local(&mut self, name: &str, grant: Grant) -> LocalId {
         // No Client Identifier contains U+0000, so no client can come by this name.
         let client_id = format!("\0{name}");
         if let Some(session) = self.sessions.find(&client_id) {
@@ -57,14 +57,14 @@ impl Broker {
         (session.kind == Kind::Local).then_some(id.index)
     }
 
-    pub(super) fn end_local(&mut self, now: Instant, id: LocalId) {
+    pub(crate) fn end_local(&mut self, now: Instant, id: LocalId) {
         if let Some(session) = self.local(id) {
             self.actions.local_polled(session);
             self.end_session(now, session);
         }
     }
 
-    pub(super) fn subscribe_local(&mut self, id: LocalId, filter: &TopicFilter, qos: QoS) -> Ticket {
+    pub(crate) fn subscribe_local(&mut self, id: LocalId, filter: &TopicFilter, qos: QoS) -> Ticket {
         let ticket = self.locals.ticket();
         let Some(session) = self.local(id) else {
             self.event(Event::Subscribed { ticket, reason: ReasonCode::UnspecifiedError });
@@ -85,7 +85,7 @@ impl Broker {
         ticket
     }
 
-    pub(super) fn unsubscribe_local(&mut self, id: LocalId, filter: &TopicFilter) -> Ticket {
+    pub(crate) fn unsubscribe_local(&mut self, id: LocalId, filter: &TopicFilter) -> Ticket {
         let ticket = self.locals.ticket();
         let existed = self.local(id).is_some_and(|session| self.unsubscribe_one(session, filter.as_str()));
         if !existed {
@@ -99,7 +99,7 @@ impl Broker {
         ticket
     }
 
-    pub(super) fn publish_local(
+    pub(crate) fn publish_local(
         &mut self,
         now: Instant,
         id: LocalId,
@@ -135,7 +135,7 @@ impl Broker {
     }
 
     /// The next message for a local subscriber. QoS 1 and 2 are in flight until they are acknowledged.
-    pub(super) fn next_local(&mut self, now: Instant, id: LocalId) -> Option<Received> {
+    pub(crate) fn next_local(&mut self, now: Instant, id: LocalId) -> Option<Received> {
         let session = self.local(id)?;
         self.actions.local_polled(session);
         let who = self.sessions.recipient(session);
@@ -181,7 +181,7 @@ impl Broker {
         received
     }
 
-    pub(super) fn acknowledge_local(&mut self, id: LocalId, token: &Token, reason: ReasonCode) {
+    pub(crate) fn acknowledge_local(&mut self, id: LocalId, token: &Token, reason: ReasonCode) {
         let Some(session) = self.local(id) else { return };
         if token.epoch != self.sessions[session].generation {
             return;
@@ -197,7 +197,7 @@ impl Broker {
     }
 
     /// Wakes whoever takes a session's messages.
-    pub(super) fn wake(&mut self, session: u32) {
+    pub(crate) fn wake(&mut self, session: u32) {
         let connection = self.sessions[session].connection;
         if connection != NONE {
             self.announce(connection);

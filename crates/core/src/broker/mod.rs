@@ -3,64 +3,57 @@
 //! Put in what happened (`handle_*`), take out what to do (`poll_*`). After any call that takes `&mut self`, take
 //! actions until there are none and do what they announce; then wait until [`poll_timeout`](Broker::poll_timeout)
 //! or until there is news. Extra calls are harmless.
-pub mod ledger;
-pub mod limits;
-pub mod policy;
+mod authority;
+mod base;
+mod connection;
+pub(crate) mod journal;
+mod messages;
+pub(crate) mod retained;
+pub(crate) mod router;
+mod session;
+mod shards;
 
 mod acks;
-mod actions;
+mod again;
 mod announce;
-mod answers;
+mod answer;
 mod cause;
 mod check;
 mod config;
 mod connack;
 mod connect;
-mod connection;
-mod depot;
 mod ending;
-mod fault;
-mod grants;
 mod inbound;
 mod incoming;
-pub(crate) mod journal;
 mod local;
 mod mail;
-mod outbound;
 mod passage;
 mod pause;
-mod postponed;
 mod publish;
-mod questions;
 mod replay;
 mod retain;
-pub(crate) mod retained;
 mod revoke;
 mod room;
-mod route;
-pub(crate) mod router;
-mod rules;
-mod session;
-mod settle;
-mod store;
+mod spread;
 mod subscribe;
-mod table;
 mod tally;
-mod timers;
 mod timing;
 mod trace;
-mod usage;
+mod transmit;
+mod verdict;
 mod will;
 
 pub use announce::{Action, CloseCause, Event, Question, Received, Timer};
+pub use authority::policy;
+pub use base::limits::{self, Limit, LimitError, Limits};
+#[cfg(feature = "_rules")]
+pub use base::rules::Rule;
 pub use cause::{Cause, ProtocolError};
 pub use config::Config;
 pub use journal::RestoreError;
-pub use limits::{Limit, LimitError, Limits};
-pub use mail::Mail;
+pub use messages::ledger;
 pub use passage::Passage;
-#[cfg(feature = "_rules")]
-pub use rules::Rule;
+pub use shards::Mail;
 pub use trace::{Standing, Stats, Trace};
 
 use crate::Input;
@@ -73,11 +66,11 @@ use crate::reason::ReasonCode;
 use crate::seed::Random;
 use crate::time::{Deadline, Instant};
 use crate::topic::TopicFilter;
-use actions::Actions;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use base::actions::Actions;
 use core::fmt;
 use policy::{Answer, Grant, Peer, Policy};
 
@@ -101,17 +94,17 @@ pub struct Broker {
     random: Random,
     connections: connection::Connections,
     sessions: session::Sessions,
-    grants: grants::Grants,
+    grants: authority::grants::Grants,
     router: router::Router,
-    retained: retained::Retained<replay::Shared>,
+    retained: retained::index::Retained<replay::Shared>,
     replays: replay::Replays,
-    depot: depot::Depot,
-    timers: timers::Timers,
+    depot: messages::depot::Depot,
+    timers: base::timers::Timers,
     actions: Actions,
-    questions: questions::Questions,
-    settlements: settle::Settlements,
-    post: mail::Post,
-    roads: mail::Roads,
+    questions: verdict::Questions,
+    settlements: shards::settle::Settlements,
+    post: shards::post::Post,
+    roads: shards::road::Roads,
     journal: journal::Journal,
     locals: local::Locals,
     /// The QoS 2 message that is being routed: its receipt goes into the same record.
@@ -129,9 +122,9 @@ pub struct Broker {
     awaited: BTreeSet<ShardId>,
     /// Restored sessions that were connected when their journal ended.
     cut: Vec<u32>,
-    usage: usage::Usage,
+    usage: connection::usage::Usage,
     /// Messages with RETAIN that wait until direct ones on their topics have arrived.
-    postponed: postponed::Queue,
+    postponed: shards::postponed::Queue,
     /// Sessions that are to be disconnected because they are too slow.
     slow: Vec<u32>,
     /// When everybody has to be gone, once a shutdown has begun.
@@ -144,10 +137,10 @@ pub struct Broker {
     published: u32,
     /// Where the last topic that did not come from a connection was remembered.
     hint: u32,
-    wire: route::Wire,
+    wire: spread::Wire,
     scratch: Vec<u8>,
     shard_list: Vec<ShardId>,
-    rules: rules::Rules,
+    rules: base::rules::Rules,
 }
 
 impl fmt::Debug for Broker {
@@ -181,17 +174,17 @@ impl Broker {
             policy,
             connections: connection::Connections::default(),
             sessions: session::Sessions::new(random.next()),
-            grants: grants::Grants::new(random.next()),
+            grants: authority::grants::Grants::new(random.next()),
             router: router::Router::new(random.next(), REMEMBERED),
-            retained: retained::Retained::new(),
+            retained: retained::index::Retained::new(),
             replays: replay::Replays::default(),
-            depot: depot::Depot::new(RING_BYTES, durable),
-            timers: timers::Timers::new(now),
+            depot: messages::depot::Depot::new(RING_BYTES, durable),
+            timers: base::timers::Timers::new(now),
             actions: Actions::default(),
-            questions: questions::Questions::default(),
-            settlements: settle::Settlements::default(),
-            post: mail::Post::new(shard, shards),
-            roads: mail::Roads::default(),
+            questions: verdict::Questions::default(),
+            settlements: shards::settle::Settlements::default(),
+            post: shards::post::Post::new(shard, shards),
+            roads: shards::road::Roads::default(),
             journal: journal::Journal::new(durable, now),
             locals: local::Locals::default(),
             receipt: None,
@@ -203,18 +196,18 @@ impl Broker {
             mailed_here: BTreeSet::new(),
             awaited: BTreeSet::new(),
             cut: Vec::new(),
-            usage: usage::Usage::new(random.next()),
-            postponed: postponed::Queue::new(),
+            usage: connection::usage::Usage::new(random.next()),
+            postponed: shards::postponed::Queue::new(),
             slow: Vec::new(),
             ends_at: None,
             drained: false,
             room: room::Room::default(),
             published: 0,
             hint: connection::NONE,
-            wire: route::Wire::default(),
+            wire: spread::Wire::default(),
             scratch: Vec::new(),
             shard_list: Vec::new(),
-            rules: rules::Rules::default(),
+            rules: base::rules::Rules::default(),
             limits,
             random,
         }

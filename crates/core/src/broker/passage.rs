@@ -1,7 +1,7 @@
 //! A connection on its way: in from a listener, or over from another shard.
+use super::authority::policy::Peer;
 use super::cause::Cause;
 use super::connection::{Flags, State};
-use super::policy::Peer;
 use super::{Action, Broker};
 use crate::Input;
 use crate::id::ConnectionId;
@@ -28,7 +28,7 @@ impl Passage {
 impl Broker {
     /// A connection that was accepted then, here if it is new. Its deadline runs from there, over all shards and
     /// layers.
-    pub(super) fn open(
+    pub(crate) fn open(
         &mut self,
         now: Instant,
         accepted: Instant,
@@ -48,7 +48,7 @@ impl Broker {
         id
     }
 
-    pub(super) fn pack(&mut self, id: ConnectionId) -> Option<Passage> {
+    pub(crate) fn pack(&mut self, id: ConnectionId) -> Option<Passage> {
         let connection = self.connections.get(id).filter(|c| c.state == State::Moving)?;
         let (peer, accepted) = (connection.peer(), connection.heard);
         let bytes = core::mem::take(&mut connection.lane.as_deref_mut()?.kept);
@@ -56,7 +56,7 @@ impl Broker {
         Some(Passage { peer, accepted, bytes })
     }
 
-    pub(super) fn unpack(&mut self, now: Instant, passage: &Passage) -> ConnectionId {
+    pub(crate) fn unpack(&mut self, now: Instant, passage: &Passage) -> ConnectionId {
         let id = self.open(now, passage.accepted, &passage.peer, false);
         if self.feed(now, id, &passage.bytes) == Input::Hold {
             // What follows stays in the socket, the peer's end of the connection too.
@@ -65,7 +65,7 @@ impl Broker {
         id
     }
 
-    pub(super) fn space(&mut self, id: ConnectionId) -> Option<&mut [u8]> {
+    pub(crate) fn space(&mut self, id: ConnectionId) -> Option<&mut [u8]> {
         let connection = self.connections.get(id)?;
         let ready = connection.state == State::Up && !connection.flags.has(Flags::HELD);
         if !ready || connection.decoder.body_left() == 0 {
@@ -74,7 +74,7 @@ impl Broker {
         connection.lane.as_deref_mut()?.incoming.as_deref_mut()?.space()
     }
 
-    pub(super) fn on_payload(&mut self, now: Instant, id: ConnectionId, n: usize) -> Input {
+    pub(crate) fn on_payload(&mut self, now: Instant, id: ConnectionId, n: usize) -> Input {
         let Some(connection) = self.connections.get(id) else { return Input::Done };
         let Some(incoming) = connection.lane.as_deref_mut().and_then(|l| l.incoming.as_deref_mut()) else {
             return Input::Done;
@@ -90,7 +90,7 @@ impl Broker {
     }
 
     /// Where nothing is unsent, nobody would ever ask for more; so that is no socket that takes no more.
-    pub(super) fn on_blocked(&mut self, id: ConnectionId, unsent: usize) {
+    pub(crate) fn on_blocked(&mut self, id: ConnectionId, unsent: usize) {
         if let Some(connection) = self.connections.get(id).filter(|_| unsent > 0) {
             connection.flags.set(Flags::BLOCKED);
         }

@@ -10,8 +10,8 @@
 //! | `UNHEARD` | it does not take what it is told | its socket takes more |
 //!
 //! Who waits for several things is read when the last of them is over.
+use super::base::timers::Key;
 use super::connection::Flags;
-use super::timers::Key;
 use super::timing::Kind;
 use super::{Action, Broker};
 use crate::Input;
@@ -43,7 +43,7 @@ impl Broker {
     }
 
     /// What has come was handled: is more to be read?
-    pub(super) fn after_input(&mut self, now: Instant, id: ConnectionId) -> Input {
+    pub(crate) fn after_input(&mut self, now: Instant, id: ConnectionId) -> Input {
         let input = self.charge_or_fail(now, id);
         if input != Input::More {
             return input;
@@ -61,7 +61,7 @@ impl Broker {
     }
 
     /// Reads no more from a publisher until its slowest recipient has caught up, or its patience is over.
-    pub(super) fn pause_for(&mut self, now: Instant, index: u32, slowest: u32) {
+    pub(crate) fn pause_for(&mut self, now: Instant, index: u32, slowest: u32) {
         if self.connections[index].flags.has(Flags::PAUSED) {
             return;
         }
@@ -77,7 +77,7 @@ impl Broker {
         self.pause(now, index, Some(slowest));
     }
 
-    pub(super) fn pause(&mut self, now: Instant, index: u32, slowest: Option<u32>) {
+    pub(crate) fn pause(&mut self, now: Instant, index: u32, slowest: Option<u32>) {
         if self.connections[index].flags.has(Flags::PAUSED) {
             return;
         }
@@ -89,7 +89,7 @@ impl Broker {
     }
 
     /// Its recipients have caught up, or a publisher has waited long enough.
-    pub(super) fn resume(&mut self, index: u32) {
+    pub(crate) fn resume(&mut self, index: u32) {
         if self.read_again(index, Flags::PAUSED) {
             self.answer_paused(index);
             self.window_opens(index);
@@ -98,7 +98,7 @@ impl Broker {
 
     /// Reads no more from a publisher until that shard's window has room. What is accepted is never held back, so
     /// nothing more is accepted.
-    pub(super) fn wait_for_mail(&mut self, index: u32, shard: ShardId) {
+    pub(crate) fn wait_for_mail(&mut self, index: u32, shard: ShardId) {
         if self.connections[index].flags.has(Flags::MAIL) {
             return;
         }
@@ -114,7 +114,7 @@ impl Broker {
     }
 
     /// That shard's window has room. Who waited for it is read, unless another one is full.
-    pub(super) fn mail_goes_on(&mut self, shard: ShardId) {
+    pub(crate) fn mail_goes_on(&mut self, shard: ShardId) {
         for id in core::mem::take(self.post.waiting(shard)) {
             if self.connections.get(id).is_none() {
                 continue;
@@ -127,7 +127,7 @@ impl Broker {
     }
 
     /// Answers have left: perhaps there is room for more.
-    pub(super) fn window_opens(&mut self, index: u32) {
+    pub(crate) fn window_opens(&mut self, index: u32) {
         let waiting = self.connections[index].lane.as_deref().map_or(0, |lane| lane.answers.len());
         if waiting <= usize::from(self.limits.receive_maximum) {
             self.read_again(index, Flags::WINDOW);
@@ -135,7 +135,7 @@ impl Broker {
     }
 
     /// Its socket has taken what it was told.
-    pub(super) fn is_heard(&mut self, index: u32) {
+    pub(crate) fn is_heard(&mut self, index: u32) {
         self.read_again(index, Flags::UNHEARD);
     }
 }

@@ -1,14 +1,14 @@
 //! PUBLISH from a client: may it, is it new, where does it go, and what is its publisher told.
 use super::Broker;
-use super::answers::What;
-use super::fault::{Fault, in_refusal};
+use super::answer::What;
+use super::authority::policy::{Access, Admission, Answer};
+use super::connection::fault::{Fault, in_refusal};
 use super::incoming::{Discard, Incoming};
-use super::ledger::Verdict;
-use super::policy::{Access, Admission, Answer};
-use super::questions::{About, Waiting};
-use super::route::Publisher;
-use super::settle::Waiter;
-use super::store::{Content, View};
+use super::messages::ledger::Verdict;
+use super::messages::store::{Content, View};
+use super::shards::settle::Waiter;
+use super::spread::Publisher;
+use super::verdict::{About, Waiting};
 use crate::Input;
 use crate::codec::{AckKind, Delivery, Payload, Publish};
 use crate::delivery::Receipt;
@@ -22,26 +22,26 @@ use bytes::Bytes;
 
 /// What became of a message on its way to those who want it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Routed {
+pub(crate) struct Routed {
     /// Recipients on this shard.
-    pub(super) matched: usize,
+    pub(crate) matched: usize,
     /// Of those, whose queue was full.
-    pub(super) refused: usize,
+    pub(crate) refused: usize,
     /// Of those, connected and behind, so that the publisher had better wait.
-    pub(super) behind: usize,
+    pub(crate) behind: usize,
     /// One of those that are behind.
-    pub(super) slowest: u32,
+    pub(crate) slowest: u32,
     /// Other shards that have to say what became of it there.
-    pub(super) mailed: usize,
+    pub(crate) mailed: usize,
     /// Where their words are gathered.
-    pub(super) settlement: Option<u32>,
+    pub(crate) settlement: Option<u32>,
     /// It was not accepted at all: there was no room to retain it.
-    pub(super) no_room: bool,
+    pub(crate) no_room: bool,
 }
 
 impl Routed {
     /// What the publisher is told, as far as this shard knows.
-    pub(super) fn reason(&self) -> ReasonCode {
+    pub(crate) fn reason(&self) -> ReasonCode {
         if self.no_room || (self.matched > 0 && self.refused == self.matched) {
             ReasonCode::QuotaExceeded
         } else if self.matched == 0 {
@@ -54,7 +54,7 @@ impl Routed {
 
 impl Broker {
     /// A PUBLISH: all of it, or all but a payload that follows.
-    pub(super) fn on_publish(
+    pub(crate) fn on_publish(
         &mut self,
         now: Instant,
         index: u32,
@@ -153,7 +153,7 @@ impl Broker {
         Input::More
     }
 
-    pub(super) fn answer_discarded(&mut self, index: u32, delivery: Delivery, why: Discard) {
+    pub(crate) fn answer_discarded(&mut self, index: u32, delivery: Delivery, why: Discard) {
         let Some((kind, packet_id)) = acknowledgement(delivery) else { return };
         match why {
             Discard::Again => self.answer_again(index, packet_id),
@@ -197,11 +197,11 @@ impl Broker {
         let session = self.connections[index].session;
         let publisher = self.grants.grant(self.sessions[session].grant).cloned();
         let (Some(publisher), Some(publication)) = (publisher, incoming.publication()) else {
-            let denial = super::policy::Denial::new(ReasonCode::NotAuthorized);
+            let denial = super::authority::policy::Denial::new(ReasonCode::NotAuthorized);
             return self.on_admission(now, index, incoming, Answer::Deny(denial));
         };
         if self.questions.len() >= self.limits.answers_open as usize {
-            self.note_limited(session, super::limits::Limit::answers_open);
+            self.note_limited(session, super::base::limits::Limit::answers_open);
             return self.turn_away(now, index, incoming, Verdict::Refused, ReasonCode::QuotaExceeded);
         }
         self.connections.lane(index).waiting = incoming.held();
@@ -237,7 +237,7 @@ impl Broker {
     }
 
     /// The policy has judged a message.
-    pub(super) fn on_admission(
+    pub(crate) fn on_admission(
         &mut self,
         now: Instant,
         index: u32,
@@ -258,7 +258,7 @@ impl Broker {
         self.take_in(now, index, incoming)
     }
 
-    pub(super) fn accept_incoming(&mut self, now: Instant, index: u32, incoming: &Incoming) {
+    pub(crate) fn accept_incoming(&mut self, now: Instant, index: u32, incoming: &Incoming) {
         let session = self.connections[index].session;
         let large = incoming.payload.chunks().iter().map(Bytes::len).sum::<usize>() >= super::LARGE;
         let chunks: Arc<[Bytes]>;
@@ -341,7 +341,7 @@ impl Broker {
     }
 
     /// A QoS 2 message was refused after all: its Packet Identifier is free, and what comes under it is new.
-    pub(super) fn take_back(&mut self, session: u32, packet_id: PacketId) {
+    pub(crate) fn take_back(&mut self, session: u32, packet_id: PacketId) {
         if let Some(flow) = self.sessions[session].flow.as_deref_mut() {
             flow.receiver.release(packet_id);
             self.journal_receipt_end(session, packet_id);
@@ -353,18 +353,18 @@ impl Broker {
         self.connections[index].lane.as_deref().map_or(0, |l| l.out.len())
     }
 
-    pub(super) fn identity(&self, session: u32) -> IdentityId {
+    pub(crate) fn identity(&self, session: u32) -> IdentityId {
         self.grants[self.sessions[session].grant].identity
     }
 
     /// Ids grow with time and are unique over restarts.
-    pub(super) fn next_message_id(&mut self, now: Instant) -> MessageId {
+    pub(crate) fn next_message_id(&mut self, now: Instant) -> MessageId {
         self.published = self.published.wrapping_add(1);
         MessageId::new(now.as_millis(), self.shard, self.incarnation, self.published)
     }
 
     /// A hash of a publisher's Client Identifier and its own Packet Identifier, to find its messages by.
-    pub(super) fn publisher_hash(&self, session: u32, packet_id: u16) -> u32 {
+    pub(crate) fn publisher_hash(&self, session: u32, packet_id: u16) -> u32 {
         let session_hash = session.wrapping_mul(0x9e37_79b9) ^ self.sessions[session].generation;
         session_hash.rotate_left(16) ^ u32::from(packet_id)
     }

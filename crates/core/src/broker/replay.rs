@@ -1,8 +1,8 @@
 //! Retained Messages for a new subscription: a cursor that stands in the queue and is pulled like all output.
 use super::Broker;
-use super::policy::Access;
+use super::authority::policy::Access;
 use super::retain::Kept;
-use super::retained::{Cursor, Step};
+use super::retained::index::{Cursor, Step};
 use super::session::{Entry, Flow, Identifiers, Queued};
 use crate::id::ConnectionId;
 use crate::qos::QoS;
@@ -14,23 +14,23 @@ use core::num::NonZeroU32;
 /// So many entries of the index are looked at before somebody else has a turn.
 const BUDGET: usize = 1000;
 
-pub(super) struct Replay {
-    pub(super) cursor: Cursor,
-    pub(super) qos: QoS,
-    pub(super) identifier: Option<NonZeroU32>,
+pub(crate) struct Replay {
+    pub(crate) cursor: Cursor,
+    pub(crate) qos: QoS,
+    pub(crate) identifier: Option<NonZeroU32>,
     /// The SUBACK that has to go first.
-    pub(super) behind: Option<(ConnectionId, u32)>,
+    pub(crate) behind: Option<(ConnectionId, u32)>,
 }
 
 /// The replays that stand in queues.
 #[derive(Default)]
-pub(super) struct Replays {
+pub(crate) struct Replays {
     table: Vec<Option<Replay>>,
     free: Vec<u32>,
 }
 
 impl Replays {
-    pub(super) fn put(&mut self, replay: Replay) -> u32 {
+    pub(crate) fn put(&mut self, replay: Replay) -> u32 {
         if let Some(place) = self.free.pop() {
             self.table[place as usize] = Some(replay);
             return place;
@@ -45,13 +45,13 @@ impl Replays {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.table.len() - self.free.len()
     }
 }
 
 /// What a replay does next.
-pub(super) enum Next {
+pub(crate) enum Next {
     /// This is to be sent; it is in the store.
     Message(Entry),
     /// Its SUBACK has to go first.
@@ -64,7 +64,7 @@ pub(super) enum Next {
 
 impl Broker {
     /// Takes the next entry of a replay; one that is over is forgotten.
-    pub(super) fn replay_step(&mut self, now: Instant, session: u32, place: u32) -> Next {
+    pub(crate) fn replay_step(&mut self, now: Instant, session: u32, place: u32) -> Next {
         let behind = self.replays.table[place as usize].as_ref().and_then(|r| r.behind);
         if let Some((id, number)) = behind
             && self.connections.get(id).is_some()
@@ -105,7 +105,7 @@ impl Broker {
     }
 
     /// The connection is gone: a replay that was not through is not taken up again.
-    pub(super) fn abandon_replays(&mut self, flow: &mut Flow) {
+    pub(crate) fn abandon_replays(&mut self, flow: &mut Flow) {
         if flow.replays == 0 {
             return;
         }
@@ -123,4 +123,4 @@ impl Broker {
 }
 
 /// For the index: shared by all shards.
-pub(super) type Shared = Arc<Kept>;
+pub(crate) type Shared = Arc<Kept>;

@@ -1,8 +1,8 @@
 //! Retained Messages: kept by topic, the message itself shared by all shards.
 use super::Broker;
-use super::limits::Limit;
-use super::rules::Rule;
-use super::store::{Content, View};
+use super::base::limits::Limit;
+use super::base::rules::Rule;
+use super::messages::store::{Content, View};
 use crate::id::{IdentityId, MessageId};
 use crate::qos::QoS;
 use crate::time::Instant;
@@ -12,11 +12,11 @@ use bytes::Bytes;
 
 /// A Retained Message, without its topic, which the index knows.
 #[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) id: MessageId,
-    pub(super) origin: IdentityId,
-    pub(super) qos: QoS,
-    pub(super) expires_at: Option<Instant>,
+pub(crate) struct Kept {
+    pub(crate) id: MessageId,
+    pub(crate) origin: IdentityId,
+    pub(crate) qos: QoS,
+    pub(crate) expires_at: Option<Instant>,
     properties: u32,
     /// Properties, then payload if it is small.
     block: Box<[u8]>,
@@ -24,7 +24,7 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(view: &View<'_>, qos: QoS) -> Self {
+    pub(crate) fn new(view: &View<'_>, qos: QoS) -> Self {
         let (payload, chunks) = match view.content {
             Content::Small(bytes) => (bytes, None),
             Content::Large(chunks) => (&[][..], Some(chunks.clone())),
@@ -40,7 +40,7 @@ impl Kept {
         }
     }
 
-    pub(super) fn view<'a>(&'a self, topic: &'a str) -> View<'a> {
+    pub(crate) fn view<'a>(&'a self, topic: &'a str) -> View<'a> {
         let (properties, payload) = self.block.split_at(self.properties as usize);
         View {
             id: self.id,
@@ -58,14 +58,14 @@ const OVERHEAD: usize = 150;
 
 impl Broker {
     /// Is there room to keep it? Clearing always is.
-    pub(super) fn room_to_retain(&self, view: &View<'_>) -> bool {
+    pub(crate) fn room_to_retain(&self, view: &View<'_>) -> bool {
         let bytes = usize::try_from(self.limits.retained_bytes).unwrap_or(usize::MAX);
         let count = self.limits.retained_messages as usize;
         view.content.len() == 0 || self.retained.room(view.topic.as_str(), charge(view), count, bytes)
     }
 
     /// Which limit it is that leaves no room.
-    pub(super) fn retained_limit(&self) -> Limit {
+    pub(crate) fn retained_limit(&self) -> Limit {
         if self.retained.len() >= self.limits.retained_messages as usize {
             Limit::retained_messages
         } else {
@@ -77,7 +77,7 @@ impl Broker {
     /// [MQTT-3.3.1-6] [MQTT-3.3.1-7]
     ///
     /// Returns what is kept, for other shards to keep as well.
-    pub(super) fn retain(
+    pub(crate) fn retain(
         &mut self,
         view: &View<'_>,
         qos: QoS,
@@ -100,7 +100,7 @@ impl Broker {
     }
 
     /// Forgets Retained Messages that are too old.
-    pub(super) fn expire_retained(&mut self, now: Instant) {
+    pub(crate) fn expire_retained(&mut self, now: Instant) {
         const AT_ONCE: usize = 1000;
         for (topic, _) in self.retained.expire(now, AT_ONCE) {
             self.journal_retained_end(&topic);
@@ -108,6 +108,6 @@ impl Broker {
     }
 }
 
-pub(super) fn charge(view: &View<'_>) -> usize {
+pub(crate) fn charge(view: &View<'_>) -> usize {
     OVERHEAD + 2 * view.topic.len() + view.properties.len() + view.content.len()
 }

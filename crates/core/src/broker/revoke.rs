@@ -1,12 +1,12 @@
 //! Rights that change, and credentials that end.
 use super::Broker;
+use super::authority::grants::Grants;
+use super::authority::policy::{Access, Grant};
+use super::base::timers::Key;
 use super::connection::NONE;
-use super::fault::Fault;
-use super::grants::Grants;
-use super::ledger::{Fate, Reason};
-use super::policy::{Access, Grant};
+use super::connection::fault::Fault;
+use super::messages::ledger::{Fate, Reason};
 use super::session::{Kind as SessionKind, Queued};
-use super::timers::Key;
 use super::timing::Kind;
 use crate::id::IdentityId;
 use crate::qos::QoS;
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 
 impl Broker {
     /// New rights hold at once: remembered rulings are forgotten, and what waits is judged again.
-    pub(super) fn on_grant(&mut self, now: Instant, grant: &Grant) {
+    pub(crate) fn on_grant(&mut self, now: Instant, grant: &Grant) {
         let identity = grant.identity;
         // Nobody's session may rest on it here, and yet messages that it left behind do.
         let is_here = self.grants.find(identity).is_some();
@@ -48,14 +48,14 @@ impl Broker {
     }
 
     /// Is this identity known here, with rights that are not the same?
-    pub(super) fn has_other_rights(&self, grant: &Grant) -> bool {
+    pub(crate) fn has_other_rights(&self, grant: &Grant) -> bool {
         let known = self.grants.find(grant.identity).and_then(|place| self.grants.grant(place));
         known.is_some_and(|known| !Arc::ptr_eq(&known.rights, &grant.rights))
     }
 
     /// Somebody came in with other rights than the identity had: remembered rulings are forgotten, and what waits
     /// in the session is judged again.
-    pub(super) fn judge_resumed(&mut self, session: Option<u32>, identity: IdentityId) {
+    pub(crate) fn judge_resumed(&mut self, session: Option<u32>, identity: IdentityId) {
         self.router.forget_all();
         if let Some(session) = session {
             let names = self.names_of(self.sessions[session].grant);
@@ -113,7 +113,7 @@ impl Broker {
     fn judge_retained(&mut self, changed: IdentityId, names: &[Box<str>]) {
         let Some(place) = self.grants.find(changed) else { return };
         let Self { retained, grants, .. } = self;
-        let mut from = super::retained::Place::START;
+        let mut from = super::retained::index::Place::START;
         let gone = retained.retain_values(&mut from, usize::MAX, |topic, kept| {
             let access = Access::Publish { topic: topic.into(), qos: kept.qos, retain: true };
             kept.origin != changed || may_any(grants, place, names, access)
@@ -148,7 +148,7 @@ impl Broker {
     }
 
     /// What let somebody in is no more.
-    pub(super) fn on_revoked(&mut self, now: Instant, identity: IdentityId, reason: ReasonCode) {
+    pub(crate) fn on_revoked(&mut self, now: Instant, identity: IdentityId, reason: ReasonCode) {
         let Some(place) = self.grants.find(identity) else { return };
         if reason == ReasonCode::Banned {
             // Who is shut out has no last word.
@@ -169,7 +169,7 @@ impl Broker {
     }
 
     /// Arms the timer of a grant that ends by itself.
-    pub(super) fn watch_grant(&mut self, now: Instant, place: u32) {
+    pub(crate) fn watch_grant(&mut self, now: Instant, place: u32) {
         let granted = &mut self.grants[place];
         let Some(at) = granted.grant.as_ref().and_then(|g| g.expires_at) else { return };
         let at = at.min(now.after_secs(super::timing::HORIZON));
@@ -179,7 +179,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn on_grant_timer(&mut self, now: Instant, place: u32, identity: IdentityId) {
+    pub(crate) fn on_grant_timer(&mut self, now: Instant, place: u32, identity: IdentityId) {
         if self.grants.find(identity) != Some(place) || self.grants[place].armed.is_some_and(|at| at > now) {
             return;
         }
@@ -193,7 +193,7 @@ impl Broker {
     }
 
     /// Disconnects sessions whose policy is to go when they are too slow.
-    pub(super) fn end_slow(&mut self, now: Instant) {
+    pub(crate) fn end_slow(&mut self, now: Instant) {
         while let Some(session) = self.slow.pop() {
             let connection = self.sessions[session].connection;
             if connection != NONE {

@@ -9,10 +9,10 @@
 //!
 //! One of those who would have to wait is always read on, so that somebody comes to an end; if it takes long, the next
 //! one is as well. Whoever keeps little goes before those who keep much. As long as anybody waits, an unfinished packet that makes no progress ends its connection.
+use super::base::limits::Limits;
+use super::base::timers::Key;
+use super::connection::fault::Fault;
 use super::connection::{Flags, NONE, State};
-use super::fault::Fault;
-use super::limits::Limits;
-use super::timers::Key;
 use super::timing::Kind;
 use super::{Action, Broker, LARGE};
 use crate::Input;
@@ -26,10 +26,10 @@ const READ: u64 = 256 * 1024;
 
 /// Unfinished input, and who waits for room for more.
 #[derive(Default)]
-pub(super) struct Room {
+pub(crate) struct Room {
     /// Bytes of those let in, and of all others.
-    pub(super) incomplete: u64,
-    pub(super) strangers: u64,
+    pub(crate) incomplete: u64,
+    pub(crate) strangers: u64,
     /// Those who keep little, and those who keep much, in the order in which they came.
     waiting: [VecDeque<ConnectionId>; 2],
     /// Who is read on while others wait.
@@ -66,12 +66,12 @@ impl Room {
     }
 
     /// For `check`: who waits.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = ConnectionId> {
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = ConnectionId> {
         self.waiting.iter().flatten().copied()
     }
 
     /// For `check`: who need not.
-    pub(super) fn turn(&self) -> Option<ConnectionId> {
+    pub(crate) fn turn(&self) -> Option<ConnectionId> {
         self.turn
     }
 }
@@ -83,7 +83,7 @@ fn is_much(limits: &Limits, kept: u32) -> bool {
 
 impl Broker {
     /// Charges what the connection keeps of unfinished input. It waits, or ends, if there is no room for more.
-    pub(super) fn charge_or_fail(&mut self, now: Instant, id: ConnectionId) -> Input {
+    pub(crate) fn charge_or_fail(&mut self, now: Instant, id: ConnectionId) -> Input {
         let before = self.connections[id.index].charged;
         self.charge(now, id.index);
         let connection = &self.connections[id.index];
@@ -99,7 +99,7 @@ impl Broker {
     }
 
     /// Charges what the connection keeps of unfinished input.
-    pub(super) fn charge(&mut self, now: Instant, index: u32) {
+    pub(crate) fn charge(&mut self, now: Instant, index: u32) {
         let connection = &mut self.connections[index];
         let mut held = connection.decoder.held();
         if let Some(lane) = connection.lane.as_deref() {
@@ -120,7 +120,7 @@ impl Broker {
     }
 
     /// Gives the charge back; before the state changes. Others may want the room.
-    pub(super) fn uncharge(&mut self, index: u32) {
+    pub(crate) fn uncharge(&mut self, index: u32) {
         let connection = &mut self.connections[index];
         let before = core::mem::take(&mut connection.charged);
         connection.flags.clear(Flags::CRAMPED);
@@ -149,7 +149,7 @@ impl Broker {
     }
 
     /// Whoever waits longest is read on, if there is room or nobody else is.
-    pub(super) fn give_room(&mut self, now: Instant) {
+    pub(crate) fn give_room(&mut self, now: Instant) {
         if self.room.turn.is_none() {
             return;
         }
@@ -201,7 +201,7 @@ impl Broker {
 
     /// As long as somebody waits for room, it is nobody's who does nothing with it; and whoever is slow is not the only
     /// one to be read on.
-    pub(super) fn end_stalled(&mut self, now: Instant) {
+    pub(crate) fn end_stalled(&mut self, now: Instant) {
         self.room.armed = None;
         let connections = &self.connections;
         self.room.waiting.iter_mut().for_each(|queue| queue.retain(|id| connections.is(*id)));
@@ -224,7 +224,7 @@ impl Broker {
         self.watch_stalled(first.max(now.after_secs(1)).min(now.after_secs(patience)));
     }
 
-    pub(super) fn check_room(&self) {
+    pub(crate) fn check_room(&self) {
         let waiting: Vec<_> = self.room.waiting().filter(|id| self.connections.is(*id)).collect();
         for id in &waiting {
             assert!(Some(*id) != self.room.turn(), "who is read on does not wait");

@@ -1,14 +1,14 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 use super::Broker;
-use super::answers::What;
+use super::answer::What;
+use super::authority::policy::Access;
+use super::base::rules::Rule;
 use super::connection::Flags;
-use super::fault::Fault;
-use super::policy::Access;
+use super::connection::fault::Fault;
 use super::replay::Replay;
 use super::router::{NodeId, Options, Replaced, Subscriber};
-use super::rules::Rule;
 use super::session::Entry;
-use super::settle::Waiter;
+use super::shards::settle::Waiter;
 use crate::codec::{Packet, Properties, RetainHandling, Suback, Subscribe, SubscriptionOptions, Unsubscribe};
 use crate::id::ConnectionId;
 use crate::qos::QoS;
@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 impl Broker {
-    pub(super) fn on_subscribe(&mut self, index: u32, subscribe: &Subscribe<'_>) -> Result<(), Fault> {
+    pub(crate) fn on_subscribe(&mut self, index: u32, subscribe: &Subscribe<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let identifier = subscribe.properties.subscription_identifier().and_then(NonZeroU32::new);
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
@@ -70,7 +70,7 @@ impl Broker {
     }
 
     /// A verdict per filter: inserting consumes it, so that what is refused is never stored.
-    pub(super) fn subscribe_one(
+    pub(crate) fn subscribe_one(
         &mut self,
         session: u32,
         filter: &str,
@@ -89,7 +89,7 @@ impl Broker {
         let known = self.router.find(filter).is_some_and(|node| self.router.options(node, who).is_some());
         let subscriptions = s.subscriptions.as_ref().map_or(0, |s| s.len());
         if !known && subscriptions >= self.limits.subscriptions as usize {
-            self.note_limited(session, super::limits::Limit::subscriptions);
+            self.note_limited(session, super::base::limits::Limit::subscriptions);
             return Err(ReasonCode::QuotaExceeded);
         }
         let options = Options {
@@ -113,7 +113,7 @@ impl Broker {
         Ok((node, !replaced))
     }
 
-    pub(super) fn on_unsubscribe(&mut self, index: u32, unsubscribe: &Unsubscribe<'_>) -> Result<(), Fault> {
+    pub(crate) fn on_unsubscribe(&mut self, index: u32, unsubscribe: &Unsubscribe<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
         let mut filters = Vec::new();
@@ -133,7 +133,7 @@ impl Broker {
         Ok(())
     }
 
-    pub(super) fn unsubscribe_one(&mut self, session: u32, filter: &str) -> bool {
+    pub(crate) fn unsubscribe_one(&mut self, session: u32, filter: &str) -> bool {
         let Some(node) = self.router.find(filter) else { return false };
         if self.router.options(node, Subscriber::session(session)).is_none() {
             return false;
@@ -147,7 +147,7 @@ impl Broker {
     }
 
     /// Takes a subscription out of the trie, and tells the others if nobody is left who wants that filter.
-    pub(super) fn unsubscribe_at(&mut self, node: NodeId, session: u32) {
+    pub(crate) fn unsubscribe_at(&mut self, node: NodeId, session: u32) {
         if self.shards > 1 && self.router.sessions_at(node) == 1 {
             let filter = self.router.filter(node);
             self.router.unsubscribe(node, Subscriber::session(session));
@@ -200,7 +200,7 @@ impl Broker {
     }
 
     /// Retained Messages come behind the SUBACK, at the place of the SUBSCRIBE.
-    pub(super) fn begin_replay(
+    pub(crate) fn begin_replay(
         &mut self,
         session: u32,
         node: NodeId,

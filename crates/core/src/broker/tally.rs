@@ -1,8 +1,8 @@
 //! What happens to a client again and again is told once, and then counted.
+use super::authority::policy::Access;
+use super::base::limits::Limit;
 use super::connection::NONE;
-use super::ledger::{Reason, Recipient};
-use super::limits::Limit;
-use super::policy::Access;
+use super::messages::ledger::{Reason, Recipient};
 use super::{Broker, Event};
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 /// What may happen again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Repeated {
+pub(crate) enum Repeated {
     /// A message for it was dropped.
     Dropped(Reason),
     /// It may not publish.
@@ -43,7 +43,7 @@ struct Tally {
 
 /// The tallies of a shard. Who has none costs nothing.
 #[derive(Default)]
-pub(super) struct Tallies {
+pub(crate) struct Tallies {
     table: BTreeMap<Key, Tally>,
     /// To be told at the next opportunity.
     fresh: Vec<Key>,
@@ -55,7 +55,7 @@ pub(super) struct Tallies {
 
 impl Tallies {
     /// Once more. `about` is asked for the first time, and once between two reports.
-    pub(super) fn note(
+    pub(crate) fn note(
         &mut self,
         millis: u64,
         who: Recipient,
@@ -80,7 +80,7 @@ impl Tallies {
         self.fresh.push(key);
     }
 
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self) -> Option<Instant> {
         self.due.map(|millis| Instant::from_micros(millis.saturating_mul(1000)))
     }
 
@@ -114,20 +114,20 @@ impl Tallies {
 
 impl Broker {
     /// A publisher has to wait, perhaps for this one.
-    pub(super) fn note_paused(&mut self, session: u32, behind: Option<u32>) {
+    pub(crate) fn note_paused(&mut self, session: u32, behind: Option<u32>) {
         let Self { sessions, depot, .. } = self;
         let about = || (behind.map(|slowest| sessions[slowest].client_id.clone()), 0);
         depot.books.note(sessions.recipient(session), Repeated::Paused, about);
     }
 
     /// A client asked for more than this limit allows.
-    pub(super) fn note_limited(&mut self, session: u32, limit: Limit) {
+    pub(crate) fn note_limited(&mut self, session: u32, limit: Limit) {
         let who = self.sessions.recipient(session);
         self.depot.books.note(who, Repeated::Limited(limit), || (None, 0));
     }
 
     /// A client may not do that.
-    pub(super) fn note_denied(&mut self, session: u32, access: Access<'_>) {
+    pub(crate) fn note_denied(&mut self, session: u32, access: Access<'_>) {
         let Self { sessions, depot, grants, .. } = self;
         let s = &sessions[session];
         let (what, name) = match access {
@@ -140,7 +140,7 @@ impl Broker {
     }
 
     /// Makes events of what was noted.
-    pub(super) fn tell_tallies(&mut self) {
+    pub(crate) fn tell_tallies(&mut self) {
         if self.depot.books.tallies.fresh.is_empty() {
             return;
         }
@@ -167,7 +167,7 @@ impl Broker {
     }
 
     /// Time has passed: what was counted meanwhile is told.
-    pub(super) fn tell_counts(&mut self) {
+    pub(crate) fn tell_counts(&mut self) {
         let books = &mut self.depot.books;
         if books.tallies.due.is_none_or(|due| books.millis < due) {
             return;
@@ -179,7 +179,7 @@ impl Broker {
     }
 
     /// A session is about to end: what was counted of it is told now or never.
-    pub(super) fn tell_last(&mut self, session: u32) {
+    pub(crate) fn tell_last(&mut self, session: u32) {
         let who = self.sessions.recipient(session);
         let tallies = &mut self.depot.books.tallies;
         if tallies.table.is_empty() {

@@ -1,16 +1,16 @@
 //! Whose time has come.
-use super::timers::Key;
+use super::base::timers::Key;
 use super::{Broker, Event, Timer};
 use crate::id::ConnectionId;
 use crate::time::{Deadline, Instant};
 
 /// No timer is set for longer than so many seconds: who waits longer sets it again.
-pub(super) const HORIZON: u64 = 3600;
+pub(crate) const HORIZON: u64 = 3600;
 
 /// Whom a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Connection,
     Session,
     Answer,
@@ -35,7 +35,7 @@ impl Kind {
 }
 
 impl Broker {
-    pub(super) fn next_timeout(&self) -> Option<Deadline<Timer>> {
+    pub(crate) fn next_timeout(&self) -> Option<Deadline<Timer>> {
         let timer = |key: Key| match Kind::of(key) {
             // What it is for is decided when it goes off; this is how it looks now.
             Kind::Connection => self.connection_due(key.index()).map_or(Timer::KeepAlive, |(_, timer)| timer),
@@ -53,7 +53,7 @@ impl Broker {
         [wheel, retained, shutdown, counts].into_iter().flatten().min_by_key(|d| d.at)
     }
 
-    pub(super) fn on_timeout(&mut self, now: Instant) {
+    pub(crate) fn on_timeout(&mut self, now: Instant) {
         while let Some(key) = self.timers.pop(now) {
             let (index, generation) = (key.index(), key.generation());
             let id = ConnectionId { index, generation };
@@ -97,7 +97,7 @@ impl Broker {
 
     /// Arms the timer of a session for its will or its end, whichever comes first. One stands in the wheel at most,
     /// and not for long: whoever connects and goes again and again leaves no trail of timers.
-    pub(super) fn watch_session(&mut self, now: Instant, session: u32) {
+    pub(crate) fn watch_session(&mut self, now: Instant, session: u32) {
         let generation = self.sessions[session].generation;
         let Some(more) = self.sessions[session].more.as_deref_mut() else { return };
         let Some(at) = [more.will_at, more.ends_at].into_iter().flatten().min() else { return };
@@ -109,18 +109,19 @@ impl Broker {
     }
 
     /// Everybody is told, and nobody new is let in.
-    pub(super) fn begin_shutdown(&mut self, now: Instant, deadline: Instant) {
+    pub(crate) fn begin_shutdown(&mut self, now: Instant, deadline: Instant) {
         self.ends_at = Some(deadline);
         let all: alloc::vec::Vec<_> = self.connections.iter().map(|(index, _)| index).collect();
         for index in all {
-            let fault = super::fault::Fault::Ordered(crate::reason::ReasonCode::ServerShuttingDown);
+            let fault =
+                super::connection::fault::Fault::Ordered(crate::reason::ReasonCode::ServerShuttingDown);
             self.fail(now, index, &fault);
         }
         self.drained_if_empty();
     }
 
     /// The last connection of a shutdown may have gone.
-    pub(super) fn drained_if_empty(&mut self) {
+    pub(crate) fn drained_if_empty(&mut self) {
         if self.ends_at.is_some() && self.connections.len() == 0 {
             self.ends_at = None;
             self.drained = true;

@@ -1,6 +1,6 @@
 //! What an operator looks at: where a message is, and how much there is of everything.
 use super::Broker;
-use super::ledger::{Fate, Ledger, Memory};
+use super::messages::ledger::{Fate, Ledger, Memory};
 use super::session::Queued;
 use crate::id::MessageId;
 use crate::time::Instant;
@@ -58,7 +58,7 @@ pub struct Stats {
 }
 
 impl Broker {
-    pub(super) fn trace_message(&self, message: MessageId) -> Trace {
+    pub(crate) fn trace_message(&self, message: MessageId) -> Trace {
         let mut standing = Vec::new();
         for (_, session) in self.sessions.iter() {
             let Some(flow) = session.flow.as_deref() else { continue };
@@ -79,7 +79,7 @@ impl Broker {
         Trace { standing, remembered: self.depot.books.remember(message), reach: self.depot.books.reach() }
     }
 
-    pub(super) fn count(&self) -> Stats {
+    pub(crate) fn count(&self) -> Stats {
         let mut ledger = self.depot.books.ledger.clone();
         (ledger.mailed, ledger.settled) = self.mailed_and_settled();
         Stats {

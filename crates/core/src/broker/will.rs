@@ -1,9 +1,9 @@
 //! Wills: one value with exactly one exit, published or cancelled.
 use super::Broker;
+use super::authority::policy::Access;
 use super::connection::NONE;
-use super::policy::Access;
+use super::messages::store::{Content, View};
 use super::session::NEVER;
-use super::store::{Content, View};
 use crate::codec;
 use crate::id::IdentityId;
 use crate::qos::QoS;
@@ -13,20 +13,20 @@ use alloc::vec::Vec;
 
 /// A Will Message, from CONNECT to its exit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Will {
-    pub(super) topic: Box<str>,
+pub(crate) struct Will {
+    pub(crate) topic: Box<str>,
     /// Those that travel with it, encoded.
-    pub(super) properties: Box<[u8]>,
-    pub(super) payload: Box<[u8]>,
-    pub(super) qos: QoS,
-    pub(super) retain: bool,
-    pub(super) expiry: Option<u32>,
+    pub(crate) properties: Box<[u8]>,
+    pub(crate) payload: Box<[u8]>,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) expiry: Option<u32>,
     /// Will Delay Interval in seconds.
-    pub(super) delay: u32,
+    pub(crate) delay: u32,
 }
 
 impl Will {
-    pub(super) fn new(will: &codec::Will<'_>) -> Self {
+    pub(crate) fn new(will: &codec::Will<'_>) -> Self {
         let mut properties = Vec::new();
         will.properties.travelling(&mut properties);
         Self {
@@ -43,7 +43,7 @@ impl Will {
 
 impl Broker {
     /// The client said goodbye, or came back in time: nobody is to hear of it. [MQTT-3.1.2-10] [MQTT-3.1.3-9]
-    pub(super) fn cancel_will(&mut self, session: u32) {
+    pub(crate) fn cancel_will(&mut self, session: u32) {
         if let Some(more) = self.sessions[session].more.as_deref_mut() {
             more.will_at = None;
             if more.will.take().is_some() {
@@ -54,7 +54,7 @@ impl Broker {
 
     /// The connection is gone without goodbye: the will is due now, or after its delay, or when the session ends,
     /// whichever comes first. [MQTT-3.1.2-8]
-    pub(super) fn will_is_due(&mut self, now: Instant, session: u32) {
+    pub(crate) fn will_is_due(&mut self, now: Instant, session: u32) {
         let expiry = self.sessions[session].expiry;
         let Some(more) = self.sessions[session].more.as_deref_mut() else { return };
         let Some(will) = more.will.as_deref() else { return };
@@ -67,7 +67,7 @@ impl Broker {
     }
 
     /// Publishes it on the same path as any message.
-    pub(super) fn publish_will(&mut self, now: Instant, session: u32) {
+    pub(crate) fn publish_will(&mut self, now: Instant, session: u32) {
         let Some(more) = self.sessions[session].more.as_deref_mut() else { return };
         more.will_at = None;
         let Some(will) = more.will.take() else { return };
@@ -78,7 +78,7 @@ impl Broker {
         let id = self.next_message_id(now);
         let publisher = self.publisher_hash(session, 0);
         if !allowed {
-            self.depot.books.decided(id, super::ledger::Verdict::NotAuthorized, 0, publisher);
+            self.depot.books.decided(id, super::messages::ledger::Verdict::NotAuthorized, 0, publisher);
             return;
         }
         let origin = if grant == NONE { IdentityId(0) } else { self.grants[grant].identity };

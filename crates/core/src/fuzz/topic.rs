@@ -1,5 +1,5 @@
 //! Topic Filters against Topic Names, in every place that matches them.
-use crate::broker::retained::{Retained, Step};
+use crate::broker::retained::index::{Retained, Step};
 use crate::broker::router::{Audience, Options, Router, Subscriber};
 use crate::qos::QoS;
 use crate::text::Text;

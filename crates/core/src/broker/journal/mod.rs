@@ -8,14 +8,14 @@ mod record;
 mod restore;
 mod snapshot;
 
-use super::ledger::Recipient;
-use super::policy::Grant;
-use super::retain::Kept;
-use super::router::Options;
-use super::rules::Rule;
-use super::session::Kind;
-use super::store::{Content, View};
-use super::{Action, Broker};
+use crate::broker::authority::policy::Grant;
+use crate::broker::base::rules::Rule;
+use crate::broker::messages::ledger::Recipient;
+use crate::broker::messages::store::{Content, View};
+use crate::broker::retain::Kept;
+use crate::broker::router::Options;
+use crate::broker::session::Kind;
+use crate::broker::{Action, Broker};
 use crate::id::{ConnectionId, MessageId, PacketId, Position};
 use crate::qos::QoS;
 use crate::time::Instant;
@@ -23,31 +23,31 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-pub(super) use record::Place;
+pub(crate) use record::Place;
 #[cfg(feature = "_fuzz")]
 pub(crate) use record::seal;
 use record::{InMail, MessageRecord, Payload, Record, SessionRecord};
 pub use restore::RestoreError;
-pub(super) use restore::Restoring;
-pub(super) use snapshot::Snapshot;
+pub(crate) use restore::Restoring;
+pub(crate) use snapshot::Snapshot;
 
 /// A QoS 2 message that has perhaps not reached all shards.
 #[derive(Clone)]
-pub(super) struct Left {
-    pub(super) topic: Box<str>,
-    pub(super) message: Arc<Kept>,
-    pub(super) retain: bool,
+pub(crate) struct Left {
+    pub(crate) topic: Box<str>,
+    pub(crate) message: Arc<Kept>,
+    pub(crate) retain: bool,
     /// Whose it is, and under which Packet Identifier.
     publisher: Recipient,
     packet_id: u16,
 }
 
 /// The journal as the broker knows it. Without a store everything is durable at once.
-pub(super) struct Journal {
+pub(crate) struct Journal {
     on: bool,
     failed: bool,
     /// Life goes on behind what it says: nothing can be restored any more.
-    pub(super) begun: bool,
+    pub(crate) begun: bool,
     /// Written, and not polled.
     out: Vec<u8>,
     end: u64,
@@ -58,7 +58,7 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub(super) fn new(on: bool, now: Instant) -> Self {
+    pub(crate) fn new(on: bool, now: Instant) -> Self {
         let mut journal = Self {
             on,
             failed: false,
@@ -74,22 +74,22 @@ impl Journal {
     }
 
     /// There is one.
-    pub(super) fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.on
     }
 
     /// It can take no more.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.failed
     }
 
     /// Where it ends now.
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.end
     }
 
     /// Up to where it is durable.
-    pub(super) fn durable(&self) -> u64 {
+    pub(crate) fn durable(&self) -> u64 {
         self.durable
     }
 
@@ -102,7 +102,7 @@ impl Journal {
     }
 
     /// Wakes a connection when the journal is durable up to there, if it is not yet.
-    pub(super) fn wake(&mut self, position: u64, id: ConnectionId) {
+    pub(crate) fn wake(&mut self, position: u64, id: ConnectionId) {
         if position > self.durable && self.waiting.back().is_none_or(|last| *last != (position, id)) {
             let at = self.waiting.partition_point(|(p, _)| *p <= position);
             self.waiting.insert(at, (position, id));
@@ -111,7 +111,7 @@ impl Journal {
 }
 
 impl Broker {
-    pub(super) fn on_durable(&mut self, up_to: Position) {
+    pub(crate) fn on_durable(&mut self, up_to: Position) {
         self.journal.durable = self.journal.durable.max(up_to.0).min(self.journal.end);
         while let Some((position, id)) = self.journal.waiting.front().copied()
             && position <= self.journal.durable
@@ -121,7 +121,7 @@ impl Broker {
                 self.release_answers(id.index);
                 self.window_opens(id.index);
                 let session = self.connections[id.index].session;
-                if session != super::connection::NONE
+                if session != crate::broker::connection::NONE
                     && let Some(flow) = self.sessions[session].flow.as_deref_mut()
                 {
                     flow.stalled = false;
@@ -131,7 +131,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn next_journal(&mut self) -> Option<Action> {
+    pub(crate) fn next_journal(&mut self) -> Option<Action> {
         self.flush_ended();
         if self.journal.out.is_empty() || self.journal.announced || self.journal.failed {
             return None;
@@ -140,7 +140,7 @@ impl Broker {
         Some(Action::Journal)
     }
 
-    pub(super) fn take_journal(&mut self, out: &mut Vec<u8>) -> Option<Position> {
+    pub(crate) fn take_journal(&mut self, out: &mut Vec<u8>) -> Option<Position> {
         self.flush_ended();
         self.journal.announced = false;
         if self.journal.out.is_empty() {
@@ -151,7 +151,7 @@ impl Broker {
     }
 
     /// The journal can take no more: what waits for it will wait for ever, and nobody new is let in.
-    pub(super) fn on_journal_failed(&mut self) {
+    pub(crate) fn on_journal_failed(&mut self) {
         self.journal.failed = true;
         self.journal.out = Vec::new();
     }
@@ -185,7 +185,7 @@ impl Broker {
     }
 
     /// How a session stands, if it or its will is to outlive a crash; or if the journal says that it would.
-    pub(super) fn journal_session(&mut self, now: Instant, session: u32, known: bool) {
+    pub(crate) fn journal_session(&mut self, now: Instant, session: u32, known: bool) {
         let has_will = self.sessions[session].more.as_deref().is_some_and(|m| m.will.is_some());
         if self.journal.on && (known || self.is_kept(session) || has_will) {
             self.flush_ended();
@@ -211,20 +211,20 @@ impl Broker {
             identity: self.identity(session),
             expiry: s.expiry,
             version: s.version.level(),
-            connected: s.connection != super::connection::NONE,
+            connected: s.connection != crate::broker::connection::NONE,
             ends_at: more.and_then(|m| m.ends_at),
             will_at: more.and_then(|m| m.will_at),
         })
     }
 
-    pub(super) fn journal_session_end(&mut self, session: u32) {
+    pub(crate) fn journal_session_end(&mut self, session: u32) {
         let who = self.sessions.recipient(session);
         self.depot.ended.retain(|(ended, _)| *ended != who);
         self.record(&Record::SessionEnd(who));
     }
 
     /// A will is set, or has had its exit.
-    pub(super) fn journal_will(&mut self, session: u32) {
+    pub(crate) fn journal_will(&mut self, session: u32) {
         if !self.journal.on {
             return;
         }
@@ -235,7 +235,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn journal_subscribed(&mut self, session: u32, filter: &str, options: Options) {
+    pub(crate) fn journal_subscribed(&mut self, session: u32, filter: &str, options: Options) {
         if self.is_kept(session) {
             let who = self.sessions.recipient(session);
             let identifier = options.identifier.map_or(0, |i| i.get());
@@ -243,7 +243,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn journal_unsubscribed(&mut self, session: u32, filter: &str) {
+    pub(crate) fn journal_unsubscribed(&mut self, session: u32, filter: &str) {
         if self.is_kept(session) {
             let who = self.sessions.recipient(session);
             self.record(&Record::Unsubscribed { who, filter });
@@ -251,7 +251,7 @@ impl Broker {
     }
 
     /// A message has been routed: its receipt and its places are one record.
-    pub(super) fn journal_message(&mut self, view: &View<'_>, retain: bool, places: Vec<Place>) {
+    pub(crate) fn journal_message(&mut self, view: &View<'_>, retain: bool, places: Vec<Place>) {
         let here = core::mem::take(&mut self.came_by_mail);
         let mailing = core::mem::take(&mut self.mailing);
         let receipt = self.receipt.take().filter(|(session, _)| self.is_kept(*session));
@@ -282,43 +282,43 @@ impl Broker {
         self.record(&Record::Message { message: message_record(view), receipt, places, mail });
     }
 
-    pub(super) fn journal_distributed(&mut self, id: MessageId) {
+    pub(crate) fn journal_distributed(&mut self, id: MessageId) {
         self.record(&Record::Distributed { id });
     }
 
-    pub(super) fn journal_forget(&mut self, id: MessageId) {
+    pub(crate) fn journal_forget(&mut self, id: MessageId) {
         self.record(&Record::Forget { id });
     }
 
-    pub(super) fn journal_receipt(&mut self, session: u32, packet_id: PacketId) {
+    pub(crate) fn journal_receipt(&mut self, session: u32, packet_id: PacketId) {
         if self.is_kept(session) {
             let who = self.sessions.recipient(session);
             self.record(&Record::Receipt { who, packet_id: packet_id.get() });
         }
     }
 
-    pub(super) fn journal_receipt_end(&mut self, session: u32, packet_id: PacketId) {
+    pub(crate) fn journal_receipt_end(&mut self, session: u32, packet_id: PacketId) {
         if self.is_kept(session) {
             let who = self.sessions.recipient(session);
             self.record(&Record::ReceiptEnd { who, packet_id: packet_id.get() });
         }
     }
 
-    pub(super) fn journal_bound(&mut self, session: u32, id: MessageId, packet_id: PacketId) {
+    pub(crate) fn journal_bound(&mut self, session: u32, id: MessageId, packet_id: PacketId) {
         if self.is_kept(session) {
             let who = self.sessions.recipient(session);
             self.record(&Record::Bound { who, id, packet_id: packet_id.get() });
         }
     }
 
-    pub(super) fn journal_released(&mut self, session: u32, packet_id: PacketId) {
+    pub(crate) fn journal_released(&mut self, session: u32, packet_id: PacketId) {
         if self.is_kept(session) {
             let who = self.sessions.recipient(session);
             self.record(&Record::Released { who, packet_id: packet_id.get() });
         }
     }
 
-    pub(super) fn journal_retained(&mut self, view: &View<'_>, qos: QoS) {
+    pub(crate) fn journal_retained(&mut self, view: &View<'_>, qos: QoS) {
         if view.content.len() == 0 {
             self.record(&Record::RetainedEnd { topic: view.topic.as_str() });
         } else {
@@ -326,7 +326,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn journal_retained_end(&mut self, topic: &str) {
+    pub(crate) fn journal_retained_end(&mut self, topic: &str) {
         self.record(&Record::RetainedEnd { topic });
     }
 

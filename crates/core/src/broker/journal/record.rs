@@ -5,8 +5,8 @@
 #[cfg(test)]
 mod tests;
 
-use super::super::ledger::Recipient;
-use super::super::will::Will;
+use crate::broker::messages::ledger::Recipient;
+use crate::broker::will::Will;
 use crate::id::{IdentityId, MessageId};
 use crate::qos::QoS;
 use crate::text::Text;
@@ -16,54 +16,54 @@ use alloc::vec::Vec;
 use core::hash::Hasher;
 
 /// The version of the format. A reader takes this one only.
-pub(super) const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 1;
 const HEADER: usize = 8;
 
 /// What is known of a session, apart from its queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SessionRecord<'a> {
-    pub(super) who: Recipient,
-    pub(super) at: Instant,
-    pub(super) client_id: &'a str,
-    pub(super) identity: IdentityId,
-    pub(super) expiry: u32,
-    pub(super) version: u8,
-    pub(super) connected: bool,
+pub(crate) struct SessionRecord<'a> {
+    pub(crate) who: Recipient,
+    pub(crate) at: Instant,
+    pub(crate) client_id: &'a str,
+    pub(crate) identity: IdentityId,
+    pub(crate) expiry: u32,
+    pub(crate) version: u8,
+    pub(crate) connected: bool,
     /// When it ends, if it is not connected and does so by itself.
-    pub(super) ends_at: Option<Instant>,
-    pub(super) will_at: Option<Instant>,
+    pub(crate) ends_at: Option<Instant>,
+    pub(crate) will_at: Option<Instant>,
 }
 
 /// A message with everything that does not differ by recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MessageRecord<'a> {
-    pub(super) id: MessageId,
-    pub(super) origin: IdentityId,
-    pub(super) expires_at: Option<Instant>,
-    pub(super) topic: Text<'a>,
-    pub(super) properties: &'a [u8],
-    pub(super) payload: Payload<'a>,
+pub(crate) struct MessageRecord<'a> {
+    pub(crate) id: MessageId,
+    pub(crate) origin: IdentityId,
+    pub(crate) expires_at: Option<Instant>,
+    pub(crate) topic: Text<'a>,
+    pub(crate) properties: &'a [u8],
+    pub(crate) payload: Payload<'a>,
 }
 
 /// A payload: in one piece when read, in several perhaps when written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Payload<'a> {
+pub(crate) enum Payload<'a> {
     Whole(&'a [u8]),
     Chunks(&'a [bytes::Bytes]),
 }
 
 /// A message's place in a session's queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct Place {
-    pub(in super::super) who: Recipient,
-    pub(in super::super) qos: QoS,
-    pub(in super::super) retain: bool,
-    pub(in super::super) identifiers: Vec<u32>,
+pub(crate) struct Place {
+    pub(crate) who: Recipient,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) identifiers: Vec<u32>,
 }
 
 /// What the journal can say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Record<'a> {
+pub(crate) enum Record<'a> {
     /// A shard starts here: numbers of sessions before it mean nothing behind it.
     Start {
         at: Instant,
@@ -143,12 +143,12 @@ pub(super) enum Record<'a> {
 
 /// What a message has to do with other shards, as far as a restart has to know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct InMail {
+pub(crate) struct InMail {
     /// It is mailed again after a restart, unless it has been distributed.
-    pub(in super::super) out: bool,
+    pub(crate) out: bool,
     /// It came by mail, and is dropped when it comes again.
-    pub(in super::super) here: bool,
-    pub(in super::super) retain: bool,
+    pub(crate) here: bool,
+    pub(crate) retain: bool,
 }
 
 const START: u8 = 0;
@@ -185,7 +185,7 @@ pub(crate) fn seal(record: &mut [u8]) {
 
 impl Record<'_> {
     /// Appends it.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&[0; HEADER]);
         out.push(FORMAT);
@@ -260,7 +260,7 @@ const NEVER: u64 = u64::MAX;
 
 /// What the beginning of some bytes is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Read<'a> {
+pub(crate) enum Read<'a> {
     /// A record, and how long it is.
     Record(Record<'a>, usize),
     /// Its end has not come.
@@ -272,7 +272,7 @@ pub(super) enum Read<'a> {
 }
 
 /// Reads the first record. Bytes from a disk are judged like a peer's.
-pub(super) fn read(bytes: &[u8]) -> Read<'_> {
+pub(crate) fn read(bytes: &[u8]) -> Read<'_> {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return Read::Torn };
     let [l0, l1, l2, l3, c0, c1, c2, c3] = *header;
     let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;

@@ -1,13 +1,13 @@
 //! From journal bytes back to a broker. They are judged like a peer's: whatever they say, nothing panics.
-use super::super::connection::NONE;
-use super::super::ledger::{Fate, Recipient};
-use super::super::retain::Kept;
-use super::super::router::{Options, Subscriber};
-use super::super::session::{Entry, Kind, NEVER};
-use super::super::store::{Content, MessageRef, View};
-use super::super::{Broker, LARGE};
 use super::Left;
 use super::record::{MessageRecord, Payload, Place, Read, Record, SessionRecord, read};
+use crate::broker::connection::NONE;
+use crate::broker::messages::ledger::{Fate, Recipient};
+use crate::broker::messages::store::{Content, MessageRef, View};
+use crate::broker::retain::Kept;
+use crate::broker::router::{Options, Subscriber};
+use crate::broker::session::{Entry, Kind, NEVER};
+use crate::broker::{Broker, LARGE};
 use crate::delivery::CHUNK;
 use crate::id::{MessageId, PacketId, Position};
 use crate::qos::QoS;
@@ -51,7 +51,7 @@ impl core::error::Error for RestoreError {}
 
 /// What is known only while a journal is replayed.
 #[derive(Default)]
-pub(in super::super) struct Restoring {
+pub(crate) struct Restoring {
     /// The beginning of a record whose end has not come.
     carried: Vec<u8>,
     read: u64,
@@ -140,7 +140,7 @@ impl Restored {
 }
 
 impl Broker {
-    pub(in super::super) fn replay(&mut self, wall: Instant, bytes: &[u8]) -> Result<Instant, RestoreError> {
+    pub(crate) fn replay(&mut self, wall: Instant, bytes: &[u8]) -> Result<Instant, RestoreError> {
         if self.journal.begun {
             return Err(RestoreError::Late);
         }
@@ -350,7 +350,12 @@ impl Broker {
             restoring.newest.max(Instant::from_micros(record.id.millis().saturating_mul(1000)));
         with_view(record, |view| {
             let kept = Arc::new(Kept::new(view, qos));
-            self.retained.set(view.topic.as_str(), kept, super::super::retain::charge(view), view.expires_at);
+            self.retained.set(
+                view.topic.as_str(),
+                kept,
+                crate::broker::retain::charge(view),
+                view.expires_at,
+            );
         });
     }
 
@@ -407,7 +412,7 @@ impl Broker {
     }
 
     /// The journal has been read: from here on time runs. Whoever was connected counts as cut now.
-    pub(in super::super) fn finish_restore(&mut self, now: Instant) {
+    pub(crate) fn finish_restore(&mut self, now: Instant) {
         let Some(mut restoring) = self.restoring.take() else { return };
         self.settle_restored(&mut restoring);
         if self.shards > 1 {
@@ -424,7 +429,7 @@ impl Broker {
             self.journal_session(now, session, true);
         }
         for session in core::mem::take(&mut self.cut) {
-            self.after_connection(now, session, super::super::ending::Leaving::Lost);
+            self.after_connection(now, session, crate::broker::ending::Leaving::Lost);
         }
         let sessions: Vec<u32> = self.sessions.iter().map(|(index, _)| index).collect();
         for session in sessions {

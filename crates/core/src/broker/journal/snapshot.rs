@@ -2,29 +2,29 @@
 //!
 //! Each piece is how things stand when it is taken. What changes meanwhile is in the journal as well, and replaying
 //! both gives what is true at the end: a record that says what is known already changes nothing.
-use super::super::Broker;
-use super::super::session::{Entry, Queued};
-use super::super::store::View;
 use super::record::{InMail, Place, Record};
 use super::{message_record, options_byte};
+use crate::broker::Broker;
+use crate::broker::messages::store::View;
+use crate::broker::session::{Entry, Queued};
 use crate::time::Instant;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// How far a snapshot has come.
 #[derive(Default)]
-pub(in super::super) struct Snapshot {
+pub(crate) struct Snapshot {
     /// The next session.
     session: u32,
     /// The last topic whose Retained Message was taken.
-    retained: Option<super::super::retained::Place>,
+    retained: Option<crate::broker::retained::index::Place>,
     begun: bool,
 }
 
 impl Broker {
     /// Appends the next piece of a snapshot, some `limit` bytes; true while more is to come. The one after the
     /// last begins anew.
-    pub(in super::super) fn snapshot(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) -> bool {
+    pub(crate) fn snapshot(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) -> bool {
         let end = out.len().saturating_add(limit.max(1));
         let mut snapshot = self.snapshot.take().unwrap_or_default();
         if !snapshot.begun {
@@ -78,7 +78,7 @@ impl Broker {
         for node in s.subscriptions.iter().flat_map(|list| list.iter()) {
             let filter: String = self.router.filter(*node);
             if let Some(options) =
-                self.router.options(*node, super::super::router::Subscriber::session(session))
+                self.router.options(*node, crate::broker::router::Subscriber::session(session))
             {
                 let identifier = options.identifier.map_or(0, |i| i.get());
                 let options = options_byte(options);
@@ -119,13 +119,13 @@ impl Broker {
 
     /// True when there are no more.
     fn snapshot_retained(&self, snapshot: &mut Snapshot, end: usize, out: &mut Vec<u8>) -> bool {
-        let start = snapshot.retained.clone().unwrap_or(super::super::retained::Place::START);
+        let start = snapshot.retained.clone().unwrap_or(crate::broker::retained::index::Place::START);
         for (topic, kept, _) in self.retained.iter_from(&start) {
             if out.len() >= end {
                 return false;
             }
             Record::Retained { message: message_record(&kept.view(topic)), qos: kept.qos }.encode(out);
-            snapshot.retained = Some(super::super::retained::Place::After(topic.into()));
+            snapshot.retained = Some(crate::broker::retained::index::Place::After(topic.into()));
         }
         true
     }

@@ -1,4 +1,4 @@
-use super::{Cursor, Place, Retained, Step};
+use crate::broker::retained::index::{Cursor, Place, Retained, Step};
 use crate::broker::router::tests::{filter, matches, topic};
 use crate::time::Instant;
 use proptest::prelude::*;

@@ -36,7 +36,7 @@ pub(crate) enum Audience {
 /// The Subscription Identifiers of a [`Match`], or where they are: 0 for none, the identifier itself, or
 /// with the top bit a place in the list, where a count stands before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identifiers(u32);
+pub(crate) struct Identifiers(u32);
 
 impl Identifiers {
     const NONE: Self = Self(0);
@@ -62,7 +62,7 @@ pub(crate) struct Matches<'a> {
 }
 
 impl<'a> Matches<'a> {
-    pub(super) fn new(matches: &'a [Match], identifiers: &'a [u32]) -> Self {
+    pub(crate) fn new(matches: &'a [Match], identifiers: &'a [u32]) -> Self {
         Self { matches, identifiers }
     }
 
@@ -92,7 +92,7 @@ impl Deref for Matches<'_> {
 
 /// Where recipients are worked out; its memory is used again.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     subscriptions: Vec<Subscription>,
     matches: Vec<Match>,
     identifiers: Vec<u32>,
@@ -100,12 +100,12 @@ pub(super) struct Found {
 
 impl Found {
     /// Where to put all subscriptions that match a topic, for `merge`.
-    pub(super) fn start(&mut self) -> &mut Vec<Subscription> {
+    pub(crate) fn start(&mut self) -> &mut Vec<Subscription> {
         self.subscriptions.clear();
         &mut self.subscriptions
     }
 
-    pub(super) fn merge(&mut self, mut judge: impl FnMut(u32) -> bool) {
+    pub(crate) fn merge(&mut self, mut judge: impl FnMut(u32) -> bool) {
         self.matches.clear();
         self.identifiers.clear();
         let mut subscriptions = core::mem::take(&mut self.subscriptions);
@@ -155,11 +155,11 @@ impl Found {
         Identifiers(Identifiers::MANY | place)
     }
 
-    pub(super) fn matches(&self) -> Matches<'_> {
+    pub(crate) fn matches(&self) -> Matches<'_> {
         Matches::new(&self.matches, &self.identifiers)
     }
 
-    pub(super) fn parts(&self) -> (&[Match], &[u32]) {
+    pub(crate) fn parts(&self) -> (&[Match], &[u32]) {
         (&self.matches, &self.identifiers)
     }
 }

@@ -6,7 +6,7 @@ mod matches;
 mod remembered;
 mod subscribers;
 #[cfg(test)]
-pub(in crate::broker) mod tests;
+pub(crate) mod tests;
 mod trie;
 
 pub(crate) use matches::{Audience, Match, Matches};

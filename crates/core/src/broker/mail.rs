@@ -3,44 +3,24 @@
 //! Per pair, order is kept; nothing more is asked of the carrier. `Settled` says what a shard has handled, and
 //! never waits for a third one. What needs a second hop (a message that another shard orders) has an answer of
 //! its own.
-mod again;
-mod note;
-mod post;
-mod road;
-
+use super::base::rules::Rule;
 use super::connection::NONE;
+use super::messages::store::View;
 use super::publish::Routed;
 use super::router::{Options, Subscriber};
-use super::rules::Rule;
-use super::settle::Outcome;
-use super::store::View;
+use super::shards::Mail;
+use super::shards::note::{Note, Posted, Reader};
+use super::shards::settle::Outcome;
 use super::{Action, Broker};
 use crate::id::ShardId;
 use crate::qos::QoS;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-pub(super) use note::Origin;
-use note::{Note, Posted, Reader};
-pub(super) use post::{LANES, Post};
-pub(super) use road::Roads;
-
-/// All that one shard has to tell another in a turn.
-///
-/// Carry it by value; per pair of shards, keep the order.
-#[derive(Debug)]
-pub struct Mail {
-    /// Between whom, and the how many-eth it is of this pair, from 1.
-    from: ShardId,
-    to: ShardId,
-    number: u64,
-    bytes: Vec<u8>,
-    shared: Vec<note::Shared>,
-}
 
 impl Broker {
     /// Retains a message and gives it to all subscribers, here and elsewhere.
-    pub(super) fn distribute(
+    pub(crate) fn distribute(
         &mut self,
         connection: Option<u32>,
         from: u32,
@@ -81,7 +61,13 @@ impl Broker {
     }
 
     /// Mails a message once to each of these shards, which asks for their word if its publisher waits for it.
-    fn mail_direct(&mut self, posted: &Posted<'_>, shards: &[ShardId], routed: &mut Routed, again: bool) {
+    pub(super) fn mail_direct(
+        &mut self,
+        posted: &Posted<'_>,
+        shards: &[ShardId],
+        routed: &mut Routed,
+        again: bool,
+    ) {
         let posted = &self.tracked(posted);
         if posted.tracked {
             // Durable with its receipt before it is mailed, so that it can be mailed again.
@@ -103,7 +89,7 @@ impl Broker {
         self.hold_receipt(posted, routed.settlement);
     }
 
-    fn open_settlement(&mut self, routed: &mut Routed, qos: QoS) {
+    pub(super) fn open_settlement(&mut self, routed: &mut Routed, qos: QoS) {
         let others: Vec<_> = self.post.others().collect();
         routed.mailed = others.len();
         if qos > QoS::AtMostOnce {
@@ -117,7 +103,7 @@ impl Broker {
     }
 
     /// Tells all that this shard has begun, or ceased, to have subscribers for a filter.
-    pub(super) fn tell_interest(&mut self, filter: &str, wanted: bool) {
+    pub(crate) fn tell_interest(&mut self, filter: &str, wanted: bool) {
         if self.shards == 1 {
             return;
         }
@@ -130,7 +116,7 @@ impl Broker {
 
     /// A settlement for the last interest notes about these filters, whoever caused them; `None` if all shards
     /// know already.
-    pub(super) fn await_interest<'a>(&mut self, filters: impl Iterator<Item = &'a str>) -> Option<u32> {
+    pub(crate) fn await_interest<'a>(&mut self, filters: impl Iterator<Item = &'a str>) -> Option<u32> {
         if self.shards == 1 || !self.rules.obeys(Rule::SubackWaits) {
             return None;
         }
@@ -163,7 +149,7 @@ impl Broker {
         }
     }
 
-    pub(super) fn on_mail(&mut self, now: Instant, from: ShardId, mail: &Mail) {
+    pub(crate) fn on_mail(&mut self, now: Instant, from: ShardId, mail: &Mail) {
         if !self.post.is_next(from, mail) {
             self.post.misdelivered += 1;
             return;
@@ -258,14 +244,14 @@ impl Broker {
     }
 
     /// The next shard that mail is ready for.
-    pub(super) fn next_mail(&mut self) -> Option<Action> {
+    pub(crate) fn next_mail(&mut self) -> Option<Action> {
         if self.shards == 1 {
             return None;
         }
         self.post.announce(self.journal.durable(), self.rules).map(Action::Mail)
     }
 
-    pub(super) fn take_mail(&mut self, to: ShardId) -> Option<Mail> {
+    pub(crate) fn take_mail(&mut self, to: ShardId) -> Option<Mail> {
         let held = || !self.post.has_room(to, self.limits.mail_notes, self.limits.mail_bytes);
         if to == self.shard || to.0 >= self.shards || (!self.rules.obeys(Rule::MailNeverWaits) && held()) {
             return None;
@@ -279,11 +265,11 @@ impl Broker {
     }
 
     /// Notes that were mailed, and those that were settled, over all pairs.
-    pub(super) fn mailed_and_settled(&self) -> (u64, u64) {
+    pub(crate) fn mailed_and_settled(&self) -> (u64, u64) {
         self.post.totals()
     }
 
-    pub(super) fn check_mail(&self) {
+    pub(crate) fn check_mail(&self) {
         self.post.check();
         self.check_postponed();
         self.roads.check();

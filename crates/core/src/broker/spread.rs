@@ -1,15 +1,15 @@
 //! From an accepted message to everyone who wants it.
+use super::authority::policy::{Access, QueuePolicy};
+use super::base::limits::Limits;
 use super::connection::{Connections, Flags, NONE, State};
-use super::depot::Depot;
 use super::journal::Place;
-use super::ledger::{Fate, Reason, Verdict};
-use super::limits::Limits;
-use super::outbound::{Early, SPAN};
-use super::policy::{Access, QueuePolicy};
+use super::messages::depot::Depot;
+use super::messages::ledger::{Fate, Reason, Verdict};
+use super::messages::store::{Content, MessageRef, View};
 use super::publish::Routed;
 use super::router::{Audience, Match};
 use super::session::{Entry, Flow, Identifiers, Kind, Queued, Session, Sessions};
-use super::store::{Content, MessageRef, View};
+use super::transmit::{Early, SPAN};
 use super::{Actions, Broker};
 use crate::codec::{Delivery, PublishHead};
 use crate::qos::QoS;
@@ -24,19 +24,19 @@ const HIGH: u32 = 4;
 
 /// Where a message comes from.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Publisher {
+pub(crate) struct Publisher {
     /// What it came on; a will or a local subscriber's message came on none.
-    pub(super) connection: Option<u32>,
+    pub(crate) connection: Option<u32>,
     /// `NONE` if it has ended by now.
-    pub(super) session: u32,
+    pub(crate) session: u32,
     /// Of its Client Identifier and its Packet Identifier, to find it by.
-    pub(super) hash: u32,
+    pub(crate) hash: u32,
 }
 
 impl Broker {
     /// Retains a message if it asks for that, and hands it to all that want it, here and on other shards.
     ///
-    pub(super) fn spread(&mut self, publisher: Publisher, view: &View<'_>, qos: QoS, retain: bool) -> Routed {
+    pub(crate) fn spread(&mut self, publisher: Publisher, view: &View<'_>, qos: QoS, retain: bool) -> Routed {
         let Publisher { connection, session, hash } = publisher;
         if retain && !self.room_to_retain(view) {
             self.depot.books.decided(view.id, Verdict::Refused, 0, hash);
@@ -53,7 +53,7 @@ impl Broker {
     }
 
     /// Gives a message to each subscriber of this shard.
-    pub(super) fn deliver(
+    pub(crate) fn deliver(
         &mut self,
         connection: Option<u32>,
         from: u32,
@@ -261,7 +261,7 @@ impl Way<'_> {
             self.depot.books.moved(view.id, who, Some(Fate::Queued), Fate::InFlight);
             let entry = Entry::message(message, qos, retain, Identifiers::None);
             let packet_id = self.sessions.flow(to).sender.bind_sent(entry, qos);
-            super::outbound::delivery(qos, packet_id, false)
+            super::transmit::delivery(qos, packet_id, false)
         };
         let out = &mut self.connections.lane(index).out;
         if by_class {
@@ -363,7 +363,7 @@ fn encode_early(view: &View<'_>, version: Version, delivery: Delivery, retain: b
 
 /// A message as one class of recipients gets it: encoded once, then copied; only the Packet Identifier differs.
 #[derive(Default)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     bytes: Vec<u8>,
     /// Version, QoS and RETAIN; 0 for none.
     class: u8,

@@ -11,13 +11,13 @@ use core::ops::{Index, IndexMut};
 const BLOCK: usize = 64;
 
 /// What fills the places of a block that no row has come to.
-pub(super) trait Row {
+pub(crate) trait Row {
     fn vacant() -> Self;
 }
 
 /// Rows by their number, from 0 on; they stay as long as the table does.
 #[derive(Debug)]
-pub(super) struct Table<T> {
+pub(crate) struct Table<T> {
     /// Of full length, so that a row is found with one comparison.
     blocks: Vec<Box<[T; BLOCK]>>,
     len: u32,
@@ -31,7 +31,7 @@ impl<T> Default for Table<T> {
 
 impl<T: Row> Table<T> {
     /// Adds a row, and says what its number is.
-    pub(super) fn push(&mut self, row: T) -> u32 {
+    pub(crate) fn push(&mut self, row: T) -> u32 {
         let index = self.len;
         if slot(index) == 0 {
             self.blocks.push(Box::new(core::array::from_fn(|_| T::vacant())));
@@ -43,25 +43,25 @@ impl<T: Row> Table<T> {
 }
 
 impl<T> Table<T> {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len as usize
     }
 
     #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.blocks.len() * BLOCK
     }
 
-    pub(super) fn get(&self, index: u32) -> Option<&T> {
+    pub(crate) fn get(&self, index: u32) -> Option<&T> {
         (index < self.len).then(|| &self[index])
     }
 
-    pub(super) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         (index < self.len).then(|| &mut self[index])
     }
 
     /// All rows with their numbers, from this one on.
-    pub(super) fn iter_from(&self, index: u32) -> impl Iterator<Item = (u32, &T)> {
+    pub(crate) fn iter_from(&self, index: u32) -> impl Iterator<Item = (u32, &T)> {
         (index..self.len).map(|index| (index, &self[index]))
     }
 }

@@ -1,13 +1,13 @@
 //! What goes to a connection: pulled, late, as much as its socket takes.
 use super::Broker;
+use super::authority::policy::Access;
+use super::base::rules::Rule;
 use super::connection::{Flags, NONE, State};
-use super::depot::Depot;
-use super::ledger::{Fate, Reason, Recipient};
-use super::policy::Access;
+use super::messages::depot::Depot;
+use super::messages::ledger::{Fate, Reason, Recipient};
+use super::messages::store::Content;
 use super::replay::Next;
-use super::rules::Rule;
 use super::session::{Entry, Flow, Queued};
-use super::store::Content;
 use crate::codec::{AckKind, Delivery, PublishHead, encode_ack};
 use crate::delivery::Unsent;
 use crate::id::{ConnectionId, MessageId, PacketId};
@@ -18,12 +18,12 @@ use crate::time::Instant;
 use crate::version::Version;
 
 /// A message that was encoded early and is not handed over yet.
-pub(super) struct Early {
-    pub(super) id: MessageId,
+pub(crate) struct Early {
+    pub(crate) id: MessageId,
 }
 
 /// One packet id that is never acknowledged lets the ring of those in flight grow; not beyond this.
-pub(super) const SPAN: usize = 16 * 1024;
+pub(crate) const SPAN: usize = 16 * 1024;
 
 /// What one recipient takes.
 #[derive(Clone, Copy)]
@@ -46,7 +46,7 @@ enum Stop {
 }
 
 impl Broker {
-    pub(super) fn transmit(
+    pub(crate) fn transmit(
         &mut self,
         now: Instant,
         id: ConnectionId,
@@ -84,7 +84,7 @@ impl Broker {
     }
 
     /// The connection ends before what was encoded early could be handed over.
-    pub(super) fn drop_early(&mut self, session: u32, index: u32) {
+    pub(crate) fn drop_early(&mut self, session: u32, index: u32) {
         let who = self.sessions.recipient(session);
         let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
         for early in lane.early.drain(..) {
@@ -232,7 +232,7 @@ impl Broker {
     }
 
     /// The same for a local subscriber; false if nothing comes for now.
-    pub(super) fn replay_for_local(
+    pub(crate) fn replay_for_local(
         &mut self,
         now: Instant,
         session: u32,
@@ -243,7 +243,7 @@ impl Broker {
     }
 
     /// A client has had the time to acknowledge some of what it got again; it gets the rest in any case.
-    pub(super) fn resend_all(&mut self, id: ConnectionId) {
+    pub(crate) fn resend_all(&mut self, id: ConnectionId) {
         let session = self.connections.get(id).map_or(NONE, |connection| connection.session);
         if session != NONE
             && let Some(flow) = self.sessions[session].flow.as_deref_mut()
@@ -264,7 +264,7 @@ impl Broker {
     }
 
     /// Nobody need wait for this queue any more.
-    pub(super) fn drained(&mut self, session: u32) {
+    pub(crate) fn drained(&mut self, session: u32) {
         let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
         for publisher in core::mem::take(&mut flow.waiting) {
             if self.connections.get(publisher).is_some() {
@@ -358,7 +358,7 @@ fn send_bound(
     Ok(())
 }
 
-pub(super) fn delivery(qos: QoS, packet_id: PacketId, dup: bool) -> Delivery {
+pub(crate) fn delivery(qos: QoS, packet_id: PacketId, dup: bool) -> Delivery {
     match qos {
         QoS::AtMostOnce => Delivery::AtMostOnce,
         QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id, dup },

@@ -2,16 +2,17 @@
 #[cfg(test)]
 mod tests;
 
-use super::super::rules::{Rule, Rules};
-use super::note::{Note, Shared};
-use super::{Mail, Outcome};
+use crate::broker::base::rules::{Rule, Rules};
+use crate::broker::shards::Mail;
+use crate::broker::shards::note::{Note, Shared};
+use crate::broker::shards::settle::Outcome;
 use crate::id::{ConnectionId, ShardId};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 /// Direct messages are told apart by so many hashes of their topics.
-pub(in super::super) const LANES: usize = 64;
+pub(crate) const LANES: usize = 64;
 
 /// Interest that everybody knows of is looked for when there is so much of it.
 const FORGET_AT: usize = 64;
@@ -25,17 +26,17 @@ struct Asking {
 }
 
 /// How things stand between this shard and another.
-pub(super) struct Pair {
+pub(crate) struct Pair {
     /// Notes that wait to be posted, and what is shared beside them.
     out: Vec<u8>,
     shared: Vec<Shared>,
     /// Numbered notes that were written to it, and those that it has handled; both begin at 0.
-    pub(super) written: u64,
-    pub(super) settled: u64,
+    pub(crate) written: u64,
+    pub(crate) settled: u64,
     /// The same up to which all is durable there.
     durable: u64,
     /// Notes that it has written to us and we have handled.
-    pub(super) handled: u64,
+    pub(crate) handled: u64,
     /// Where our journal ended when we had handled them: (number, position).
     unsynced: VecDeque<(u64, u64)>,
     /// The number up to which all is durable here, as far as it was told.
@@ -107,19 +108,19 @@ impl Pair {
 }
 
 /// The post of one shard.
-pub(in super::super) struct Post {
+pub(crate) struct Post {
     me: ShardId,
-    pub(super) pairs: Vec<Pair>,
+    pub(crate) pairs: Vec<Pair>,
     /// For each filter whose last interest note is not settled everywhere: its number at each shard.
     interest: BTreeMap<Box<str>, Box<[u64]>>,
     /// When there are so many of them, those that are settled are looked for.
     forget_at: usize,
     /// Mail that was not the next of the shard that it was said to be from.
-    pub(in super::super) misdelivered: u64,
+    pub(crate) misdelivered: u64,
 }
 
 impl Post {
-    pub(in super::super) fn new(me: ShardId, shards: u16) -> Self {
+    pub(crate) fn new(me: ShardId, shards: u16) -> Self {
         Self {
             me,
             pairs: (0..shards).map(|_| Pair::new()).collect(),
@@ -131,7 +132,7 @@ impl Post {
 
     /// Is that the next mail from there to here? What else is handed in does nothing: it would be noted down, and
     /// settled, as what it is not.
-    pub(super) fn is_next(&mut self, from: ShardId, mail: &Mail) -> bool {
+    pub(crate) fn is_next(&mut self, from: ShardId, mail: &Mail) -> bool {
         let me = self.me;
         let Some(pair) = self.pairs.get_mut(from.index()) else { return false };
         let is_next = from != me && mail.from == from && mail.to == me && mail.number == pair.received + 1;
@@ -139,14 +140,14 @@ impl Post {
         is_next
     }
 
-    pub(super) fn others(&self) -> impl Iterator<Item = ShardId> + use<> {
+    pub(crate) fn others(&self) -> impl Iterator<Item = ShardId> + use<> {
         let me = self.me;
         let shards = u16::try_from(self.pairs.len()).unwrap_or(u16::MAX);
         (0..shards).map(ShardId).filter(move |shard| *shard != me)
     }
 
     /// Writes a numbered note; returns its number.
-    pub(super) fn write(&mut self, to: ShardId, note: &Note<'_>) -> u64 {
+    pub(crate) fn write(&mut self, to: ShardId, note: &Note<'_>) -> u64 {
         let pair = &mut self.pairs[to.index()];
         let before = pair.out.len();
         note.encode(&mut pair.out, &mut pair.shared);
@@ -156,23 +157,23 @@ impl Post {
     }
 
     /// A settlement waits for the other shard's word on this note.
-    pub(super) fn await_note(&mut self, to: ShardId, number: u64, settlement: u32) {
+    pub(crate) fn await_note(&mut self, to: ShardId, number: u64, settlement: u32) {
         let asking = &mut self.pairs[to.index()].asking;
         let at = asking.partition_point(|a| a.number <= number);
         asking.insert(at, Asking { number, settlement, told: false });
     }
 
-    pub(super) fn note_direct(&mut self, to: ShardId, hash: u64, number: u64) {
+    pub(crate) fn note_direct(&mut self, to: ShardId, hash: u64, number: u64) {
         self.pairs[to.index()].direct[lane(hash)] = number;
     }
 
     /// Has every shard handled the direct messages on this topic?
-    pub(super) fn direct_are_settled(&self, hash: u64) -> bool {
+    pub(crate) fn direct_are_settled(&self, hash: u64) -> bool {
         self.pairs.iter().all(|p| p.direct[lane(hash)] <= p.settled)
     }
 
     /// The shards whose word is still out on this filter's interest, and the note's number there.
-    pub(super) fn unsettled_interest(&self, filter: &str) -> impl Iterator<Item = (ShardId, u64)> {
+    pub(crate) fn unsettled_interest(&self, filter: &str) -> impl Iterator<Item = (ShardId, u64)> {
         let numbers = self.interest.get(filter);
         self.others().filter_map(move |shard| {
             let number = *numbers?.get(shard.index())?;
@@ -181,7 +182,7 @@ impl Post {
     }
 
     /// Keeps what is waited for: the last note about the filter (or, where that rule is off, the first).
-    pub(super) fn remember_interest(&mut self, filter: &str, numbers: Box<[u64]>, last: bool) {
+    pub(crate) fn remember_interest(&mut self, filter: &str, numbers: Box<[u64]>, last: bool) {
         if !last && self.interest.contains_key(filter) {
             return;
         }
@@ -190,7 +191,7 @@ impl Post {
 
     /// Forgets the interest that everybody knows of: when all is quiet, or when there is twice as much as was left
     /// the last time.
-    pub(super) fn forget_settled_interest(&mut self) {
+    pub(crate) fn forget_settled_interest(&mut self) {
         if self.interest.is_empty() {
             return;
         }
@@ -204,7 +205,7 @@ impl Post {
     }
 
     /// What is written to this shard from here on is posted when our journal is durable up to there, not before.
-    pub(super) fn hold(&mut self, to: ShardId, position: u64) {
+    pub(crate) fn hold(&mut self, to: ShardId, position: u64) {
         let pair = &mut self.pairs[to.index()];
         if pair.holds.back().is_some_and(|hold| hold.position >= position) {
             return;
@@ -214,12 +215,12 @@ impl Post {
     }
 
     /// Notes were handled; the outcome of this one is more than "queued".
-    pub(super) fn outcome(&mut self, from: ShardId, number: u64, outcome: Outcome) {
+    pub(crate) fn outcome(&mut self, from: ShardId, number: u64, outcome: Outcome) {
         self.pairs[from.index()].outcomes.push((number, outcome));
     }
 
     /// A note of another shard has been handled, with the journal's end where it is now.
-    pub(super) fn handled(&mut self, from: ShardId, position: u64) -> u64 {
+    pub(crate) fn handled(&mut self, from: ShardId, position: u64) -> u64 {
         let pair = &mut self.pairs[from.index()];
         pair.handled += 1;
         match pair.unsynced.back_mut() {
@@ -231,7 +232,7 @@ impl Post {
 
     /// The other shard has handled, and made durable, our notes up to these numbers. Returns the settlements
     /// that need not wait for it any more.
-    pub(super) fn settled(
+    pub(crate) fn settled(
         &mut self,
         by: ShardId,
         handled: u64,
@@ -269,12 +270,12 @@ impl Post {
     }
 
     /// Publishers that wait for room in this shard's window.
-    pub(in super::super) fn waiting(&mut self, shard: ShardId) -> &mut Vec<ConnectionId> {
+    pub(crate) fn waiting(&mut self, shard: ShardId) -> &mut Vec<ConnectionId> {
         &mut self.pairs[shard.index()].waiting
     }
 
     /// Is any window full? Then no socket is to bring more mail.
-    pub(in super::super) fn full_window(&self, notes: u32, bytes: u64) -> Option<ShardId> {
+    pub(crate) fn full_window(&self, notes: u32, bytes: u64) -> Option<ShardId> {
         self.others().find(|shard| {
             let pair = &self.pairs[shard.index()];
             pair.written - pair.settled > u64::from(notes) || pair.bytes_written - pair.bytes_settled > bytes
@@ -282,14 +283,14 @@ impl Post {
     }
 
     /// Is at least half of this shard's window free?
-    pub(super) fn has_room(&self, shard: ShardId, notes: u32, bytes: u64) -> bool {
+    pub(crate) fn has_room(&self, shard: ShardId, notes: u32, bytes: u64) -> bool {
         let pair = &self.pairs[shard.index()];
         pair.written - pair.settled <= u64::from(notes / 2)
             && pair.bytes_written - pair.bytes_settled <= bytes / 2
     }
 
     /// The shards that mail is ready for, each told once until it is taken.
-    pub(super) fn announce(&mut self, durable: u64, rules: Rules) -> Option<ShardId> {
+    pub(crate) fn announce(&mut self, durable: u64, rules: Rules) -> Option<ShardId> {
         let next = self.others().find(|shard| {
             let pair = &self.pairs[shard.index()];
             let ready = pair.ready(durable).0 > 0;
@@ -307,7 +308,7 @@ impl Post {
     }
 
     /// Everything for one shard: what we have settled, and then our notes.
-    pub(super) fn take(&mut self, to: ShardId, durable: u64, rules: Rules) -> Option<Mail> {
+    pub(crate) fn take(&mut self, to: ShardId, durable: u64, rules: Rules) -> Option<Mail> {
         let (from, may_settle) = (self.me, self.may_settle(to, rules));
         let pair = self.pairs.get_mut(to.index())?;
         pair.announced = false;
@@ -354,16 +355,16 @@ impl Post {
     }
 
     /// Nothing is under way in either direction, as far as this shard knows.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.pairs.iter().all(|p| p.out.is_empty() && p.settled == p.written && p.asking.is_empty())
     }
 
     /// `(written, settled)` over all pairs.
-    pub(super) fn totals(&self) -> (u64, u64) {
+    pub(crate) fn totals(&self) -> (u64, u64) {
         self.pairs.iter().fold((0, 0), |(w, s), p| (w + p.written, s + p.settled))
     }
 
-    pub(super) fn check(&self) {
+    pub(crate) fn check(&self) {
         for pair in &self.pairs {
             assert!(pair.durable <= pair.settled && pair.settled <= pair.written);
             assert!(pair.asking.iter().all(|a| a.number > pair.durable && a.number <= pair.written));
@@ -382,6 +383,6 @@ fn durable_number(pair: &Pair, durable: u64) -> u64 {
 }
 
 /// Where direct messages on a topic of this hash are counted.
-pub(super) fn lane(hash: u64) -> usize {
+pub(crate) fn lane(hash: u64) -> usize {
     usize::try_from(hash % LANES as u64).unwrap_or_default()
 }

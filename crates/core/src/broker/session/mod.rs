@@ -1,9 +1,9 @@
 //! What outlives a connection, and the table of it.
 use super::connection::NONE;
-use super::ledger::Recipient;
-use super::store::MessageRef;
-use super::table::{Row, Table};
 use super::will::Will;
+use crate::broker::base::table::{Row, Table};
+use crate::broker::messages::ledger::Recipient;
+use crate::broker::messages::store::MessageRef;
 use crate::delivery::{Receiver, Sender};
 use crate::id::{ConnectionId, LocalId, PacketId};
 use crate::qos::QoS;
@@ -17,11 +17,11 @@ use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 
 /// A session that never ends by itself. (Section 3.1.2.11.2)
-pub(super) const NEVER: u32 = u32::MAX;
+pub(crate) const NEVER: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Free,
     /// Of a client.
     Client,
@@ -29,28 +29,28 @@ pub(super) enum Kind {
     Local,
 }
 
-pub(super) struct Session {
-    pub(super) client_id: Box<str>,
+pub(crate) struct Session {
+    pub(crate) client_id: Box<str>,
     /// What only a busy session needs.
-    pub(super) flow: Option<Box<Flow>>,
+    pub(crate) flow: Option<Box<Flow>>,
     /// What few sessions have.
-    pub(super) more: Option<Box<More>>,
+    pub(crate) more: Option<Box<More>>,
     /// Where in the trie it subscribes.
     #[expect(clippy::box_collection, reason = "most sessions have few or none, and each has this field")]
-    pub(super) subscriptions: Option<Box<Vec<super::router::NodeId>>>,
+    pub(crate) subscriptions: Option<Box<Vec<super::router::NodeId>>>,
     /// Of its live connection, or [`NONE`].
-    pub(super) connection: u32,
+    pub(crate) connection: u32,
     /// Whose it is, and what they may do: a place in the table of grants.
-    pub(super) grant: u32,
+    pub(crate) grant: u32,
     /// Session Expiry Interval in seconds; [`NEVER`].
-    pub(super) expiry: u32,
+    pub(crate) expiry: u32,
     /// The client's Maximum Packet Size.
-    pub(super) maximum_packet_size: u32,
-    pub(super) generation: u32,
+    pub(crate) maximum_packet_size: u32,
+    pub(crate) generation: u32,
     /// The client's Receive Maximum, within our own limit.
-    pub(super) receive_maximum: u16,
-    pub(super) version: Version,
-    pub(super) kind: Kind,
+    pub(crate) receive_maximum: u16,
+    pub(crate) version: Version,
+    pub(crate) kind: Kind,
 }
 const _: () = assert!(size_of::<Session>() <= 64); // one for each client that ever came and is not forgotten
 
@@ -75,61 +75,61 @@ impl Row for Session {
 
 /// What few sessions have.
 #[derive(Default)]
-pub(super) struct More {
+pub(crate) struct More {
     /// What to publish when its connection ends without a DISCONNECT.
-    pub(super) will: Option<Box<Will>>,
+    pub(crate) will: Option<Box<Will>>,
     /// When the will is due, once the connection is gone.
-    pub(super) will_at: Option<Instant>,
+    pub(crate) will_at: Option<Instant>,
     /// When the session ends, once the connection is gone.
-    pub(super) ends_at: Option<Instant>,
+    pub(crate) ends_at: Option<Instant>,
     /// When its timer goes off: one at a time, however often it is cut.
-    pub(super) armed: Option<Instant>,
+    pub(crate) armed: Option<Instant>,
     /// When its last connection was accepted, once that is gone: an older CONNECT may still wait for its verdict.
-    pub(super) accepted: Option<Instant>,
+    pub(crate) accepted: Option<Instant>,
     /// How often it was taken over in the minute that began then.
-    pub(super) takeovers: (Instant, u32),
+    pub(crate) takeovers: (Instant, u32),
 }
 
 /// What only a session with something under way needs. Pooled.
 #[derive(Default)]
-pub(super) struct Flow {
+pub(crate) struct Flow {
     /// Messages and replays, in order.
-    pub(super) queue: VecDeque<Entry>,
+    pub(crate) queue: VecDeque<Entry>,
     /// QoS 0 that came while the head of `queue` waits for quota: it need not wait.
-    pub(super) passing: VecDeque<Entry>,
-    pub(super) sender: Sender<Entry>,
-    pub(super) receiver: Receiver,
+    pub(crate) passing: VecDeque<Entry>,
+    pub(crate) sender: Sender<Entry>,
+    pub(crate) receiver: Receiver,
     /// What the messages in the queues are charged with.
-    pub(super) bytes: usize,
+    pub(crate) bytes: usize,
     /// How many entries of QoS 0 stand in `queue`.
-    pub(super) zeros: u32,
+    pub(crate) zeros: u32,
     /// How many replays stand in `queue`.
-    pub(super) replays: u32,
+    pub(crate) replays: u32,
     /// The head of `queue` waits for quota.
-    pub(super) stalled: bool,
+    pub(crate) stalled: bool,
     /// What was bound to Packet Identifiers goes out when the journal is durable up to here.
-    pub(super) bound: u64,
+    pub(crate) bound: u64,
     /// Publishers that wait for this queue to drain.
-    pub(super) waiting: Vec<ConnectionId>,
+    pub(crate) waiting: Vec<ConnectionId>,
     /// QoS 2 ids whose first PUBLISH is not settled by all shards yet, and the settlement each waits for.
-    pub(super) unsettled: Vec<(PacketId, u32)>,
+    pub(crate) unsettled: Vec<(PacketId, u32)>,
 }
 
 /// Messages of an interrupted session that go out again at once. More follow as they are acknowledged: a line that breaks
 /// every few kilobytes has room for acknowledgements then. And after [`RESENT_SECONDS`] all of them, for a client may well
 /// acknowledge nothing before it has what there is. [MQTT-4.4.0-1]
 const RESENT: u16 = 16;
-pub(super) const RESENT_SECONDS: u64 = 1;
+pub(crate) const RESENT_SECONDS: u64 = 1;
 
 impl Flow {
     /// There is a new connection; true if something goes out again, so that there is a window for a while.
-    pub(super) fn resume(&mut self, journal_end: u64) -> bool {
+    pub(crate) fn resume(&mut self, journal_end: u64) -> bool {
         self.sender.resume(RESENT);
         (self.stalled, self.bound) = (false, journal_end);
         !self.sender.is_empty()
     }
 
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.queue.is_empty()
             && self.passing.is_empty()
             && self.sender.is_empty()
@@ -139,7 +139,7 @@ impl Flow {
     }
 
     /// How many messages wait; replays don't count.
-    pub(super) fn queued(&self) -> usize {
+    pub(crate) fn queued(&self) -> usize {
         self.queue.len() + self.passing.len() - self.replays as usize
     }
 }
@@ -148,7 +148,7 @@ impl Flow {
 ///
 /// QoS 2 bits, RETAIN 1, many identifiers 1, a Subscription Identifier (or where many of them are) 28.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     what: u32,
     bits: u32,
 }
@@ -160,7 +160,7 @@ const MANY: u32 = 8;
 
 /// What an entry stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Queued {
+pub(crate) enum Queued {
     Message(MessageRef),
     /// Retained Messages for a new subscription: a place in the table of replays.
     Replay(u32),
@@ -168,7 +168,7 @@ pub(super) enum Queued {
 
 /// The Subscription Identifiers that go with a message to one recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Identifiers {
+pub(crate) enum Identifiers {
     None,
     One(u32),
     /// A place in the table of lists.
@@ -176,7 +176,7 @@ pub(super) enum Identifiers {
 }
 
 impl Entry {
-    pub(super) fn message(message: MessageRef, qos: QoS, retain: bool, identifiers: Identifiers) -> Self {
+    pub(crate) fn message(message: MessageRef, qos: QoS, retain: bool, identifiers: Identifiers) -> Self {
         let (many, value) = match identifiers {
             Identifiers::None => (0, 0),
             Identifiers::One(identifier) => (0, identifier),
@@ -186,11 +186,11 @@ impl Entry {
         Self { what: message.0, bits: u32::from(qos.bits()) | retain | many | value << 4 }
     }
 
-    pub(super) fn replay(place: u32) -> Self {
+    pub(crate) fn replay(place: u32) -> Self {
         Self { what: place, bits: REPLAY }
     }
 
-    pub(super) fn what(self) -> Queued {
+    pub(crate) fn what(self) -> Queued {
         match self.bits & 3 {
             REPLAY => Queued::Replay(self.what),
             _ => Queued::Message(MessageRef(self.what)),
@@ -198,11 +198,11 @@ impl Entry {
     }
 
     /// The message, of an entry that is in flight: only messages are.
-    pub(super) fn message_ref(self) -> MessageRef {
+    pub(crate) fn message_ref(self) -> MessageRef {
         MessageRef(self.what)
     }
 
-    pub(super) fn qos(self) -> QoS {
+    pub(crate) fn qos(self) -> QoS {
         match self.bits & 3 {
             0 => QoS::AtMostOnce,
             1 => QoS::AtLeastOnce,
@@ -210,11 +210,11 @@ impl Entry {
         }
     }
 
-    pub(super) fn retain(self) -> bool {
+    pub(crate) fn retain(self) -> bool {
         self.bits & RETAIN != 0
     }
 
-    pub(super) fn identifiers(self) -> Identifiers {
+    pub(crate) fn identifiers(self) -> Identifiers {
         match (self.bits & MANY != 0, self.bits >> 4) {
             (true, place) => Identifiers::Many(place),
             (false, 0) => Identifiers::None,
@@ -228,7 +228,7 @@ const POOL: usize = 256;
 const POOLED_ENTRIES: usize = 2048;
 
 /// All sessions, by index and by Client Identifier.
-pub(super) struct Sessions {
+pub(crate) struct Sessions {
     table: Table<Session>,
     free: Vec<u32>,
     /// How many are clients'.
@@ -240,7 +240,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             table: Table::default(),
             free: Vec::new(),
@@ -251,24 +251,24 @@ impl Sessions {
         }
     }
 
-    pub(super) fn find(&self, client_id: &str) -> Option<u32> {
+    pub(crate) fn find(&self, client_id: &str) -> Option<u32> {
         self.by_client_id
             .find(hash(&self.hash, client_id), |&i| *self.table[i].client_id == *client_id)
             .copied()
     }
 
     /// What stands for a Client Identifier, whichever sessions come and go under it; never 0.
-    pub(super) fn key(&self, index: u32) -> u64 {
+    pub(crate) fn key(&self, index: u32) -> u64 {
         hash(&self.hash, &self.table[index].client_id).max(1)
     }
 
     /// The session of that key, if there is one now.
-    pub(super) fn by_key(&self, key: u64) -> Option<u32> {
+    pub(crate) fn by_key(&self, key: u64) -> Option<u32> {
         let same = |i: &u32| self.key(*i) == key;
         self.by_client_id.find(key, same).copied()
     }
 
-    pub(super) fn insert(&mut self, client_id: &str, kind: Kind) -> u32 {
+    pub(crate) fn insert(&mut self, client_id: &str, kind: Kind) -> u32 {
         let mut session = Session { client_id: client_id.into(), kind, ..Session::vacant() };
         self.clients += u32::from(kind == Kind::Client);
         let index = match self.free.pop() {
@@ -285,7 +285,7 @@ impl Sessions {
     }
 
     /// Forgets it; its queues must be empty.
-    pub(super) fn remove(&mut self, index: u32) {
+    pub(crate) fn remove(&mut self, index: u32) {
         self.rest(index);
         let session = &mut self.table[index];
         let client_id = core::mem::take(&mut session.client_id);
@@ -300,13 +300,13 @@ impl Sessions {
     }
 
     /// What a busy session needs, from the pool if it had none.
-    pub(super) fn flow(&mut self, index: u32) -> &mut Flow {
+    pub(crate) fn flow(&mut self, index: u32) -> &mut Flow {
         let pool = &mut self.pool;
         self.table[index].flow.get_or_insert_with(|| pool.pop().unwrap_or_default())
     }
 
     /// An idle session owns nothing.
-    pub(super) fn rest(&mut self, index: u32) {
+    pub(crate) fn rest(&mut self, index: u32) {
         let session = &mut self.table[index];
         if session.flow.as_ref().is_some_and(|f| f.is_idle())
             && let Some(mut flow) = session.flow.take()
@@ -323,57 +323,57 @@ impl Sessions {
     }
 
     /// The same, from the pool if it had none.
-    pub(super) fn take_flow_or_new(&mut self, index: u32) -> Box<Flow> {
+    pub(crate) fn take_flow_or_new(&mut self, index: u32) -> Box<Flow> {
         self.table[index].flow.take().or_else(|| self.pool.pop()).unwrap_or_default()
     }
 
     /// Takes a flow out, so that others can be borrowed meanwhile.
-    pub(super) fn take_flow(&mut self, index: u32) -> Option<Box<Flow>> {
+    pub(crate) fn take_flow(&mut self, index: u32) -> Option<Box<Flow>> {
         self.table[index].flow.take()
     }
 
     /// If it is still the one of that generation.
-    pub(super) fn get(&mut self, index: u32, generation: u32) -> Option<&mut Session> {
+    pub(crate) fn get(&mut self, index: u32, generation: u32) -> Option<&mut Session> {
         self.table.get_mut(index).filter(|s| s.generation == generation && s.kind != Kind::Free)
     }
 
     /// The same, to look at.
-    pub(super) fn get_ref(&self, index: u32, generation: u32) -> Option<&Session> {
+    pub(crate) fn get_ref(&self, index: u32, generation: u32) -> Option<&Session> {
         self.table.get(index).filter(|s| s.generation == generation && s.kind != Kind::Free)
     }
 
     /// How its host knows the session of a local subscriber.
-    pub(super) fn local_id(&self, index: u32) -> LocalId {
+    pub(crate) fn local_id(&self, index: u32) -> LocalId {
         LocalId { index, generation: self.table[index].generation }
     }
 
-    pub(super) fn recipient(&self, index: u32) -> Recipient {
+    pub(crate) fn recipient(&self, index: u32) -> Recipient {
         Recipient { session: index, generation: self.table[index].generation }
     }
 
     /// Does it still exist?
-    pub(super) fn is(&self, who: Recipient) -> bool {
+    pub(crate) fn is(&self, who: Recipient) -> bool {
         let session = self.table.get(who.session);
         session.is_some_and(|s| s.generation == who.generation && s.kind != Kind::Free)
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.table.len() - self.free.len()
     }
 
     /// How many of them are clients'.
-    pub(super) fn clients(&self) -> u32 {
+    pub(crate) fn clients(&self) -> u32 {
         self.clients
     }
 
     /// The first one at or behind this place.
-    pub(super) fn next_from(&self, place: u32) -> Option<u32> {
+    pub(crate) fn next_from(&self, place: u32) -> Option<u32> {
         self.table.iter_from(place).find(|(_, s)| s.kind != Kind::Free).map(|(index, _)| index)
     }
 
     /// All of them, by index.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Session)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Session)> {
         self.table.iter_from(0).filter(|(_, s)| s.kind != Kind::Free)
     }
 }

@@ -135,7 +135,7 @@ macro_rules! limits {
 }
 
 /// The longest packet that there can be: 256 MB behind a header of five bytes.
-pub(super) const PACKET_MAX: u32 = 268_435_455 + 5;
+pub(crate) const PACKET_MAX: u32 = 268_435_455 + 5;
 
 limits! {
     /// The longest packet that a client may send.
@@ -235,30 +235,30 @@ impl Limits {
     }
 
     /// Whether connections from this machine itself are counted: once somebody has said how many there may be.
-    pub(super) fn counts_loopback(&self) -> bool {
+    pub(crate) fn counts_loopback(&self) -> bool {
         self.set & const { bit("connections_per_address") | bit("connects_per_second") } != 0
     }
 
     /// How many connections one address may have.
-    pub(super) fn connections_from(&self, is_loopback: bool) -> u32 {
+    pub(crate) fn connections_from(&self, is_loopback: bool) -> u32 {
         let exempt = is_loopback && self.set & const { bit("connections_per_address") } == 0;
         if exempt { u32::MAX } else { self.connections_per_address }
     }
 
     /// How many connections one address may make in a second.
-    pub(super) fn connects_from(&self, is_loopback: bool) -> u32 {
+    pub(crate) fn connects_from(&self, is_loopback: bool) -> u32 {
         let exempt = is_loopback && self.set & const { bit("connects_per_second") } == 0;
         if exempt { u32::MAX } else { self.connects_per_second }
     }
 
     /// How many connections one identity may have. Anonymous clients have one in common.
-    pub(super) fn connections_of(&self, is_anonymous: bool) -> u32 {
+    pub(crate) fn connections_of(&self, is_anonymous: bool) -> u32 {
         let exempt = is_anonymous && self.set & const { bit("connections_per_identity") } == 0;
         if exempt { u32::MAX } else { self.connections_per_identity }
     }
 
     /// How many sessions one identity may have.
-    pub(super) fn sessions_of(&self, is_anonymous: bool) -> u32 {
+    pub(crate) fn sessions_of(&self, is_anonymous: bool) -> u32 {
         let exempt = is_anonymous && self.set & const { bit("sessions_per_identity") } == 0;
         if exempt { u32::MAX } else { self.sessions_per_identity }
     }

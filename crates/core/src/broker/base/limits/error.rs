@@ -36,15 +36,15 @@ pub enum LimitError {
 }
 
 impl LimitError {
-    pub(super) fn unknown(name: &str) -> Self {
+    pub(crate) fn unknown(name: &str) -> Self {
         Self::Unknown { name: name.into(), nearest: nearest(name) }
     }
 
-    pub(super) fn not_a_number(row: &Row, value: &str) -> Self {
+    pub(crate) fn not_a_number(row: &Row, value: &str) -> Self {
         Self::NotANumber { name: row.name, unit: row.unit, value: value.into() }
     }
 
-    pub(super) fn out_of_range(row: &Row) -> Self {
+    pub(crate) fn out_of_range(row: &Row) -> Self {
         Self::OutOfRange { name: row.name, minimum: row.minimum, maximum: row.maximum }
     }
 }

@@ -1,14 +1,15 @@
 //! Messages that wait for their place: one with RETAIN goes by way of its owner, and must not pass direct ones on
 //! its topic that are still under way.
-use super::Broker;
-use super::connection::Flags;
-use super::incoming::Incoming;
-use super::mail::{LANES, Origin};
-use super::retain::Kept;
-use super::route::Publisher;
-use super::settle::Waiter;
-use super::store::View;
 use crate::Input;
+use crate::broker::Broker;
+use crate::broker::connection::Flags;
+use crate::broker::incoming::Incoming;
+use crate::broker::messages::store::View;
+use crate::broker::retain::Kept;
+use crate::broker::shards::note::Origin;
+use crate::broker::shards::post::LANES;
+use crate::broker::shards::settle::Waiter;
+use crate::broker::spread::Publisher;
 use crate::id::{ConnectionId, Ticket};
 use crate::qos::QoS;
 use crate::text::Text;
@@ -17,7 +18,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
 /// A message that waits.
-pub(super) enum Postponed {
+pub(crate) enum Postponed {
     /// From a socket, which is not read meanwhile.
     Incoming(ConnectionId, Box<Incoming>),
     /// From inside, where nobody can be told to wait.
@@ -25,7 +26,7 @@ pub(super) enum Postponed {
 }
 
 /// A will, or what a local subscriber publishes.
-pub(super) struct Inner {
+pub(crate) struct Inner {
     origin: Origin,
     /// Of its session and packet, as the books want it.
     publisher: u32,
@@ -53,18 +54,18 @@ impl Postponed {
 }
 
 /// Those that wait, in the order in which they came.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     waiting: VecDeque<(usize, Postponed)>,
     /// How many wait on each lane.
     lanes: [u32; LANES],
 }
 
 impl Queue {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { waiting: VecDeque::new(), lanes: [0; LANES] }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
@@ -83,13 +84,13 @@ impl Queue {
 impl Broker {
     /// Messages with RETAIN wait until direct ones on their topics have arrived; and what comes behind one that waits
     /// waits as well, or it might wait for ever.
-    pub(super) fn has_to_wait(&self, topic: Text<'_>, retain: bool) -> bool {
+    pub(crate) fn has_to_wait(&self, topic: Text<'_>, retain: bool) -> bool {
         (retain && !self.road_is_clear(topic))
             || (!self.postponed.is_empty() && self.postponed.lanes[self.lane(topic)] > 0)
     }
 
     /// A PUBLISH has to wait, and its socket with it.
-    pub(super) fn postpone(&mut self, index: u32, incoming: Box<Incoming>) -> Input {
+    pub(crate) fn postpone(&mut self, index: u32, incoming: Box<Incoming>) -> Input {
         let id = self.connections.id(index);
         self.connections[index].flags.set(Flags::HELD);
         self.connections.lane(index).waiting = incoming.held();
@@ -98,7 +99,7 @@ impl Broker {
     }
 
     /// Publishes what did not come from a socket, as soon as it may. Who holds a ticket hears of it.
-    pub(super) fn publish_inner(
+    pub(crate) fn publish_inner(
         &mut self,
         session: u32,
         view: &View<'_>,
@@ -131,13 +132,13 @@ impl Broker {
             Some(settlement) => self.settlements.add(settlement, Waiter::Published(ticket, view.id)),
             None => {
                 let reason = routed.reason();
-                self.event(super::Event::Acknowledged { ticket, message: view.id, reason });
+                self.event(crate::broker::Event::Acknowledged { ticket, message: view.id, reason });
             }
         }
     }
 
     /// Direct messages have arrived: those that waited for them are taken up, in their order.
-    pub(super) fn take_up_postponed(&mut self, now: Instant) {
+    pub(crate) fn take_up_postponed(&mut self, now: Instant) {
         // Lanes on which somebody waits still.
         let mut taken = 0_u64;
         let mut at = 0;
@@ -172,7 +173,7 @@ impl Broker {
         self.spread_inner(session, *publisher, &view, message.qos, *retain, *ticket);
     }
 
-    pub(super) fn check_postponed(&self) {
+    pub(crate) fn check_postponed(&self) {
         let first = self.postponed.waiting.front().map(|(_, first)| first);
         assert!(
             first.is_none_or(|p| p.retain() && !self.road_is_clear(p.topic())),

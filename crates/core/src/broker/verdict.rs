@@ -1,8 +1,8 @@
 //! Questions that the policy put off: each has a ticket, a deadline and exactly one end.
+use super::authority::policy::{Answer, Authentication, Denial, Grant};
+use super::base::timers::Key;
 use super::connection::{Flags, State};
 use super::incoming::Incoming;
-use super::policy::{Answer, Authentication, Denial, Grant};
-use super::timers::Key;
 use super::timing::Kind;
 use super::{Action, Broker, Question};
 use crate::Input;
@@ -14,7 +14,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
 /// What a question is about.
-pub(super) enum About {
+pub(crate) enum About {
     /// The step in the connection's greeting.
     Connect,
     /// A PUBLISH that waits; its head only, if its payload is still to come.
@@ -22,11 +22,11 @@ pub(super) enum About {
 }
 
 /// A PUBLISH that the policy has not judged yet.
-pub(super) struct Waiting {
-    pub(super) incoming: Incoming,
-    pub(super) publisher: Grant,
+pub(crate) struct Waiting {
+    pub(crate) incoming: Incoming,
+    pub(crate) publisher: Grant,
     /// As the policy's host is asked.
-    pub(super) publication: Publication,
+    pub(crate) publication: Publication,
 }
 
 struct Open {
@@ -36,24 +36,24 @@ struct Open {
 
 /// The open questions, by ticket.
 #[derive(Default)]
-pub(super) struct Questions {
+pub(crate) struct Questions {
     open: BTreeMap<u64, Open>,
     asked: u64,
 }
 
 impl Questions {
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.open.len()
     }
 
-    pub(super) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
+    pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
         self.open.values().map(|o| o.connection)
     }
 }
 
 impl Broker {
     /// Announces a question, unless too many are open: then `false`.
-    pub(super) fn ask(&mut self, now: Instant, index: u32, about: About) -> bool {
+    pub(crate) fn ask(&mut self, now: Instant, index: u32, about: About) -> bool {
         if self.questions.open.len() >= self.limits.answers_open as usize {
             return false;
         }
@@ -72,7 +72,7 @@ impl Broker {
     }
 
     /// What to find the answer to; `None` if it has been given, or is no longer needed.
-    pub(super) fn open_question(&self, ticket: Ticket) -> Option<Question<'_>> {
+    pub(crate) fn open_question(&self, ticket: Ticket) -> Option<Question<'_>> {
         let open = self.questions.open.get(&ticket.0)?;
         Some(match &open.about {
             About::Connect => {
@@ -87,7 +87,7 @@ impl Broker {
     }
 
     /// The authority has answered. An answer to a question that is closed does nothing.
-    pub(super) fn on_answer(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
+    pub(crate) fn on_answer(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
         let Some(open) = self.questions.open.remove(&ticket.0) else { return };
         let id = open.connection;
         if self.connections.get(id).is_none() {
@@ -116,12 +116,12 @@ impl Broker {
     }
 
     /// Nobody answered in time: that is a no.
-    pub(super) fn answer_is_late(&mut self, now: Instant, ticket: u64) {
+    pub(crate) fn answer_is_late(&mut self, now: Instant, ticket: u64) {
         self.on_answer(now, Ticket(ticket), Answer::Deny(Denial::new(ReasonCode::ServerBusy)));
     }
 
     /// The connection that asked is going: nobody needs the answer.
-    pub(super) fn drop_question(&mut self, id: ConnectionId) {
+    pub(crate) fn drop_question(&mut self, id: ConnectionId) {
         self.connections[id.index].flags.clear(Flags::HELD);
         if let Some(ticket) = self.connections[id.index].lane.as_deref_mut().and_then(|l| l.question.take()) {
             self.questions.open.remove(&ticket);
@@ -129,7 +129,7 @@ impl Broker {
     }
 
     /// A verdict has come: what was kept meanwhile is handled, and then the socket is read again.
-    pub(super) fn go_on(&mut self, now: Instant, id: ConnectionId, input: Input) {
+    pub(crate) fn go_on(&mut self, now: Instant, id: ConnectionId, input: Input) {
         if input != Input::More || self.connections.get(id).is_none() {
             return;
         }

@@ -1,42 +1,42 @@
 //! Who may do what: the grants that sessions and messages rest on, by identity.
-use super::connection::NONE;
-use super::policy::{Access, Grant};
+use crate::broker::authority::policy::{Access, Grant};
+use crate::broker::connection::NONE;
 use crate::id::IdentityId;
 use crate::time::Instant;
 use alloc::vec::Vec;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 
-pub(super) struct Granted {
-    pub(super) identity: IdentityId,
+pub(crate) struct Granted {
+    pub(crate) identity: IdentityId,
     /// `None`: nobody knows what this identity may do, so nothing is delivered to it.
-    pub(super) grant: Option<Grant>,
+    pub(crate) grant: Option<Grant>,
     /// Sessions that rest on it, and those of them that are connected.
-    pub(super) sessions: u32,
-    pub(super) connections: u32,
+    pub(crate) sessions: u32,
+    pub(crate) connections: u32,
     /// When its timer goes off: one at a time.
-    pub(super) armed: Option<Instant>,
+    pub(crate) armed: Option<Instant>,
 }
 
 /// The table of grants. A place in it stands for an identity as long as a session rests on it.
-pub(super) struct Grants {
+pub(crate) struct Grants {
     table: Vec<Granted>,
     free: Vec<u32>,
     by_identity: HashMap<IdentityId, u32, FixedState>,
 }
 
 impl Grants {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let by_identity = HashMap::with_hasher(FixedState::with_seed(seed));
         Self { table: Vec::new(), free: Vec::new(), by_identity }
     }
 
-    pub(super) fn find(&self, identity: IdentityId) -> Option<u32> {
+    pub(crate) fn find(&self, identity: IdentityId) -> Option<u32> {
         self.by_identity.get(&identity).copied()
     }
 
     /// The place of this identity; what it may do is replaced, if `grant` says so.
-    pub(super) fn set(&mut self, identity: IdentityId, grant: Option<Grant>) -> u32 {
+    pub(crate) fn set(&mut self, identity: IdentityId, grant: Option<Grant>) -> u32 {
         if let Some(place) = self.find(identity) {
             if grant.is_some() {
                 self.table[place as usize].grant = grant;
@@ -59,7 +59,7 @@ impl Grants {
     }
 
     /// Forgets an identity that no session rests on.
-    pub(super) fn rest(&mut self, place: u32) {
+    pub(crate) fn rest(&mut self, place: u32) {
         let granted = &mut self.table[place as usize];
         if granted.sessions == 0 && granted.connections == 0 {
             granted.grant = None;
@@ -68,22 +68,22 @@ impl Grants {
         }
     }
 
-    pub(super) fn grant(&self, place: u32) -> Option<&Grant> {
+    pub(crate) fn grant(&self, place: u32) -> Option<&Grant> {
         self.table.get(place as usize)?.grant.as_ref()
     }
 
     /// Why that client may not, for whoever asks when it was refused: the policy's rule.
-    pub(super) fn rule(&self, place: u32, client_id: &str, access: Access<'_>) -> u32 {
+    pub(crate) fn rule(&self, place: u32, client_id: &str, access: Access<'_>) -> u32 {
         self.grant(place).map_or(0, |g| g.rights.may(client_id, access).rule)
     }
 
     /// May this client of that identity? What nobody knows is not allowed.
-    pub(super) fn may(&self, place: u32, client_id: &str, access: Access<'_>) -> bool {
+    pub(crate) fn may(&self, place: u32, client_id: &str, access: Access<'_>) -> bool {
         self.grant(place).is_some_and(|g| g.rights.may(client_id, access).allow)
     }
 
     /// Those that exist, by place.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Granted)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Granted)> {
         (0..).zip(&self.table).filter(|(place, g)| self.find(g.identity) == Some(*place))
     }
 }

@@ -17,7 +17,7 @@ use core::net::SocketAddr;
 
 /// Called in the middle of things, so it must not block.
 ///
-/// What takes longer says `Later`; the broker then asks by [`Action::Ask`](super::Action::Ask), reads nothing
+/// What takes longer says `Later`; the broker then asks by [`Action::Ask`](crate::broker::Action::Ask), reads nothing
 /// more from that connection, and refuses when its deadline passes.
 pub trait Policy {
     /// One step of a CONNECT or an AUTH exchange.
@@ -76,7 +76,7 @@ pub enum Authentication {
     Continue(Box<[u8]>),
     /// No.
     Deny(Denial),
-    /// Ask again, by [`Action::Ask`](super::Action::Ask).
+    /// Ask again, by [`Action::Ask`](crate::broker::Action::Ask).
     Later,
 }
 
@@ -90,7 +90,7 @@ pub enum Admission {
     Changed(Publication),
     /// Do not.
     Deny(Denial),
-    /// Ask again, by [`Action::Ask`](super::Action::Ask).
+    /// Ask again, by [`Action::Ask`](crate::broker::Action::Ask).
     Later,
 }
 
@@ -125,7 +125,7 @@ impl Denial {
     }
 
     /// The words as a property.
-    pub(super) fn words(&self) -> PropertiesBuf {
+    pub(crate) fn words(&self) -> PropertiesBuf {
         self.told.as_deref().map(Property::ReasonString).into_iter().collect()
     }
 }

@@ -4,8 +4,8 @@
 //! to where it ended when the answer was made. Those behind it wait as well: PUBACK and PUBREC leave in the order
 //! of their PUBLISHes. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
 use super::Broker;
+use super::base::rules::Rule;
 use super::connection::Flags;
-use super::rules::Rule;
 use crate::codec::{self, AckKind};
 use crate::id::{ConnectionId, PacketId};
 use crate::reason::ReasonCode;
@@ -14,7 +14,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Something to be sent, once it may be.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     what: What,
     /// The journal's end when it was made.
     position: u64,
@@ -23,7 +23,7 @@ pub(super) struct Answer {
 
 /// What an answer waits for, beside the journal.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Waits {
+pub(crate) enum Waits {
     Nothing,
     /// Other shards have yet to settle what it rests on.
     Settlement,
@@ -32,7 +32,7 @@ pub(super) enum Waits {
 }
 
 /// What is sent.
-pub(super) enum What {
+pub(crate) enum What {
     Ack {
         kind: AckKind,
         packet_id: PacketId,
@@ -45,7 +45,7 @@ pub(super) enum What {
 }
 
 impl Answer {
-    pub(super) fn is_pubrec(&self, of: PacketId) -> bool {
+    pub(crate) fn is_pubrec(&self, of: PacketId) -> bool {
         matches!(self.what, What::Ack { kind: AckKind::Pubrec, packet_id, .. } if packet_id == of)
     }
 }
@@ -73,7 +73,7 @@ impl Broker {
     }
 
     /// Answers on the connection that asked; at once if nothing is in the way.
-    pub(super) fn answer(&mut self, index: u32, what: What) {
+    pub(crate) fn answer(&mut self, index: u32, what: What) {
         let position = self.asserted();
         let durable = self.journal.durable();
         let version = self.connections[index].version();
@@ -91,7 +91,7 @@ impl Broker {
     }
 
     /// An acknowledgement, at once if nothing is in the way.
-    pub(super) fn acknowledge_to(
+    pub(crate) fn acknowledge_to(
         &mut self,
         index: u32,
         kind: AckKind,
@@ -102,12 +102,12 @@ impl Broker {
     }
 
     /// An acknowledgement, once the publisher's pause is over. [MQTT-4.6.0-2]
-    pub(super) fn acknowledge_paused(&mut self, index: u32, kind: AckKind, packet_id: PacketId) {
+    pub(crate) fn acknowledge_paused(&mut self, index: u32, kind: AckKind, packet_id: PacketId) {
         self.put_answer(index, What::Ack { kind, packet_id, reason: ReasonCode::Success }, Waits::Pause);
     }
 
     /// The pause of a publisher is over: it hears what has been kept from it meanwhile.
-    pub(super) fn answer_paused(&mut self, index: u32) {
+    pub(crate) fn answer_paused(&mut self, index: u32) {
         let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
         for answer in lane.answers.iter_mut().filter(|answer| answer.waits == Waits::Pause) {
             answer.waits = Waits::Nothing;
@@ -116,7 +116,7 @@ impl Broker {
     }
 
     /// Keeps the place of an answer that other shards must settle first; returns its number.
-    pub(super) fn answer_later(&mut self, index: u32, what: What) -> u32 {
+    pub(crate) fn answer_later(&mut self, index: u32, what: What) -> u32 {
         self.put_answer(index, what, Waits::Settlement)
     }
 
@@ -131,7 +131,7 @@ impl Broker {
 
     /// The other shards have settled what an answer rests on; `change` may still change it, and says what it waits for
     /// next.
-    pub(super) fn answer_settled(
+    pub(crate) fn answer_settled(
         &mut self,
         id: ConnectionId,
         number: u32,
@@ -167,20 +167,20 @@ impl Broker {
     }
 
     /// The number of the last answer that waits, if any does.
-    pub(super) fn last_answer(&self, index: u32) -> Option<u32> {
+    pub(crate) fn last_answer(&self, index: u32) -> Option<u32> {
         let lane = self.connections[index].lane.as_deref()?;
         let behind = u32::try_from(lane.answers.len()).ok()?.checked_sub(1)?;
         Some(lane.answered.wrapping_add(behind))
     }
 
     /// Does the answer of that number still wait?
-    pub(super) fn is_unanswered(&self, index: u32, number: u32) -> bool {
+    pub(crate) fn is_unanswered(&self, index: u32, number: u32) -> bool {
         let Some(lane) = self.connections[index].lane.as_deref() else { return false };
         (number.wrapping_sub(lane.answered) as usize) < lane.answers.len()
     }
 
     /// Lets go of the answers that need not wait any more.
-    pub(super) fn release_answers(&mut self, index: u32) {
+    pub(crate) fn release_answers(&mut self, index: u32) {
         let durable = self.journal.durable();
         let version = self.connections[index].version();
         let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
@@ -207,11 +207,11 @@ impl Broker {
 }
 
 /// Which answers wait, for [`check`](Broker::check): none that need not.
-pub(super) fn is_stuck(answer: &Answer, durable: u64) -> bool {
+pub(crate) fn is_stuck(answer: &Answer, durable: u64) -> bool {
     answer.waits == Waits::Nothing && answer.position <= durable
 }
 
 /// Does it wait for a pause?
-pub(super) fn is_paused(answer: &Answer) -> bool {
+pub(crate) fn is_paused(answer: &Answer) -> bool {
     answer.waits == Waits::Pause
 }

@@ -1,12 +1,12 @@
 //! What the broker wants done, in the order in which it should be.
-use super::connection::{Connections, Flags, State};
-use super::{Action, Event};
+use crate::broker::connection::{Connections, Flags, State};
+use crate::broker::{Action, Event};
 use crate::id::{ConnectionId, LocalId};
 use alloc::collections::{BTreeSet, VecDeque};
 
 /// Announcements that were not polled yet.
 #[derive(Default)]
-pub(super) struct Actions {
+pub(crate) struct Actions {
     /// Connections with something to send; each stands here at most once.
     touched: VecDeque<ConnectionId>,
     others: VecDeque<Action>,
@@ -25,7 +25,7 @@ const EVENTS: usize = 4096;
 
 impl Actions {
     /// A connection has something to send.
-    pub(super) fn announce(&mut self, connections: &mut Connections, index: u32) {
+    pub(crate) fn announce(&mut self, connections: &mut Connections, index: u32) {
         let connection = &mut connections[index];
         let quiet = connection.flags.has(Flags::ANNOUNCED)
             || connection.flags.has(Flags::BLOCKED)
@@ -42,21 +42,21 @@ impl Actions {
     }
 
     /// A local subscriber has something to take.
-    pub(super) fn announce_local(&mut self, id: LocalId) {
+    pub(crate) fn announce_local(&mut self, id: LocalId) {
         if self.locals.insert(id.index) {
             self.others.push_back(Action::Local(id));
         }
     }
 
-    pub(super) fn local_polled(&mut self, session: u32) {
+    pub(crate) fn local_polled(&mut self, session: u32) {
         self.locals.remove(&session);
     }
 
-    pub(super) fn push(&mut self, action: Action) {
+    pub(crate) fn push(&mut self, action: Action) {
         self.others.push_back(action);
     }
 
-    pub(super) fn event(&mut self, event: Event) {
+    pub(crate) fn event(&mut self, event: Event) {
         if event.is_owed() {
             self.owed.push_back(event);
         } else {
@@ -70,7 +70,7 @@ impl Actions {
     }
 
     /// So many events could not even be made.
-    pub(super) fn missed(&mut self, count: u64) {
+    pub(crate) fn missed(&mut self, count: u64) {
         if count > 0 {
             self.missed += count;
             self.announce_event();
@@ -84,7 +84,7 @@ impl Actions {
         }
     }
 
-    pub(super) fn next_event(&mut self) -> Option<Event> {
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
         let missed = core::mem::take(&mut self.missed);
         let event = if missed > 0 {
             Some(Event::Missed { count: missed })
@@ -97,12 +97,12 @@ impl Actions {
     }
 
     /// What is no output first, so that mail is posted before any socket is written.
-    pub(super) fn next_other(&mut self) -> Option<Action> {
+    pub(crate) fn next_other(&mut self) -> Option<Action> {
         self.others.pop_front()
     }
 
     /// Whoever was polled without being asked to is passed over.
-    pub(super) fn next_touched(&mut self, connections: &mut Connections) -> Option<Action> {
+    pub(crate) fn next_touched(&mut self, connections: &mut Connections) -> Option<Action> {
         while let Some(id) = self.touched.pop_front() {
             let Some(connection) = connections.get(id) else { continue };
             connection.flags.clear(Flags::LISTED);
@@ -114,7 +114,7 @@ impl Actions {
     }
 
     /// For `check`: connections that stand here.
-    pub(super) fn touched(&self) -> impl Iterator<Item = ConnectionId> {
+    pub(crate) fn touched(&self) -> impl Iterator<Item = ConnectionId> {
         self.touched.iter().copied()
     }
 }

@@ -1,7 +1,7 @@
 //! Settlements: what waits until other shards have said that they are done, and what became of it there.
-use super::Broker;
-use super::answers::{Waits, What};
-use super::publish::Routed;
+use crate::broker::Broker;
+use crate::broker::answer::{Waits, What};
+use crate::broker::publish::Routed;
 use crate::id::{ConnectionId, MessageId, PacketId, ShardId, Ticket};
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 /// What became of a message on a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Queued,
     NobodyMatched,
     EveryQueueRefused,
@@ -19,7 +19,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// Of a message on this shard.
-    pub(super) fn of(routed: &Routed) -> Self {
+    pub(crate) fn of(routed: &Routed) -> Self {
         match routed.reason() {
             ReasonCode::NoMatchingSubscribers => Self::NobodyMatched,
             ReasonCode::QuotaExceeded if routed.behind == routed.matched => Self::EveryQueueBehind,
@@ -37,11 +37,11 @@ impl Outcome {
         }
     }
 
-    pub(super) fn byte(self) -> u8 {
+    pub(crate) fn byte(self) -> u8 {
         self as u8
     }
 
-    pub(super) fn from_byte(byte: u8) -> Self {
+    pub(crate) fn from_byte(byte: u8) -> Self {
         match byte {
             1 => Self::NobodyMatched,
             2 => Self::EveryQueueRefused,
@@ -53,7 +53,7 @@ impl Outcome {
 
 /// Who waits for a settlement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiter {
+pub(crate) enum Waiter {
     /// An answer on a connection.
     Answer(ConnectionId, u32),
     /// Whoever published or subscribed as a local subscriber.
@@ -82,14 +82,14 @@ struct Settlement {
 
 /// The settlements that are open.
 #[derive(Default)]
-pub(super) struct Settlements {
+pub(crate) struct Settlements {
     table: Vec<Settlement>,
     free: Vec<u32>,
 }
 
 impl Settlements {
     /// One that so many shards have to answer, and what is known already.
-    pub(super) fn open(&mut self, shards: usize, here: Outcome) -> u32 {
+    pub(crate) fn open(&mut self, shards: usize, here: Outcome) -> u32 {
         let settlement = Settlement {
             open: shards,
             queued: here == Outcome::Queued,
@@ -105,16 +105,16 @@ impl Settlements {
         u32::try_from(self.table.len() - 1).expect("there are fewer answers under way than that")
     }
 
-    pub(super) fn add(&mut self, place: u32, waiter: Waiter) {
+    pub(crate) fn add(&mut self, place: u32, waiter: Waiter) {
         self.table[place as usize].waiters.push(waiter);
     }
 
-    pub(super) fn join(&mut self, place: u32, id: ConnectionId, number: u32) {
+    pub(crate) fn join(&mut self, place: u32, id: ConnectionId, number: u32) {
         self.add(place, Waiter::Answer(id, number));
     }
 
     /// A shard tells what became of it there.
-    pub(super) fn outcome(&mut self, place: u32, outcome: Outcome) {
+    pub(crate) fn outcome(&mut self, place: u32, outcome: Outcome) {
         let settlement = &mut self.table[place as usize];
         settlement.queued |= outcome == Outcome::Queued;
         settlement.refused |= outcome == Outcome::EveryQueueRefused;
@@ -140,27 +140,27 @@ impl Settlements {
     }
 
     /// How many are open.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.table.len() - self.free.len()
     }
 }
 
 impl Broker {
     /// A shard is done with what a settlement waits for.
-    pub(super) fn settle(&mut self, now: Instant, place: u32) {
+    pub(crate) fn settle(&mut self, now: Instant, place: u32) {
         let Some((outcome, waiters)) = self.settlements.close(place) else { return };
         let reason = outcome.reason();
         for waiter in waiters {
             match waiter {
                 Waiter::Answer(id, number) => self.answer_with(now, id, number, outcome),
                 Waiter::Published(ticket, message) => {
-                    self.event(super::Event::Acknowledged { ticket, message, reason });
+                    self.event(crate::broker::Event::Acknowledged { ticket, message, reason });
                 }
                 Waiter::Subscribed(ticket) => {
-                    self.event(super::Event::Subscribed { ticket, reason: ReasonCode::Success });
+                    self.event(crate::broker::Event::Subscribed { ticket, reason: ReasonCode::Success });
                 }
                 Waiter::Unsubscribed(ticket) => {
-                    self.event(super::Event::Unsubscribed { ticket, reason: ReasonCode::Success });
+                    self.event(crate::broker::Event::Unsubscribed { ticket, reason: ReasonCode::Success });
                 }
                 Waiter::Ordered(shard, ticket) => self.tell_ordered(shard, ticket, outcome),
                 Waiter::Distributed(id) => self.distributed(id),

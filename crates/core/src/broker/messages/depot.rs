@@ -1,24 +1,24 @@
 //! Where messages lie while somebody needs them, and the books about them.
-use super::ledger::{Books, Fate, Reason, Recipient};
-use super::session::{Entry, Flow, Identifiers, Queued};
-use super::store::{MessageRef, Store, View};
+use crate::broker::messages::ledger::{Books, Fate, Reason, Recipient};
+use crate::broker::messages::store::{MessageRef, Store, View};
+use crate::broker::session::{Entry, Flow, Identifiers, Queued};
 use crate::id::MessageId;
 use crate::qos::QoS;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The store, the lists of identifiers that its entries name, and the books.
-pub(super) struct Depot {
-    pub(super) store: Store,
+pub(crate) struct Depot {
+    pub(crate) store: Store,
     lists: Lists,
-    pub(super) books: Books,
+    pub(crate) books: Books,
     /// What has ended and is to be journaled: QoS 1 and 2, if there is a journal.
-    pub(super) ended: Vec<(Recipient, MessageId)>,
+    pub(crate) ended: Vec<(Recipient, MessageId)>,
     journaled: bool,
 }
 
 impl Depot {
-    pub(super) fn new(ring_bytes: usize, journaled: bool) -> Self {
+    pub(crate) fn new(ring_bytes: usize, journaled: bool) -> Self {
         Self {
             store: Store::default(),
             lists: Lists::default(),
@@ -29,7 +29,7 @@ impl Depot {
     }
 
     /// What an entry carries as Subscription Identifiers.
-    pub(super) fn identify(&mut self, identifiers: &[u32]) -> Identifiers {
+    pub(crate) fn identify(&mut self, identifiers: &[u32]) -> Identifiers {
         match identifiers {
             [] => Identifiers::None,
             [one] => Identifiers::One(*one),
@@ -38,7 +38,7 @@ impl Depot {
     }
 
     /// The Subscription Identifiers of an entry, at least one of them in `one`.
-    pub(super) fn identifiers<'a>(&'a self, entry: Entry, one: &'a mut [u32; 1]) -> &'a [u32] {
+    pub(crate) fn identifiers<'a>(&'a self, entry: Entry, one: &'a mut [u32; 1]) -> &'a [u32] {
         match entry.identifiers() {
             Identifiers::None => &[],
             Identifiers::One(identifier) => {
@@ -50,17 +50,17 @@ impl Depot {
     }
 
     /// The message of an entry.
-    pub(super) fn stored(&self, entry: Entry) -> View<'_> {
+    pub(crate) fn stored(&self, entry: Entry) -> View<'_> {
         self.store.get(entry.message_ref())
     }
 
     /// An entry's standing changes, and not for the last time.
-    pub(super) fn moved(&mut self, entry: Entry, who: Recipient, from: Option<Fate>, to: Fate) {
+    pub(crate) fn moved(&mut self, entry: Entry, who: Recipient, from: Option<Fate>, to: Fate) {
         self.books.moved(self.store.id(entry.message_ref()), who, from, to);
     }
 
     /// An entry has its fate, and goes.
-    pub(super) fn end(&mut self, entry: Entry, who: Recipient, from: Fate, to: Fate) {
+    pub(crate) fn end(&mut self, entry: Entry, who: Recipient, from: Fate, to: Fate) {
         self.moved(entry, who, Some(from), to);
         if self.journaled && entry.qos() > QoS::AtMostOnce {
             self.ended.push((who, self.store.id(entry.message_ref())));
@@ -69,20 +69,20 @@ impl Depot {
     }
 
     /// Gives back what an entry holds, when its fate is already booked.
-    pub(super) fn forget(&mut self, entry: Entry) {
+    pub(crate) fn forget(&mut self, entry: Entry) {
         self.unidentify(entry);
         self.store.release(entry.message_ref());
     }
 
     /// Gives back the identifiers of an entry that never came into a queue.
-    pub(super) fn unidentify(&mut self, entry: Entry) {
+    pub(crate) fn unidentify(&mut self, entry: Entry) {
         if let Identifiers::Many(place) = entry.identifiers() {
             self.lists.free(place);
         }
     }
 
     /// Puts an entry behind all others of a flow, and charges it.
-    pub(super) fn enqueue(&mut self, flow: &mut Flow, entry: Entry, who: Recipient) {
+    pub(crate) fn enqueue(&mut self, flow: &mut Flow, entry: Entry, who: Recipient) {
         let message = entry.message_ref();
         self.store.share(message);
         flow.bytes += self.store.get(message).size();
@@ -98,12 +98,12 @@ impl Depot {
     }
 
     /// Takes back the charge of an entry that has left a queue.
-    pub(super) fn refund(&self, flow: &mut Flow, entry: Entry) {
+    pub(crate) fn refund(&self, flow: &mut Flow, entry: Entry) {
         flow.bytes -= self.store.get(entry.message_ref()).size();
     }
 
     /// A session loses its connection: QoS 0 that waited for that is not kept for another.
-    pub(super) fn drop_zeros(&mut self, flow: &mut Flow, who: Recipient) {
+    pub(crate) fn drop_zeros(&mut self, flow: &mut Flow, who: Recipient) {
         if flow.zeros == 0 && flow.passing.is_empty() {
             return;
         }
@@ -119,7 +119,7 @@ impl Depot {
     }
 
     /// A session is over: everything in its flow has the fate `to`.
-    pub(super) fn clear(&mut self, flow: &mut Flow, who: Recipient, to: Fate) {
+    pub(crate) fn clear(&mut self, flow: &mut Flow, who: Recipient, to: Fate) {
         for entry in flow.queue.drain(..).chain(flow.passing.drain(..)) {
             if let Queued::Message(_) = entry.what() {
                 self.end(entry, who, Fate::Queued, to);
@@ -135,12 +135,12 @@ impl Depot {
     }
 
     /// For `check`: how many entries hold a list.
-    pub(super) fn lists(&self) -> usize {
+    pub(crate) fn lists(&self) -> usize {
         self.lists.used
     }
 
     /// For `check`: who holds what.
-    pub(super) fn references(&self) -> impl Iterator<Item = (MessageRef, u32)> {
+    pub(crate) fn references(&self) -> impl Iterator<Item = (MessageRef, u32)> {
         self.store.references()
     }
 }

@@ -1,11 +1,11 @@
 //! The road: messages with RETAIN, and what follows them, by way of the shard that owns their topic.
-use super::super::Broker;
-use super::super::connection::NONE;
-use super::super::publish::Routed;
-use super::super::rules::Rule;
-use super::super::settle::{Outcome, Waiter};
-use super::note::{Note, Origin, Posted};
-use super::post::lane;
+use crate::broker::Broker;
+use crate::broker::base::rules::Rule;
+use crate::broker::connection::NONE;
+use crate::broker::publish::Routed;
+use crate::broker::shards::note::{Note, Origin, Posted};
+use crate::broker::shards::post::lane;
+use crate::broker::shards::settle::{Outcome, Waiter};
 use crate::id::ShardId;
 use crate::qos::QoS;
 use crate::text::Text;
@@ -23,7 +23,7 @@ struct Road {
 
 /// The roads of this shard.
 #[derive(Debug, Default)]
-pub(in super::super) struct Roads {
+pub(crate) struct Roads {
     by_topic: BTreeMap<Box<str>, u32>,
     table: Vec<Road>,
     free: Vec<u32>,
@@ -31,7 +31,7 @@ pub(in super::super) struct Roads {
 
 impl Roads {
     /// Are messages on this topic under way to its owner?
-    pub(super) fn lead(&self, topic: Text<'_>) -> bool {
+    pub(crate) fn lead(&self, topic: Text<'_>) -> bool {
         !self.by_topic.is_empty() && self.by_topic.contains_key(topic.as_str())
     }
 
@@ -64,7 +64,7 @@ impl Roads {
         }
     }
 
-    pub(super) fn check(&self) {
+    pub(crate) fn check(&self) {
         assert_eq!(self.by_topic.len() + self.free.len(), self.table.len(), "a road that is empty has ended");
         for (topic, place) in &self.by_topic {
             let road = &self.table[*place as usize];
@@ -75,7 +75,7 @@ impl Roads {
 
 impl Broker {
     /// This shard owns the topic: the message has its place in the order here and now, and all are told.
-    pub(super) fn order(
+    pub(crate) fn order(
         &mut self,
         connection: Option<u32>,
         origin: Origin,
@@ -95,7 +95,7 @@ impl Broker {
         routed
     }
 
-    pub(super) fn tell_order(&mut self, posted: &Posted<'_>, origin: Origin, again: bool) {
+    pub(crate) fn tell_order(&mut self, posted: &Posted<'_>, origin: Origin, again: bool) {
         let posted = self.tracked(posted);
         if posted.tracked {
             self.hold_mail(Rule::ReceiptBeforeMail);
@@ -106,20 +106,20 @@ impl Broker {
     }
 
     /// Who publishes, as other shards hand it back: a Client Identifier at home here.
-    pub(in super::super) fn origin(&self, session: u32) -> Origin {
+    pub(crate) fn origin(&self, session: u32) -> Origin {
         let key = if session == NONE { 0 } else { self.sessions.key(session) };
         Origin { shard: self.shard, key }
     }
 
     /// The session of the Client Identifier that published it, if it is one of this shard, and even if that session
     /// is a new one by now: No Local holds for it. [MQTT-3.8.3-3]
-    pub(in super::super) fn publisher(&self, origin: Origin) -> u32 {
+    pub(crate) fn publisher(&self, origin: Origin) -> u32 {
         let here = origin.shard == self.shard && origin.key != 0;
         if here { self.sessions.by_key(origin.key).unwrap_or(NONE) } else { NONE }
     }
 
     /// Another shard owns the topic: it orders the message, and all others on that topic until it has arrived.
-    pub(super) fn take_the_road(
+    pub(crate) fn take_the_road(
         &mut self,
         owner: ShardId,
         posted: &Posted<'_>,
@@ -143,12 +143,12 @@ impl Broker {
     }
 
     /// A message fewer on the road; with the last one it ends.
-    pub(in super::super) fn road_shortens(&mut self, road: u32) {
+    pub(crate) fn road_shortens(&mut self, road: u32) {
         self.roads.shorten(road, !self.rules.obeys(Rule::RoadIsCounted));
     }
 
     /// May a message with RETAIN be taken from its socket now? Not while direct ones on its topic are under way.
-    pub(in super::super) fn road_is_clear(&self, topic: Text<'_>) -> bool {
+    pub(crate) fn road_is_clear(&self, topic: Text<'_>) -> bool {
         self.shards == 1
             || !self.rules.obeys(Rule::RoadIsClear)
             || self.owner(topic) == self.shard
@@ -156,26 +156,26 @@ impl Broker {
     }
 
     /// Direct messages on topics of one lane are not told apart.
-    pub(in super::super) fn lane(&self, topic: Text<'_>) -> usize {
+    pub(crate) fn lane(&self, topic: Text<'_>) -> usize {
         lane(self.topic_hash(topic))
     }
 
-    pub(super) fn owner(&self, topic: Text<'_>) -> ShardId {
+    pub(crate) fn owner(&self, topic: Text<'_>) -> ShardId {
         let shard = self.topic_hash(topic) % u64::from(self.shards);
         ShardId(u16::try_from(shard).unwrap_or_default())
     }
 
-    pub(super) fn topic_hash(&self, topic: Text<'_>) -> u64 {
+    pub(crate) fn topic_hash(&self, topic: Text<'_>) -> u64 {
         let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.placement);
         hasher.write(topic.as_bytes());
         hasher.finish()
     }
 
-    pub(in super::super) fn tell_ordered(&mut self, to: ShardId, ticket: u32, outcome: Outcome) {
+    pub(crate) fn tell_ordered(&mut self, to: ShardId, ticket: u32, outcome: Outcome) {
         self.post.write(to, &Note::Arrived { ticket, outcome });
     }
 
-    pub(super) fn on_order(
+    pub(crate) fn on_order(
         &mut self,
         from: ShardId,
         posted: &Posted<'_>,

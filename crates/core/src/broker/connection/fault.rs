@@ -1,7 +1,7 @@
 //! What a peer did wrong, and the one place that turns it into a Reason Code.
-use super::cause::{Cause, ProtocolError};
-use super::limits::Limit;
-use super::policy::Denial;
+use crate::broker::authority::policy::Denial;
+use crate::broker::base::limits::Limit;
+use crate::broker::cause::{Cause, ProtocolError};
 use crate::codec::{self, AckKind, DecodeError, Packet, Properties, PropertiesBuf};
 use crate::reason::ReasonCode;
 use crate::version::{Role, Version};
@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 /// Why a connection is ended by us. Each names the statement that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The bytes are not MQTT.
     Decode(DecodeError),
     /// A packet that may not come now, such as AUTH without a method. (Section 4.13)
@@ -43,7 +43,7 @@ pub(super) enum Fault {
 
 impl Fault {
     /// What the peer is told, if its version has words for it.
-    pub(super) fn reason(&self) -> ReasonCode {
+    pub(crate) fn reason(&self) -> ReasonCode {
         match self {
             Self::Decode(error) => error.reason(),
             Self::Unexpected | Self::SessionExpiry => ReasonCode::ProtocolError,
@@ -59,7 +59,7 @@ impl Fault {
     }
 
     /// Why, for those who run the server. `keep_alive` is the connection's, and `is_in` whether it was let in.
-    pub(super) fn cause(&self, keep_alive: u16, is_in: bool) -> Cause {
+    pub(crate) fn cause(&self, keep_alive: u16, is_in: bool) -> Cause {
         match self {
             Self::Decode(error) => Cause::Malformed(*error),
             Self::Unexpected => Cause::Protocol(ProtocolError::OutOfPlace),
@@ -83,7 +83,7 @@ impl Fault {
 
 impl Fault {
     /// The same as somebody's answer. Who sent what is not MQTT is told in words.
-    pub(super) fn denial(&self) -> Denial {
+    pub(crate) fn denial(&self) -> Denial {
         match self {
             Self::Refused(denial, _) => denial.clone(),
             Self::Decode(error) => {
@@ -96,7 +96,7 @@ impl Fault {
 }
 
 /// Appends a packet with these words, or without if there is no room for them. [MQTT-3.2.2-19] [MQTT-3.14.2-3]
-pub(super) fn put<'w>(
+pub(crate) fn put<'w>(
     out: &mut Vec<u8>,
     version: Version,
     limit: u32,
@@ -109,7 +109,7 @@ pub(super) fn put<'w>(
 }
 
 /// What a CONNACK can say of this reason; it never says that all is well. [MQTT-3.2.2-8]
-pub(super) fn in_connack(reason: ReasonCode) -> ReasonCode {
+pub(crate) fn in_connack(reason: ReasonCode) -> ReasonCode {
     match reason {
         ReasonCode::ServerShuttingDown => ReasonCode::ServerUnavailable,
         reason if reason.is_error() && codec::is_connack(reason) => reason,
@@ -118,7 +118,7 @@ pub(super) fn in_connack(reason: ReasonCode) -> ReasonCode {
 }
 
 /// What a DISCONNECT can say of this reason. [MQTT-3.14.2-1]
-pub(super) fn in_disconnect(reason: ReasonCode) -> ReasonCode {
+pub(crate) fn in_disconnect(reason: ReasonCode) -> ReasonCode {
     match reason {
         ReasonCode::Banned => ReasonCode::AdministrativeAction,
         ReasonCode::BadUserNameOrPassword | ReasonCode::ClientIdentifierNotValid => ReasonCode::NotAuthorized,
@@ -129,7 +129,7 @@ pub(super) fn in_disconnect(reason: ReasonCode) -> ReasonCode {
 }
 
 /// What a PUBACK or PUBREC that refuses can say of this reason. [MQTT-3.4.2-1] [MQTT-3.5.2-1]
-pub(super) fn in_refusal(kind: AckKind, reason: ReasonCode) -> ReasonCode {
+pub(crate) fn in_refusal(kind: AckKind, reason: ReasonCode) -> ReasonCode {
     if reason.is_error() && kind.has(reason) { reason } else { ReasonCode::UnspecifiedError }
 }
 

@@ -1,7 +1,7 @@
 //! The words that shards speak: bytes, free of pointers but for what is large and shared beside them.
-use super::super::retain::Kept;
-use super::super::settle::Outcome;
-use super::super::store::{Content, View};
+use crate::broker::messages::store::{Content, View};
+use crate::broker::retain::Kept;
+use crate::broker::shards::settle::Outcome;
 use crate::id::{IdentityId, MessageId, ShardId};
 use crate::qos::QoS;
 use crate::time::Instant;
@@ -11,19 +11,19 @@ use bytes::Bytes;
 
 /// A message in a note.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Posted<'a> {
-    pub(in super::super) view: View<'a>,
-    pub(in super::super) qos: QoS,
-    pub(in super::super) retain: bool,
+pub(crate) struct Posted<'a> {
+    pub(crate) view: View<'a>,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
     /// It may come again after a crash of its publisher's shard.
-    pub(in super::super) tracked: bool,
+    pub(crate) tracked: bool,
     /// As it is retained: kept once for all shards.
-    pub(in super::super) kept: Option<&'a Arc<Kept>>,
+    pub(crate) kept: Option<&'a Arc<Kept>>,
 }
 
 /// What goes beside the bytes of notes.
 #[derive(Debug)]
-pub(in super::super) enum Shared {
+pub(crate) enum Shared {
     /// A large payload.
     Chunks(Arc<[Bytes]>),
     /// A Retained Message.
@@ -32,15 +32,15 @@ pub(in super::super) enum Shared {
 
 /// Who published a message that another shard orders: a Client Identifier at home where it was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Origin {
-    pub(in super::super) shard: ShardId,
-    /// See [`Sessions::key`](super::super::session::Sessions::key); 0 for nobody.
-    pub(in super::super) key: u64,
+pub(crate) struct Origin {
+    pub(crate) shard: ShardId,
+    /// See [`Sessions::key`](crate::broker::session::Sessions::key); 0 for nobody.
+    pub(crate) key: u64,
 }
 
 /// What one shard tells another. All but `Settled` are numbered, in order, from 1.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) enum Note<'a> {
+pub(crate) enum Note<'a> {
     /// Handled and durable here, up to these numbers; and what became of those that asked.
     Settled { handled: u64, durable: u64, outcomes: &'a [(u64, Outcome)] },
     /// Deliver to every subscriber of yours that it matches, and say what became of it if `asks`.
@@ -70,7 +70,7 @@ const DISTRIBUTED: u8 = 6;
 const READY: u8 = 7;
 
 impl Note<'_> {
-    pub(super) fn encode(&self, out: &mut Vec<u8>, shared: &mut Vec<Shared>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>, shared: &mut Vec<Shared>) {
         match *self {
             Note::Settled { handled, durable, outcomes } => {
                 out.push(SETTLED);
@@ -168,14 +168,14 @@ fn length(n: usize) -> u32 {
 }
 
 /// Reads notes one after the other. `None` at their end; mail is ours, so what can't be read is a bug.
-pub(super) struct Reader<'a> {
-    pub(super) bytes: &'a [u8],
-    pub(super) shared: core::slice::Iter<'a, Shared>,
-    pub(super) outcomes: Vec<(u64, Outcome)>,
+pub(crate) struct Reader<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) shared: core::slice::Iter<'a, Shared>,
+    pub(crate) outcomes: Vec<(u64, Outcome)>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn next(&mut self) -> Option<Note<'_>> {
+    pub(crate) fn next(&mut self) -> Option<Note<'_>> {
         let [kind] = self.take::<1>()?;
         Some(match kind {
             SETTLED => {

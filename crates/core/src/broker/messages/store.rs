@@ -9,29 +9,29 @@ use bytes::Bytes;
 
 /// A message in the store, counted. Whoever drops one without [`Store::release`] has a leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct MessageRef(pub(super) u32);
+pub(crate) struct MessageRef(pub(crate) u32);
 
 /// An Application Message on its way, as it arrived or as it lies in the store. It never changes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View<'a> {
-    pub(super) id: MessageId,
-    pub(super) origin: IdentityId,
-    pub(super) expires_at: Option<Instant>,
-    pub(super) topic: Text<'a>,
+pub(crate) struct View<'a> {
+    pub(crate) id: MessageId,
+    pub(crate) origin: IdentityId,
+    pub(crate) expires_at: Option<Instant>,
+    pub(crate) topic: Text<'a>,
     /// The properties that travel with it, encoded.
-    pub(super) properties: &'a [u8],
-    pub(super) content: Content<'a>,
+    pub(crate) properties: &'a [u8],
+    pub(crate) content: Content<'a>,
 }
 
 /// A payload: small ones are copied, large ones shared.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Content<'a> {
+pub(crate) enum Content<'a> {
     Small(&'a [u8]),
     Large(&'a Arc<[Bytes]>),
 }
 
 impl<'a> Content<'a> {
-    pub(super) fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         match self {
             Self::Small(bytes) => bytes.len(),
             Self::Large(chunks) => chunks.iter().map(Bytes::len).sum(),
@@ -48,7 +48,7 @@ impl<'a> Content<'a> {
 
 impl View<'_> {
     /// What it is charged with: about what it takes.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         size_of::<Slot>() + self.topic.len() + self.properties.len() + self.content.len()
     }
 }
@@ -79,7 +79,7 @@ const KEEP: usize = 16 * 1024;
 const KEPT: usize = 2 * 1024 * 1024;
 
 #[derive(Default)]
-pub(super) struct Store {
+pub(crate) struct Store {
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// Bytes in the blocks of freed slots.
@@ -90,7 +90,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Keeps a copy, with one reference.
-    pub(super) fn put(&mut self, view: &View<'_>) -> MessageRef {
+    pub(crate) fn put(&mut self, view: &View<'_>) -> MessageRef {
         let place = self.slot();
         let slot = &mut self.slots[place as usize];
         let payload = view.content.small();
@@ -141,13 +141,13 @@ impl Store {
     }
 
     /// One more that needs it.
-    pub(super) fn share(&mut self, message: MessageRef) -> MessageRef {
+    pub(crate) fn share(&mut self, message: MessageRef) -> MessageRef {
         self.slots[message.0 as usize].refs += 1;
         message
     }
 
     /// One fewer that needs it.
-    pub(super) fn release(&mut self, message: MessageRef) {
+    pub(crate) fn release(&mut self, message: MessageRef) {
         let slot = &mut self.slots[message.0 as usize];
         slot.refs -= 1;
         if slot.refs > 0 {
@@ -167,7 +167,7 @@ impl Store {
     }
 
     #[inline]
-    pub(super) fn get(&self, message: MessageRef) -> View<'_> {
+    pub(crate) fn get(&self, message: MessageRef) -> View<'_> {
         let slot = &self.slots[message.0 as usize];
         let (topic, rest) = slot.block.split_at(usize::from(slot.topic));
         let (properties, payload) = rest.split_at(slot.properties as usize);
@@ -185,22 +185,22 @@ impl Store {
         }
     }
 
-    pub(super) fn id(&self, message: MessageRef) -> MessageId {
+    pub(crate) fn id(&self, message: MessageRef) -> MessageId {
         self.slots[message.0 as usize].id
     }
 
     /// What all messages here are charged with.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// How many messages are kept.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// How many references there are to each message, for [`check`](super::Broker::check).
-    pub(super) fn references(&self) -> impl Iterator<Item = (MessageRef, u32)> {
+    /// How many references there are to each message, for [`check`](crate::broker::Broker::check).
+    pub(crate) fn references(&self) -> impl Iterator<Item = (MessageRef, u32)> {
         (0..).zip(&self.slots).filter(|(_, s)| s.refs > 0).map(|(i, s)| (MessageRef(i), s.refs))
     }
 }

@@ -1,11 +1,11 @@
 //! QoS 2 messages over a crash: durable before they are mailed, mailed again after a restart, dropped where they are
 //! known.
-use super::super::Broker;
-use super::super::connection::NONE;
-use super::super::publish::Routed;
-use super::super::rules::Rule;
-use super::super::settle::Waiter;
-use super::note::{Note, Posted};
+use super::Broker;
+use super::base::rules::Rule;
+use super::connection::NONE;
+use super::publish::Routed;
+use super::shards::note::{Note, Posted};
+use super::shards::settle::Waiter;
 use crate::id::{MessageId, ShardId};
 use crate::qos::QoS;
 use crate::time::Instant;
@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 impl Broker {
     /// What is mailed from here on rests on what the journal says by now, and is posted when that is durable.
-    pub(super) fn hold_mail(&mut self, rule: Rule) {
+    pub(crate) fn hold_mail(&mut self, rule: Rule) {
         if !self.rules.obeys(rule) {
             return;
         }
@@ -25,7 +25,7 @@ impl Broker {
     }
 
     /// A QoS 2 message whose receipt outlives a crash may be mailed again, until all have it.
-    pub(super) fn hold_receipt(&mut self, posted: &Posted<'_>, settlement: Option<u32>) {
+    pub(crate) fn hold_receipt(&mut self, posted: &Posted<'_>, settlement: Option<u32>) {
         let Some(settlement) = settlement else { return };
         if self.journal.is_on() && posted.qos == QoS::ExactlyOnce && posted.tracked {
             self.settlements.add(settlement, Waiter::Distributed(posted.view.id));
@@ -33,7 +33,7 @@ impl Broker {
     }
 
     /// All shards have a QoS 2 message of ours durably: it is not mailed again, and they may forget its id.
-    pub(in super::super) fn distributed(&mut self, id: MessageId) {
+    pub(crate) fn distributed(&mut self, id: MessageId) {
         if self.undistributed.remove(&id).is_some() {
             self.journal_distributed(id);
             // Who forgets an id must not get it again: not even after a crash that forgets this record.
@@ -45,17 +45,17 @@ impl Broker {
     }
 
     /// Says in a note whether its message may be mailed again after a crash.
-    pub(super) fn tracked<'a>(&self, posted: &Posted<'a>) -> Posted<'a> {
+    pub(crate) fn tracked<'a>(&self, posted: &Posted<'a>) -> Posted<'a> {
         Posted { tracked: posted.tracked || self.undistributed.contains_key(&posted.view.id), ..*posted }
     }
 
     /// Has this message come before a restart?
-    pub(super) fn is_known(&self, posted: &Posted<'_>, again: bool) -> bool {
+    pub(crate) fn is_known(&self, posted: &Posted<'_>, again: bool) -> bool {
         again && self.mailed_here.contains(&posted.view.id) && self.rules.obeys(Rule::KnownIsDropped)
     }
 
     /// After a restart: what was accepted and had perhaps not reached all shards is mailed again.
-    pub(super) fn mail_again(&mut self) {
+    pub(crate) fn mail_again(&mut self) {
         let left =
             if self.rules.obeys(Rule::MailedAgain) { self.undistributed.clone() } else { BTreeMap::new() };
         for (id, left) in left {
@@ -86,7 +86,7 @@ impl Broker {
     }
 
     /// After a restart: no socket is read before all shards have told their interest.
-    pub(in super::super) fn gather(&mut self) {
+    pub(crate) fn gather(&mut self) {
         if self.rules.obeys(Rule::InterestFirst) {
             self.awaited = self.post.others().collect();
         }
@@ -96,7 +96,7 @@ impl Broker {
     }
 
     /// Another shard has told all its interest.
-    pub(super) fn on_ready(&mut self, now: Instant, from: ShardId) {
+    pub(crate) fn on_ready(&mut self, now: Instant, from: ShardId) {
         if !self.awaited.remove(&from) || !self.awaited.is_empty() {
             return;
         }

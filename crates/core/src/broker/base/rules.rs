@@ -103,7 +103,7 @@ impl Rule {
 
 /// Which rules are obeyed.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rules {
+pub(crate) struct Rules {
     /// A bit for each that is not.
     #[cfg(feature = "_rules")]
     off: u32,
@@ -112,18 +112,18 @@ pub(super) struct Rules {
 impl Rules {
     #[cfg(not(feature = "_rules"))]
     #[expect(clippy::unused_self, reason = "the same call as where there is a choice")]
-    pub(super) const fn obeys(self, _rule: Rule) -> bool {
+    pub(crate) const fn obeys(self, _rule: Rule) -> bool {
         true
     }
 
     #[cfg(feature = "_rules")]
-    pub(super) const fn obeys(self, rule: Rule) -> bool {
+    pub(crate) const fn obeys(self, rule: Rule) -> bool {
         self.off & 1 << rule as u32 == 0
     }
 }
 
 #[cfg(feature = "_rules")]
-impl super::Broker {
+impl crate::broker::Broker {
     /// From here on this shard breaks a rule. For tests.
     pub fn without_rule(&mut self, rule: Rule) {
         self.rules.off |= 1 << rule as u32;

@@ -1,5 +1,5 @@
 //! The books: what became of every message, counted, and remembered for a while.
-use super::tally::{Repeated, Tallies};
+use crate::broker::tally::{Repeated, Tallies};
 use crate::id::MessageId;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -31,7 +31,7 @@ pub enum Reason {
 }
 
 /// How many reasons there are.
-pub(super) const REASONS: usize = 9;
+pub(crate) const REASONS: usize = 9;
 
 impl Reason {
     /// All of them, in the order of their numbers.
@@ -211,8 +211,8 @@ fn when(line: &Line) -> Instant {
 /// Who a fate is about: a session of this shard, and which of those that had its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Recipient {
-    pub(super) session: u32,
-    pub(super) generation: u32,
+    pub(crate) session: u32,
+    pub(crate) generation: u32,
 }
 
 /// What a ring remembers of one message.
@@ -242,20 +242,20 @@ pub enum Memory {
 }
 
 /// The ledger and the two rings. Every transition of a message passes [`moved`](Self::moved).
-pub(super) struct Books {
-    pub(super) ledger: Ledger,
+pub(crate) struct Books {
+    pub(crate) ledger: Ledger,
     /// What was delivered.
     delivered: Ring,
     /// Everything else, which lasts far longer.
     rest: Ring,
     /// Milliseconds now, so that not each call needs it.
-    pub(super) millis: u64,
+    pub(crate) millis: u64,
     /// What is told of all this.
-    pub(super) tallies: Tallies,
+    pub(crate) tallies: Tallies,
 }
 
 impl Books {
-    pub(super) fn new(ring_bytes: usize) -> Self {
+    pub(crate) fn new(ring_bytes: usize) -> Self {
         Self {
             ledger: Ledger::default(),
             delivered: Ring::new(ring_bytes),
@@ -266,7 +266,7 @@ impl Books {
     }
 
     /// The one function through which a message's standing with a recipient changes.
-    pub(super) fn moved(&mut self, id: MessageId, recipient: Recipient, from: Option<Fate>, to: Fate) {
+    pub(crate) fn moved(&mut self, id: MessageId, recipient: Recipient, from: Option<Fate>, to: Fate) {
         self.ledger.moved(from, to);
         let (ring, what) = match to {
             Fate::Queued | Fate::InFlight => return,
@@ -285,7 +285,7 @@ impl Books {
     }
 
     /// This happened to a session, and is told.
-    pub(super) fn note(
+    pub(crate) fn note(
         &mut self,
         who: Recipient,
         what: Repeated,
@@ -295,7 +295,7 @@ impl Books {
     }
 
     /// A PUBLISH was decided on.
-    pub(super) fn decided(&mut self, id: MessageId, verdict: Verdict, matched: usize, publisher: u32) {
+    pub(crate) fn decided(&mut self, id: MessageId, verdict: Verdict, matched: usize, publisher: u32) {
         match verdict {
             Verdict::Accepted => self.ledger.accepted += 1,
             _ => self.ledger.refused += 1,
@@ -306,7 +306,7 @@ impl Books {
     }
 
     /// What is remembered of a message, oldest first.
-    pub(super) fn remember(&self, id: MessageId) -> Vec<Memory> {
+    pub(crate) fn remember(&self, id: MessageId) -> Vec<Memory> {
         self.rest
             .in_order()
             .chain(self.delivered.in_order())
@@ -316,7 +316,7 @@ impl Books {
     }
 
     /// How far back the ring of deliveries, and that of all else, reach.
-    pub(super) fn reach(&self) -> (Option<Instant>, Option<Instant>) {
+    pub(crate) fn reach(&self) -> (Option<Instant>, Option<Instant>) {
         (self.delivered.oldest(), self.rest.oldest())
     }
 }
