@@ -2,7 +2,7 @@
 use super::Broker;
 use super::connection::fault::Fault;
 use super::messages::ledger::{Fate, Reason};
-use super::session::Entry;
+use super::messages::queue::Entry;
 use crate::codec::{Ack, AckKind};
 use crate::delivery::{Acknowledged, Received, Sender};
 use crate::id::PacketId;

@@ -1,7 +1,8 @@
 //! What must hold between two calls.
 use super::Broker;
 use super::connection::{Flags, NONE, State};
-use super::session::{Identifiers, Kind, Queued};
+use super::messages::queue::{Identifiers, Queued};
+use super::session::Kind;
 use super::transmit::SPAN;
 use alloc::collections::BTreeMap;
 
@@ -86,27 +87,21 @@ impl Broker {
                 }
             }
             let Some(flow) = session.flow.as_deref() else { continue };
-            let held =
-                flow.queue.iter().chain(&flow.passing).copied().chain(flow.sender.iter().map(|(e, ..)| e));
+            let held = flow.queue.iter().chain(flow.sender.iter().map(|(e, ..)| e));
             lists += held.filter(|e| matches!(e.identifiers(), Identifiers::Many(_))).count();
             flow.sender.check();
             flow.receiver.check();
             assert!(!flow.is_idle(), "an idle session owns no flow");
-            let mut bytes = 0;
-            let mut here = 0;
-            for entry in flow.queue.iter().chain(&flow.passing) {
+            flow.queue.check(|message| self.depot.store.get(message).size());
+            for entry in flow.queue.iter() {
                 match entry.what() {
                     Queued::Message(message) => {
                         queued += 1;
-                        bytes += self.depot.store.get(message).size();
                         *references.entry(message.0).or_insert(0) += 1;
                     }
-                    Queued::Replay(_) => here += 1,
+                    Queued::Replay(_) => replays += 1,
                 }
             }
-            assert_eq!(here, flow.replays, "replays are counted");
-            replays += here;
-            assert_eq!(bytes, flow.bytes, "what is queued is charged");
             for (entry, ..) in flow.sender.iter() {
                 in_flight += 1;
                 *references.entry(entry.message_ref().0).or_insert(0) += 1;
@@ -119,7 +114,7 @@ impl Broker {
         assert_eq!(lists, self.depot.lists(), "each list of identifiers is held once");
         let ledger = &self.depot.books.ledger;
         assert_eq!((queued, in_flight), (ledger.queued, ledger.in_flight), "the books say what there is");
-        assert_eq!(replays as usize, self.replays.len(), "each replay stands in one queue");
+        assert_eq!(replays, self.replays.len(), "each replay stands in one queue");
         let held: BTreeMap<u32, u32> = self.depot.references().map(|(m, refs)| (m.0, refs)).collect();
         assert_eq!(references, held, "each message is kept as often as it is needed");
     }
@@ -128,13 +123,14 @@ impl Broker {
         let s = &self.sessions[session];
         let connection = &self.connections[s.connection];
         let Some(flow) = s.flow.as_deref() else { return };
-        let waits = !(flow.queue.is_empty() && flow.passing.is_empty() && flow.sender.all_sent());
+        let waits = !(flow.queue.is_empty() && flow.sender.all_sent());
         let quota = flow.sender.has_room(s.receive_maximum);
         // Whatever else it may have stopped for.
-        let free = flow.bound <= self.journal.durable() && flow.replays == 0 && flow.sender.span() < SPAN;
+        let free =
+            flow.bound <= self.journal.durable() && flow.queue.replays() == 0 && flow.sender.span() < SPAN;
         let flags = connection.flags;
         let may = flags.has(Flags::GREETED) && !flags.has(Flags::BLOCKED) && !flags.has(Flags::MORE);
-        if waits && quota && may && (free || !flow.stalled) {
+        if waits && quota && may && (free || !flow.queue.is_stalled()) {
             assert!(connection.flags.has(Flags::ANNOUNCED), "what can go has been announced");
         }
     }

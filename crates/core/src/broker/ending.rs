@@ -172,8 +172,8 @@ impl Broker {
         self.drained(session);
         if let Some(mut flow) = self.sessions.take_flow(session) {
             self.abandon_replays(&mut flow);
-            self.depot.drop_zeros(&mut flow, self.sessions.recipient(session));
-            flow.stalled = false;
+            self.depot.drop_zeros(&mut flow.queue, self.sessions.recipient(session));
+            flow.queue.stall(false);
             self.sessions[session].flow = Some(flow);
         }
         self.sessions.rest(session);
@@ -213,7 +213,9 @@ impl Broker {
         let who = self.sessions.recipient(session);
         if let Some(mut flow) = self.sessions.take_flow(session) {
             self.abandon_replays(&mut flow);
-            self.depot.clear(&mut flow, who, Fate::Dropped(Reason::SessionEnded));
+            self.depot.clear(&mut flow.queue, &mut flow.sender, who, Fate::Dropped(Reason::SessionEnded));
+            flow.receiver.clear();
+            flow.unsettled.clear();
             self.sessions[session].flow = Some(flow);
         }
         self.tell_last(session);

@@ -2,8 +2,9 @@
 use super::authority::policy::{Access, Grant};
 use super::connection::NONE;
 use super::messages::ledger::{Fate, Reason};
+use super::messages::queue::Queued;
 use super::messages::store::{Content, View};
-use super::session::{Kind, NEVER, Queued};
+use super::session::{Kind, NEVER};
 use super::shards::settle::Waiter;
 use super::{Broker, Event, Received};
 use crate::codec::SubscriptionOptions;
@@ -141,7 +142,7 @@ impl Broker {
         let who = self.sessions.recipient(session);
         let mut flow = self.sessions.take_flow(session)?;
         let received = loop {
-            let Some(&entry) = flow.passing.front().or(flow.queue.front()) else { break None };
+            let Some(entry) = flow.queue.next() else { break None };
             if let Queued::Replay(place) = entry.what() {
                 if self.replay_for_local(now, session, &mut flow, place) {
                     continue;
@@ -155,11 +156,7 @@ impl Broker {
             {
                 break None;
             }
-            if flow.passing.pop_front().is_none() {
-                flow.queue.pop_front();
-                flow.zeros -= u32::from(entry.qos() == QoS::AtMostOnce);
-            }
-            self.depot.refund(&mut flow, entry);
+            self.depot.dequeue(&mut flow.queue, entry);
             if expired {
                 self.depot.end(entry, who, Fate::Queued, Fate::Expired);
                 continue;

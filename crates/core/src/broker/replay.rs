@@ -1,9 +1,10 @@
 //! Retained Messages for a new subscription: a cursor that stands in the queue and is pulled like all output.
 use super::Broker;
 use super::authority::policy::Access;
+use super::messages::queue::{Entry, Identifiers};
 use super::retain::Kept;
 use super::retained::index::{Cursor, Step};
-use super::session::{Entry, Flow, Identifiers, Queued};
+use super::session::Flow;
 use crate::id::ConnectionId;
 use crate::qos::QoS;
 use crate::time::Instant;
@@ -106,19 +107,8 @@ impl Broker {
 
     /// The connection is gone: a replay that was not through is not taken up again.
     pub(crate) fn abandon_replays(&mut self, flow: &mut Flow) {
-        if flow.replays == 0 {
-            return;
-        }
-        self.depot.books.ledger.replays_abandoned += u64::from(flow.replays);
-        let replays = &mut self.replays;
-        flow.queue.retain(|entry| match entry.what() {
-            Queued::Replay(place) => {
-                replays.remove(place);
-                false
-            }
-            Queued::Message(_) => true,
-        });
-        flow.replays = 0;
+        let abandoned = flow.queue.take_replays(|place| self.replays.remove(place));
+        self.depot.books.ledger.replays_abandoned += u64::from(abandoned);
     }
 }
 

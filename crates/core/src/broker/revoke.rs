@@ -5,11 +5,9 @@ use super::authority::policy::{Access, Grant};
 use super::base::timers::Key;
 use super::connection::NONE;
 use super::connection::fault::Fault;
-use super::messages::ledger::{Fate, Reason};
-use super::session::{Kind as SessionKind, Queued};
+use super::session::Kind as SessionKind;
 use super::timing::Kind;
 use crate::id::IdentityId;
-use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -73,10 +71,7 @@ impl Broker {
         let publisher = self.grants.find(changed);
         let Self { sessions, grants, depot, .. } = self;
         let client_id = &sessions[session].client_id;
-        let mut gone = Vec::new();
-        let mut stays = |entry: &super::session::Entry| {
-            let Queued::Message(_) = entry.what() else { return true };
-            let view = depot.stored(*entry);
+        depot.judge(&mut flow.queue, who, |view, entry| {
             let may_receive =
                 !owner_changed || grants.may(place, client_id, Access::Receive { topic: view.topic });
             let may_publish = view.origin != changed
@@ -85,26 +80,8 @@ impl Broker {
                         Access::Publish { topic: view.topic, qos: entry.qos(), retain: entry.retain() };
                     may_any(grants, p, names, access)
                 });
-            if !(may_receive && may_publish) {
-                gone.push(*entry);
-            }
             may_receive && may_publish
-        };
-        flow.queue.retain(&mut stays);
-        flow.passing.retain(&mut stays);
-        let zeros = gone.iter().filter(|e| e.qos() == QoS::AtMostOnce).count();
-        flow.zeros = flow.zeros.saturating_sub(u32::try_from(zeros).unwrap_or(u32::MAX));
-        for entry in gone {
-            self.depot.refund(&mut flow, entry);
-            self.depot.end(entry, who, Fate::Queued, Fate::Dropped(Reason::NotAuthorized));
-        }
-        flow.zeros = u32::try_from(
-            flow.queue
-                .iter()
-                .filter(|e| e.qos() == QoS::AtMostOnce && matches!(e.what(), Queued::Message(_)))
-                .count(),
-        )
-        .unwrap_or(u32::MAX);
+        });
         self.sessions[session].flow = Some(flow);
         self.sessions.rest(session);
     }

@@ -5,10 +5,11 @@ use super::connection::{Connections, Flags, NONE, State};
 use super::journal::Place;
 use super::messages::depot::Depot;
 use super::messages::ledger::{Fate, Reason, Verdict};
+use super::messages::queue::{Entry, Identifiers};
 use super::messages::store::{Content, MessageRef, View};
 use super::publish::Routed;
 use super::router::{Audience, Match};
-use super::session::{Entry, Flow, Identifiers, Kind, Queued, Session, Sessions};
+use super::session::{Flow, Kind, Session, Sessions};
 use super::transmit::{Early, SPAN};
 use super::{Actions, Broker};
 use crate::codec::{Delivery, PublishHead};
@@ -189,7 +190,7 @@ impl Way<'_> {
             let message = self.keep(view);
             self.note_place(to, qos, retain, identifiers);
             let identifiers = self.depot.identify(identifiers);
-            self.depot.enqueue(&mut flow, Entry::message(message, qos, retain, identifiers), who);
+            self.depot.enqueue(&mut flow.queue, Entry::message(message, qos, retain, identifiers), who);
         } else {
             self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::QueueFull));
         }
@@ -200,14 +201,14 @@ impl Way<'_> {
     /// A recipient's queue has changed: it wakes, or is found to be behind.
     fn queued(&mut self, to: u32, flow: Box<Flow>) {
         let connection = self.sessions[to].connection;
-        let high = flow.queued() > (self.limits.queued_messages / HIGH) as usize
-            || flow.bytes as u64 > self.limits.queued_bytes / u64::from(HIGH);
+        let high = flow.queue.len() > (self.limits.queued_messages / HIGH) as usize
+            || flow.queue.bytes() as u64 > self.limits.queued_bytes / u64::from(HIGH);
         let session = &self.sessions[to];
         if high && connection != NONE && is_behind(&flow, session, &self.connections[connection]) {
             self.routed.behind += 1;
             self.routed.slowest = to;
         }
-        let refused = flow.queue.is_empty() && flow.passing.is_empty();
+        let refused = flow.queue.is_empty();
         self.sessions[to].flow = Some(flow);
         if refused {
             self.sessions.rest(to);
@@ -242,7 +243,7 @@ impl Way<'_> {
         }
         session.flow.as_deref().is_none_or(|flow| {
             let quota = flow.sender.has_room(session.receive_maximum);
-            let empty = flow.queue.is_empty() && flow.passing.is_empty() && flow.sender.all_sent();
+            let empty = flow.queue.is_empty() && flow.sender.all_sent();
             empty && (qos == QoS::AtMostOnce || (quota && flow.sender.span() < SPAN))
         })
     }
@@ -299,30 +300,12 @@ impl Way<'_> {
         if size as u64 > self.limits.queued_bytes || self.limits.queued_messages == 0 {
             return false;
         }
+        let who = self.sessions.recipient(to);
         while is_full(flow, &self.sessions[to], self.connections, self.limits, size) {
-            if !self.drop_oldest(flow, to) {
+            if !self.depot.drop_oldest(&mut flow.queue, who) {
                 return false;
             }
         }
-        true
-    }
-
-    /// Drops the oldest message of a queue; false if there is none.
-    fn drop_oldest(&mut self, flow: &mut Flow, to: u32) -> bool {
-        let who = self.sessions.recipient(to);
-        let oldest = match flow.queue.front().map(|e| e.what()) {
-            Some(Queued::Message(_)) => flow.queue.pop_front(),
-            // A replay stands in front: the oldest message is behind it.
-            Some(Queued::Replay(_)) => {
-                let at = flow.queue.iter().position(|e| matches!(e.what(), Queued::Message(_)));
-                at.and_then(|at| flow.queue.remove(at))
-            }
-            None => flow.passing.pop_front(),
-        };
-        let Some(entry) = oldest else { return false };
-        flow.zeros -= u32::from(entry.qos() == QoS::AtMostOnce && flow.zeros > 0);
-        self.depot.refund(flow, entry);
-        self.depot.end(entry, who, Fate::Queued, Fate::Dropped(Reason::MadeRoom));
         true
     }
 }
@@ -334,7 +317,7 @@ fn is_behind(flow: &Flow, session: &Session, connection: &super::connection::Con
 
 /// A queue is judged full only when its owner is away or behind; in one turn more may come than it will hold.
 fn is_full(flow: &Flow, session: &Session, connections: &Connections, limits: &Limits, size: usize) -> bool {
-    let (messages, bytes) = (flow.queued(), (flow.bytes + size) as u64);
+    let (messages, bytes) = (flow.queue.len(), (flow.queue.bytes() + size) as u64);
     let (most, most_bytes) = (limits.queued_messages as usize, limits.queued_bytes);
     if messages < most && bytes <= most_bytes {
         return false;

@@ -7,7 +7,6 @@ use super::connection::Flags;
 use super::connection::fault::Fault;
 use super::replay::Replay;
 use super::router::{NodeId, Options, Replaced, Subscriber};
-use super::session::Entry;
 use super::shards::settle::Waiter;
 use crate::codec::{Packet, Properties, RetainHandling, Suback, Subscribe, SubscriptionOptions, Unsubscribe};
 use crate::id::ConnectionId;
@@ -32,8 +31,8 @@ impl Broker {
             // What is too many is refused one by one: a client that hears so goes on, where one that is closed comes
             // back and asks for the same again.
             let wants = self.retained.len() > 0 && options.retain_handling != RetainHandling::DoNotSend;
-            let waiting =
-                replays.len() + self.sessions[session].flow.as_deref().map_or(0, |f| f.replays as usize);
+            let waiting = replays.len()
+                + self.sessions[session].flow.as_deref().map_or(0, |f| f.queue.replays() as usize);
             // Who asks again and again and does not read gets no more Retained Messages than it may have subscriptions.
             let verdict = if n < most && !(wants && waiting >= self.limits.subscriptions as usize) {
                 self.subscribe_one(session, filter, options, identifier)
@@ -217,13 +216,8 @@ impl Broker {
             cursor = cursor.of_all_versions();
         }
         let place = self.replays.put(Replay { cursor, qos, identifier, behind });
-        let flow = self.sessions.flow(session);
-        if self.rules.obeys(Rule::CursorInPlace) {
-            flow.queue.push_back(Entry::replay(place));
-        } else {
-            flow.queue.push_front(Entry::replay(place));
-        }
-        flow.replays += 1;
+        let behind = self.rules.obeys(Rule::CursorInPlace);
+        self.sessions.flow(session).queue.put_replay(place, behind);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an operator looks at: where a message is, and how much there is of everything.
 use super::Broker;
 use super::messages::ledger::{Fate, Ledger, Memory};
-use super::session::Queued;
+use super::messages::queue::Queued;
 use crate::id::MessageId;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -63,7 +63,7 @@ impl Broker {
         for (_, session) in self.sessions.iter() {
             let Some(flow) = session.flow.as_deref() else { continue };
             let mut found = |fate| standing.push(Standing { client_id: session.client_id.clone(), fate });
-            for entry in flow.queue.iter().chain(&flow.passing) {
+            for entry in flow.queue.iter() {
                 if let Queued::Message(m) = entry.what()
                     && self.depot.store.id(m) == message
                 {

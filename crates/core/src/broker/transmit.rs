@@ -5,9 +5,10 @@ use super::base::rules::Rule;
 use super::connection::{Flags, NONE, State};
 use super::messages::depot::Depot;
 use super::messages::ledger::{Fate, Reason, Recipient};
+use super::messages::queue::{Entry, Queued};
 use super::messages::store::Content;
 use super::replay::Next;
-use super::session::{Entry, Flow, Queued};
+use super::session::Flow;
 use crate::codec::{AckKind, Delivery, PublishHead, encode_ack};
 use crate::delivery::Unsent;
 use crate::id::{ConnectionId, MessageId, PacketId};
@@ -110,19 +111,17 @@ impl Broker {
                 break stop;
             }
         };
-        flow.stalled = stop == Stop::Waits;
-        if flow.stalled {
-            if flow.zeros > 0 && flow.replays == 0 {
-                let_pass(&mut flow);
+        let stalled = stop == Stop::Waits;
+        flow.queue.stall(stalled);
+        let mut more = stop == Stop::Full;
+        while stalled && let Some(entry) = flow.queue.next_passing() {
+            if out.unsent() >= limit || (is_large(&self.depot, entry) && !out.is_empty()) {
+                more = true;
+                break;
             }
-            while out.unsent() < limit
-                && let Some(entry) = flow.passing.pop_front()
-            {
-                self.depot.refund(&mut flow, entry);
-                send_once(&mut self.depot, now, entry, &taker, out);
-            }
+            self.depot.dequeue(&mut flow.queue, entry);
+            send_once(&mut self.depot, now, entry, &taker, out);
         }
-        let more = stop == Stop::Full || !flow.passing.is_empty();
         self.sessions[session].flow = Some(flow);
         self.caught_up(session);
         self.sessions.rest(session);
@@ -153,12 +152,7 @@ impl Broker {
             }
             return send_bound(&mut self.depot, now, flow, unsent, taker, out);
         }
-        if let Some(entry) = flow.passing.pop_front() {
-            self.depot.refund(flow, entry);
-            send_once(&mut self.depot, now, entry, taker, out);
-            return Ok(());
-        }
-        let Some(&entry) = flow.queue.front() else { return Err(Stop::Empty) };
+        let Some(entry) = flow.queue.next() else { return Err(Stop::Empty) };
         match entry.what() {
             Queued::Replay(_) if !flow.sender.has_room(taker.receive_maximum) => Err(Stop::Waits),
             Queued::Replay(place) => self.replay_next(now, session, flow, place),
@@ -166,9 +160,7 @@ impl Broker {
                 if is_large(&self.depot, entry) && !out.is_empty() {
                     return Err(Stop::Full);
                 }
-                flow.queue.pop_front();
-                flow.zeros -= 1;
-                self.depot.refund(flow, entry);
+                self.depot.dequeue(&mut flow.queue, entry);
                 send_once(&mut self.depot, now, entry, taker, out);
                 Ok(())
             }
@@ -176,8 +168,7 @@ impl Broker {
                 if !flow.sender.has_room(taker.receive_maximum) || flow.sender.span() >= SPAN {
                     return Err(Stop::Waits);
                 }
-                flow.queue.pop_front();
-                self.depot.refund(flow, entry);
+                self.depot.dequeue(&mut flow.queue, entry);
                 self.bind(now, session, flow, entry, taker);
                 Ok(())
             }
@@ -214,18 +205,13 @@ impl Broker {
         match self.replay_step(now, session, place) {
             Next::Message(entry) => {
                 let who = self.sessions.recipient(session);
-                let id = self.depot.store.id(entry.message_ref());
-                self.depot.books.moved(id, who, None, Fate::Queued);
-                flow.bytes += self.depot.stored(entry).size();
-                flow.zeros += u32::from(entry.qos() == QoS::AtMostOnce);
-                flow.queue.push_front(entry);
+                self.depot.enqueue_first(&mut flow.queue, entry, who);
                 Ok(())
             }
             Next::Wait => Err(Stop::Waits),
             Next::Pause => Err(Stop::Full),
             Next::End => {
-                flow.queue.pop_front();
-                flow.replays -= 1;
+                flow.queue.end_replay();
                 Ok(())
             }
         }
@@ -258,7 +244,7 @@ impl Broker {
         let low = (self.limits.queued_messages / 16) as usize;
         let low_bytes = self.limits.queued_bytes / 16;
         let Some(flow) = self.sessions[session].flow.as_deref() else { return };
-        if !flow.waiting.is_empty() && flow.queued() <= low && flow.bytes as u64 <= low_bytes {
+        if !flow.waiting.is_empty() && flow.queue.len() <= low && flow.queue.bytes() as u64 <= low_bytes {
             self.drained(session);
         }
     }
@@ -272,19 +258,6 @@ impl Broker {
             }
         }
     }
-}
-
-/// QoS 0 need not wait for the acknowledgements that the head of the queue waits for.
-fn let_pass(flow: &mut Flow) {
-    let Flow { queue, passing, .. } = flow;
-    queue.retain(|entry| {
-        let waits = entry.qos() != QoS::AtMostOnce || matches!(entry.what(), Queued::Replay(_));
-        if !waits {
-            passing.push_back(*entry);
-        }
-        waits
-    });
-    flow.zeros = 0;
 }
 
 fn is_large(depot: &Depot, entry: Entry) -> bool {

@@ -124,7 +124,7 @@ impl Broker {
                 if session != crate::broker::connection::NONE
                     && let Some(flow) = self.sessions[session].flow.as_deref_mut()
                 {
-                    flow.stalled = false;
+                    flow.queue.stall(false);
                 }
                 self.announce(id.index);
             }

@@ -3,10 +3,11 @@ use super::Left;
 use super::record::{MessageRecord, Payload, Place, Read, Record, SessionRecord, read};
 use crate::broker::connection::NONE;
 use crate::broker::messages::ledger::{Fate, Recipient};
+use crate::broker::messages::queue::Entry;
 use crate::broker::messages::store::{Content, MessageRef, View};
 use crate::broker::retain::Kept;
 use crate::broker::router::{Options, Subscriber};
-use crate::broker::session::{Entry, Kind, NEVER};
+use crate::broker::session::{Kind, NEVER};
 use crate::broker::{Broker, LARGE};
 use crate::delivery::CHUNK;
 use crate::id::{MessageId, PacketId, Position};
@@ -390,7 +391,7 @@ impl Broker {
                 self.depot.books.moved(waiting.id, who, Some(Fate::Queued), Fate::InFlight);
             }
             for waiting in restored.entries.values().filter(|w| w.bound.is_none()) {
-                self.depot.enqueue(&mut flow, waiting.entry, who);
+                self.depot.enqueue(&mut flow.queue, waiting.entry, who);
             }
             for packet_id in restored.receipts.iter().filter_map(|id| PacketId::new(*id)) {
                 flow.receiver.receive(packet_id);

@@ -5,8 +5,8 @@
 use super::record::{InMail, Place, Record};
 use super::{message_record, options_byte};
 use crate::broker::Broker;
+use crate::broker::messages::queue::{Entry, Queued};
 use crate::broker::messages::store::View;
-use crate::broker::session::{Entry, Queued};
 use crate::time::Instant;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -100,9 +100,9 @@ impl Broker {
                 }
             }
         }
-        for entry in &flow.queue {
+        for entry in flow.queue.iter() {
             if matches!(entry.what(), Queued::Message(_)) && entry.qos() > crate::qos::QoS::AtMostOnce {
-                self.snapshot_entry(who, *entry, out);
+                self.snapshot_entry(who, entry, out);
             }
         }
     }

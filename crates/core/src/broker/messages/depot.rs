@@ -1,10 +1,12 @@
 //! Where messages lie while somebody needs them, and the books about them.
+use super::queue::{Entry, Identifiers, Queue};
 use crate::broker::messages::ledger::{Books, Fate, Reason, Recipient};
 use crate::broker::messages::store::{MessageRef, Store, View};
-use crate::broker::session::{Entry, Flow, Identifiers, Queued};
+use crate::delivery::Sender;
 use crate::id::MessageId;
 use crate::qos::QoS;
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// The store, the lists of identifiers that its entries name, and the books.
@@ -81,57 +83,73 @@ impl Depot {
         }
     }
 
-    /// Puts an entry behind all others of a flow, and charges it.
-    pub(crate) fn enqueue(&mut self, flow: &mut Flow, entry: Entry, who: Recipient) {
+    /// Puts an entry behind all others of a queue.
+    #[inline]
+    pub(crate) fn enqueue(&mut self, queue: &mut Queue, entry: Entry, who: Recipient) {
         let message = entry.message_ref();
         self.store.share(message);
-        flow.bytes += self.store.get(message).size();
+        queue.push(entry, self.store.get(message).size());
         self.books.moved(self.store.id(message), who, None, Fate::Queued);
-        if entry.qos() == QoS::AtMostOnce {
-            if flow.stalled && flow.replays == 0 {
-                flow.passing.push_back(entry);
-                return;
-            }
-            flow.zeros += 1;
-        }
-        flow.queue.push_back(entry);
     }
 
-    /// Takes back the charge of an entry that has left a queue.
-    pub(crate) fn refund(&self, flow: &mut Flow, entry: Entry) {
-        flow.bytes -= self.store.get(entry.message_ref()).size();
+    /// Puts an entry before all others; its reference is the caller's.
+    pub(crate) fn enqueue_first(&mut self, queue: &mut Queue, entry: Entry, who: Recipient) {
+        queue.push_first(entry, self.size(entry));
+        self.moved(entry, who, None, Fate::Queued);
+    }
+
+    /// Takes out what is [next](Queue::next), which is a message.
+    #[inline]
+    pub(crate) fn dequeue(&self, queue: &mut Queue, next: Entry) {
+        queue.pop(self.size(next));
+    }
+
+    /// Drops the message that has waited longest; false if there is none.
+    pub(crate) fn drop_oldest(&mut self, queue: &mut Queue, who: Recipient) -> bool {
+        let Some(entry) = queue.take_oldest() else { return false };
+        queue.refund(self.size(entry));
+        self.end(entry, who, Fate::Queued, Fate::Dropped(Reason::MadeRoom));
+        true
+    }
+
+    /// Drops the messages that may not stay.
+    pub(crate) fn judge(
+        &mut self,
+        queue: &mut Queue,
+        who: Recipient,
+        mut stays: impl FnMut(&View<'_>, Entry) -> bool,
+    ) {
+        let gone = queue.take_unless(|entry| stays(&self.stored(entry), entry));
+        self.end_all(queue, gone, who, Fate::Dropped(Reason::NotAuthorized));
     }
 
     /// A session loses its connection: QoS 0 that waited for that is not kept for another.
-    pub(crate) fn drop_zeros(&mut self, flow: &mut Flow, who: Recipient) {
-        if flow.zeros == 0 && flow.passing.is_empty() {
-            return;
-        }
-        let is_zero = |e: &Entry| e.qos() == QoS::AtMostOnce && matches!(e.what(), Queued::Message(_));
-        let gone: Vec<Entry> = flow.queue.iter().chain(&flow.passing).copied().filter(is_zero).collect();
-        flow.queue.retain(|e| !is_zero(e));
-        flow.passing.clear();
-        flow.zeros = 0;
-        for entry in gone {
-            self.refund(flow, entry);
-            self.end(entry, who, Fate::Queued, Fate::Dropped(Reason::ConnectionLost));
+    pub(crate) fn drop_zeros(&mut self, queue: &mut Queue, who: Recipient) {
+        if queue.has_zeros() {
+            let gone = queue.take_unless(|entry| entry.qos() > QoS::AtMostOnce);
+            self.end_all(queue, gone, who, Fate::Dropped(Reason::ConnectionLost));
         }
     }
 
-    /// A session is over: everything in its flow has the fate `to`.
-    pub(crate) fn clear(&mut self, flow: &mut Flow, who: Recipient, to: Fate) {
-        for entry in flow.queue.drain(..).chain(flow.passing.drain(..)) {
-            if let Queued::Message(_) = entry.what() {
-                self.end(entry, who, Fate::Queued, to);
-            }
-        }
-        for (entry, _, _, received) in flow.sender.iter() {
+    /// A session is over: everything that it had not got has the fate `to`.
+    pub(crate) fn clear(&mut self, queue: &mut Queue, sender: &mut Sender<Entry>, who: Recipient, to: Fate) {
+        let gone = queue.take_unless(|_| false);
+        self.end_all(queue, gone, who, to);
+        for (entry, _, _, received) in sender.iter() {
             self.end(entry, who, Fate::InFlight, if received { Fate::Delivered } else { to });
         }
-        flow.sender.clear();
-        flow.receiver.clear();
-        flow.unsettled.clear();
-        (flow.bytes, flow.zeros, flow.replays) = (0, 0, 0);
+        sender.clear();
+    }
+
+    fn end_all(&mut self, queue: &mut Queue, gone: VecDeque<Entry>, who: Recipient, to: Fate) {
+        for entry in gone {
+            queue.refund(self.size(entry));
+            self.end(entry, who, Fate::Queued, to);
+        }
+    }
+
+    fn size(&self, entry: Entry) -> usize {
+        self.stored(entry).size()
     }
 
     /// For `check`: how many entries hold a list.

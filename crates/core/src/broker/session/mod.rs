@@ -3,14 +3,12 @@ use super::connection::NONE;
 use super::will::Will;
 use crate::broker::base::table::{Row, Table};
 use crate::broker::messages::ledger::Recipient;
-use crate::broker::messages::store::MessageRef;
+use crate::broker::messages::queue::{Entry, Queue};
 use crate::delivery::{Receiver, Sender};
 use crate::id::{ConnectionId, LocalId, PacketId};
-use crate::qos::QoS;
 use crate::time::Instant;
 use crate::version::Version;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 use foldhash::quality::FixedState;
@@ -93,20 +91,9 @@ pub(crate) struct More {
 /// What only a session with something under way needs. Pooled.
 #[derive(Default)]
 pub(crate) struct Flow {
-    /// Messages and replays, in order.
-    pub(crate) queue: VecDeque<Entry>,
-    /// QoS 0 that came while the head of `queue` waits for quota: it need not wait.
-    pub(crate) passing: VecDeque<Entry>,
+    pub(crate) queue: Queue,
     pub(crate) sender: Sender<Entry>,
     pub(crate) receiver: Receiver,
-    /// What the messages in the queues are charged with.
-    pub(crate) bytes: usize,
-    /// How many entries of QoS 0 stand in `queue`.
-    pub(crate) zeros: u32,
-    /// How many replays stand in `queue`.
-    pub(crate) replays: u32,
-    /// The head of `queue` waits for quota.
-    pub(crate) stalled: bool,
     /// What was bound to Packet Identifiers goes out when the journal is durable up to here.
     pub(crate) bound: u64,
     /// Publishers that wait for this queue to drain.
@@ -125,101 +112,17 @@ impl Flow {
     /// There is a new connection; true if something goes out again, so that there is a window for a while.
     pub(crate) fn resume(&mut self, journal_end: u64) -> bool {
         self.sender.resume(RESENT);
-        (self.stalled, self.bound) = (false, journal_end);
+        self.queue.stall(false);
+        self.bound = journal_end;
         !self.sender.is_empty()
     }
 
     pub(crate) fn is_idle(&self) -> bool {
         self.queue.is_empty()
-            && self.passing.is_empty()
             && self.sender.is_empty()
             && self.receiver.len() == 0
             && self.waiting.is_empty()
             && self.unsettled.is_empty()
-    }
-
-    /// How many messages wait; replays don't count.
-    pub(crate) fn queued(&self) -> usize {
-        self.queue.len() + self.passing.len() - self.replays as usize
-    }
-}
-
-/// A message's place in one recipient's queue: what differs by recipient.
-///
-/// QoS 2 bits, RETAIN 1, many identifiers 1, a Subscription Identifier (or where many of them are) 28.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
-    what: u32,
-    bits: u32,
-}
-const _: () = assert!(size_of::<Entry>() == 8); // one for each message in each queue
-
-const REPLAY: u32 = 3;
-const RETAIN: u32 = 4;
-const MANY: u32 = 8;
-
-/// What an entry stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Queued {
-    Message(MessageRef),
-    /// Retained Messages for a new subscription: a place in the table of replays.
-    Replay(u32),
-}
-
-/// The Subscription Identifiers that go with a message to one recipient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Identifiers {
-    None,
-    One(u32),
-    /// A place in the table of lists.
-    Many(u32),
-}
-
-impl Entry {
-    pub(crate) fn message(message: MessageRef, qos: QoS, retain: bool, identifiers: Identifiers) -> Self {
-        let (many, value) = match identifiers {
-            Identifiers::None => (0, 0),
-            Identifiers::One(identifier) => (0, identifier),
-            Identifiers::Many(place) => (MANY, place),
-        };
-        let retain = if retain { RETAIN } else { 0 };
-        Self { what: message.0, bits: u32::from(qos.bits()) | retain | many | value << 4 }
-    }
-
-    pub(crate) fn replay(place: u32) -> Self {
-        Self { what: place, bits: REPLAY }
-    }
-
-    pub(crate) fn what(self) -> Queued {
-        match self.bits & 3 {
-            REPLAY => Queued::Replay(self.what),
-            _ => Queued::Message(MessageRef(self.what)),
-        }
-    }
-
-    /// The message, of an entry that is in flight: only messages are.
-    pub(crate) fn message_ref(self) -> MessageRef {
-        MessageRef(self.what)
-    }
-
-    pub(crate) fn qos(self) -> QoS {
-        match self.bits & 3 {
-            0 => QoS::AtMostOnce,
-            1 => QoS::AtLeastOnce,
-            _ => QoS::ExactlyOnce,
-        }
-    }
-
-    pub(crate) fn retain(self) -> bool {
-        self.bits & RETAIN != 0
-    }
-
-    pub(crate) fn identifiers(self) -> Identifiers {
-        match (self.bits & MANY != 0, self.bits >> 4) {
-            (true, place) => Identifiers::Many(place),
-            (false, 0) => Identifiers::None,
-            (false, identifier) => Identifiers::One(identifier),
-        }
     }
 }
 
@@ -315,9 +218,8 @@ impl Sessions {
             flow.sender.clear();
             flow.sender.shrink(POOLED_ENTRIES);
             flow.receiver.shrink(POOLED_ENTRIES);
-            flow.queue.shrink_to(POOLED_ENTRIES);
-            flow.passing.shrink_to(POOLED_ENTRIES);
-            (flow.stalled, flow.bound, flow.zeros, flow.replays) = (false, 0, 0, 0);
+            flow.queue.rest(POOLED_ENTRIES);
+            flow.bound = 0;
             self.pool.push(flow);
         }
     }
