@@ -9,19 +9,19 @@ use crate::id::PacketId;
 use crate::reason::ReasonCode;
 
 impl Broker {
-    pub(crate) fn on_puback(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
+    pub(super) fn on_puback(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let fate = arrived(ack.reason);
-        self.finish(session, ack.packet_id, fate, |sender, id| sender.on_puback(id))
+        self.acknowledged(session, ack.packet_id, fate, |sender, id| sender.on_puback(id))
     }
 
-    pub(crate) fn on_pubcomp(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
+    pub(super) fn on_pubcomp(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         // Whatever the Reason Code: the receiver had said that it has the message.
-        self.finish(session, ack.packet_id, Fate::Delivered, |sender, id| sender.on_pubcomp(id))
+        self.acknowledged(session, ack.packet_id, Fate::Delivered, |sender, id| sender.on_pubcomp(id))
     }
 
-    pub(crate) fn on_pubrec(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
+    pub(super) fn on_pubrec(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let id = ack.packet_id;
         let refused = ack.reason.is_error();
@@ -30,14 +30,14 @@ impl Broker {
             None => Received::Unknown,
         };
         match answer {
-            Received::First(_) => self.journal_released(session, id),
+            Received::First(_) => self.pen().released(session, id),
             Received::Again | Received::Unknown if refused => return Ok(()),
             // An unknown one is answered like one that came again, so that the other side can end the exchange. 0x92 would
             // be as legal (section 3.6.2.1), and is more than other servers say.
             Received::Again | Received::Unknown => {}
             // A PUBREC of 0x80 or above ends the exchange: no PUBREL. [MQTT-4.3.3-4]
             Received::Refused(entry) => {
-                self.ended(session, entry, Fate::Dropped(Reason::Refused));
+                self.finished(session, entry, Fate::Dropped(Reason::Refused));
                 return Ok(());
             }
             Received::Misplaced => return Err(Fault::Unexpected),
@@ -47,12 +47,12 @@ impl Broker {
     }
 
     /// PUBREL: from here on the Packet Identifier is free again. [MQTT-4.3.3-8]
-    pub(crate) fn on_pubrel(&mut self, index: u32, ack: &Ack<'_>) {
+    pub(super) fn on_pubrel(&mut self, index: u32, ack: &Ack<'_>) {
         let session = self.connections[index].session;
         let known =
             self.sessions[session].flow.as_deref_mut().is_some_and(|f| f.receiver.release(ack.packet_id));
         if known {
-            self.journal_receipt_end(session, ack.packet_id);
+            self.pen().receipt_end(session, ack.packet_id);
         }
         // Also for one that is unknown: it may have been released before a cut. [MQTT-4.3.3-11] (Table 3.7.2.1)
         let reason = if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
@@ -60,7 +60,7 @@ impl Broker {
         self.sessions.rest(session);
     }
 
-    fn finish(
+    fn acknowledged(
         &mut self,
         session: u32,
         id: PacketId,
@@ -69,7 +69,7 @@ impl Broker {
     ) -> Result<(), Fault> {
         let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return Ok(()) };
         match take(&mut flow.sender, id) {
-            Acknowledged::Done(entry) => self.ended(session, entry, fate),
+            Acknowledged::Done(entry) => self.finished(session, entry, fate),
             // A stray one changes nothing: no quota, no fate.
             Acknowledged::Unknown => {}
             Acknowledged::Misplaced => return Err(Fault::Unexpected),
@@ -78,7 +78,7 @@ impl Broker {
     }
 
     /// A message in flight has its fate: there is room for the next.
-    pub(crate) fn ended(&mut self, session: u32, entry: Entry, fate: Fate) {
+    pub(super) fn finished(&mut self, session: u32, entry: Entry, fate: Fate) {
         let who = self.sessions.recipient(session);
         self.depot.end(entry, who, Fate::InFlight, fate);
         let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };

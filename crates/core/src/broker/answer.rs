@@ -6,72 +6,12 @@
 use super::Broker;
 use super::base::rules::Rule;
 use super::connection::Flags;
-use crate::codec::{self, AckKind};
-use crate::id::{ConnectionId, PacketId};
+use super::connection::answers::{Answer, Waits, What};
+use crate::codec::AckKind;
+use crate::id::PacketId;
 use crate::reason::ReasonCode;
-use crate::version::Version;
-use alloc::boxed::Box;
-use alloc::vec::Vec;
-
-/// Something to be sent, once it may be.
-pub(crate) struct Answer {
-    what: What,
-    /// The journal's end when it was made.
-    position: u64,
-    waits: Waits,
-}
-
-/// What an answer waits for, beside the journal.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Waits {
-    Nothing,
-    /// Other shards have yet to settle what it rests on.
-    Settlement,
-    /// The end of the pause that its publisher makes.
-    Pause,
-}
-
-/// What is sent.
-pub(crate) enum What {
-    Ack {
-        kind: AckKind,
-        packet_id: PacketId,
-        reason: ReasonCode,
-    },
-    /// CONNACK, SUBACK, UNSUBACK: encoded when they were made.
-    Encoded(Box<[u8]>),
-    /// Nothing: it has left already.
-    Nothing,
-}
-
-impl Answer {
-    pub(crate) fn is_pubrec(&self, of: PacketId) -> bool {
-        matches!(self.what, What::Ack { kind: AckKind::Pubrec, packet_id, .. } if packet_id == of)
-    }
-}
-
-impl What {
-    fn is_puback(&self) -> bool {
-        matches!(self, Self::Ack { kind: AckKind::Puback, .. })
-    }
-
-    fn encode(&self, version: Version, out: &mut Vec<u8>) {
-        match self {
-            Self::Ack { kind, packet_id, reason } => {
-                codec::encode_ack(*kind, *packet_id, *reason, version, out);
-            }
-            Self::Encoded(bytes) => out.extend_from_slice(bytes),
-            Self::Nothing => {}
-        }
-    }
-}
 
 impl Broker {
-    /// What has to be durable before what is said now may be heard.
-    fn asserted(&self) -> u64 {
-        if self.rules.obeys(Rule::AssertsWhatIsDurable) { self.journal.end() } else { 0 }
-    }
-
     /// Answers on the connection that asked; at once if nothing is in the way.
     pub(crate) fn answer(&mut self, index: u32, what: What) {
         let position = self.asserted();
@@ -106,15 +46,6 @@ impl Broker {
         self.put_answer(index, What::Ack { kind, packet_id, reason: ReasonCode::Success }, Waits::Pause);
     }
 
-    /// The pause of a publisher is over: it hears what has been kept from it meanwhile.
-    pub(crate) fn answer_paused(&mut self, index: u32) {
-        let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
-        for answer in lane.answers.iter_mut().filter(|answer| answer.waits == Waits::Pause) {
-            answer.waits = Waits::Nothing;
-        }
-        self.release_answers(index);
-    }
-
     /// Keeps the place of an answer that other shards must settle first; returns its number.
     pub(crate) fn answer_later(&mut self, index: u32, what: What) -> u32 {
         self.put_answer(index, what, Waits::Settlement)
@@ -129,41 +60,18 @@ impl Broker {
         lane.answered.wrapping_add(behind)
     }
 
-    /// The other shards have settled what an answer rests on; `change` may still change it, and says what it waits for
-    /// next.
-    pub(crate) fn answer_settled(
-        &mut self,
-        id: ConnectionId,
-        number: u32,
-        change: impl FnOnce(&mut What) -> Waits,
-    ) {
-        let position = self.asserted();
-        if self.connections.get(id).is_none() {
-            let place = self.connections.id(id.index);
-            if self.rules.obeys(Rule::AnswersDieWithTheirConnection) || self.connections.get(place).is_none()
-            {
-                return;
-            }
+    /// What has to be durable before what is said now may be heard.
+    pub(super) fn asserted(&self) -> u64 {
+        if self.rules.obeys(Rule::AssertsWhatIsDurable) { self.journal.end() } else { 0 }
+    }
+
+    /// The pause of a publisher is over: it hears what has been kept from it meanwhile.
+    pub(crate) fn answer_paused(&mut self, index: u32) {
+        let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
+        for answer in lane.answers.iter_mut().filter(|answer| answer.waits == Waits::Pause) {
+            answer.waits = Waits::Nothing;
         }
-        let version = self.connections[id.index].version();
-        let lane = self.connections.lane(id.index);
-        let at = number.wrapping_sub(lane.answered) as usize;
-        if let Some(answer) = lane.answers.get_mut(at) {
-            let counted = u32::from(answer.what.is_puback());
-            let waits = change(&mut answer.what);
-            lane.pubacks = lane.pubacks - counted + u32::from(answer.what.is_puback());
-            answer.waits = waits;
-            if !self.rules.obeys(Rule::AnswersInOrder) {
-                answer.what.encode(version, &mut lane.out);
-                lane.pubacks -= u32::from(answer.what.is_puback());
-                answer.what = What::Nothing;
-            }
-            // What was journaled meanwhile about the same exchange counts as well.
-            answer.position = answer.position.max(position);
-        }
-        self.release_answers(id.index);
-        self.window_opens(id.index);
-        self.journal.wake(position, id);
+        self.release_answers(index);
     }
 
     /// The number of the last answer that waits, if any does.
@@ -204,14 +112,4 @@ impl Broker {
             self.journal.wake(position, self.connections.id(index));
         }
     }
-}
-
-/// Which answers wait, for [`check`](Broker::check): none that need not.
-pub(crate) fn is_stuck(answer: &Answer, durable: u64) -> bool {
-    answer.waits == Waits::Nothing && answer.position <= durable
-}
-
-/// Does it wait for a pause?
-pub(crate) fn is_paused(answer: &Answer) -> bool {
-    answer.waits == Waits::Pause
 }

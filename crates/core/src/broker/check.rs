@@ -1,22 +1,17 @@
 //! What must hold between two calls.
 use super::Broker;
-use super::connection::{Flags, NONE, State};
+use super::base::NONE;
+use super::connection::answers::{is_paused, is_stuck};
+use super::connection::{Flags, State};
 use super::messages::queue::{Identifiers, Queued};
-use super::session::Kind;
-use super::transmit::SPAN;
+use super::session::{Kind, SPAN};
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 impl Broker {
-    pub(crate) fn check_all(&self) {
-        if self.restoring.is_some() {
-            // What is being replayed is not in its place yet.
-            return;
-        }
-        assert!(
-            self.receipt.is_none() && !self.mailing && !self.came_by_mail,
-            "what belongs to one message goes with it"
-        );
-        assert!(self.slow.is_empty(), "a call leaves nobody to be ended by the next one");
+    pub(super) fn check_all(&self) {
+        self.after.check();
+        self.scratch.check();
         assert!(self.depot.books.ledger.balances(), "the books balance: {:?}", self.depot.books.ledger);
         self.check_connections();
         self.check_room();
@@ -24,11 +19,12 @@ impl Broker {
         self.router.check();
         self.retained.check();
         self.timers.check();
-        self.check_mail();
+        self.shards.check();
+        self.journal.check();
     }
 
     fn check_connections(&self) {
-        let touched: alloc::vec::Vec<_> = self.actions.touched().collect();
+        let touched: Vec<_> = self.actions.touched().collect();
         let (mut incomplete, mut strangers) = (0, 0);
         for (index, connection) in self.connections.iter() {
             let id = self.connections.id(index);
@@ -54,16 +50,16 @@ impl Broker {
             }
             if let Some(lane) = connection.lane.as_deref() {
                 let durable = self.journal.durable();
-                let stuck = lane.answers.front().is_some_and(|a| super::answer::is_stuck(a, durable));
+                let stuck = lane.answers.front().is_some_and(|a| is_stuck(a, durable));
                 assert!(!stuck, "no answer waits for nothing");
-                let paused = lane.answers.iter().any(super::answer::is_paused);
-                let is_paused = connection.flags.has(Flags::PAUSED);
-                assert!(!paused || is_paused, "an answer waits for the end of a pause that is there");
+                let paused = lane.answers.iter().any(is_paused);
+                let pauses = connection.flags.has(Flags::PAUSED);
+                assert!(!paused || pauses, "an answer waits for the end of a pause that is there");
             }
         }
         assert_eq!(
             (incomplete, strangers),
-            (self.room.incomplete, self.room.strangers),
+            (self.connections.room.incomplete, self.connections.room.strangers),
             "what is charged is what is kept"
         );
         let up = self.connections.iter().filter(|(_, c)| c.session != NONE).count();
@@ -114,7 +110,7 @@ impl Broker {
         assert_eq!(lists, self.depot.lists(), "each list of identifiers is held once");
         let ledger = &self.depot.books.ledger;
         assert_eq!((queued, in_flight), (ledger.queued, ledger.in_flight), "the books say what there is");
-        assert_eq!(replays, self.replays.len(), "each replay stands in one queue");
+        assert_eq!(replays, self.retained.replays.len(), "each replay stands in one queue");
         let held: BTreeMap<u32, u32> = self.depot.references().map(|(m, refs)| (m.0, refs)).collect();
         assert_eq!(references, held, "each message is kept as often as it is needed");
     }
@@ -133,5 +129,19 @@ impl Broker {
         if waits && quota && may && (free || !flow.queue.is_stalled()) {
             assert!(connection.flags.has(Flags::ANNOUNCED), "what can go has been announced");
         }
+    }
+
+    fn check_room(&self) {
+        let waiting: Vec<_> = self.connections.room.waiting().filter(|id| self.connections.is(*id)).collect();
+        for id in &waiting {
+            assert!(Some(*id) != self.connections.room.turn(), "who is read on does not wait");
+        }
+        for (index, connection) in self.connections.iter() {
+            let id = self.connections.id(index);
+            let is_cramped = connection.flags.has(Flags::CRAMPED);
+            assert!(!is_cramped || waiting.contains(&id), "who waits for room stands in the queue");
+            assert!(!is_cramped || connection.session != NONE, "only who was let in waits");
+        }
+        assert!(waiting.is_empty() || self.connections.room.turn().is_some(), "somebody is always read on");
     }
 }

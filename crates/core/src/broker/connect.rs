@@ -1,87 +1,26 @@
 //! CONNECT: from the packet to the one point at which it takes effect.
-use super::answer::What;
-use super::authority::policy::{AuthStep, Authentication, Denial, Grant};
+use super::authority::policy::{Access, AuthStep, Authentication, Denial, Grant};
+use super::authority::questions::About;
+use super::base::NONE;
 use super::base::limits::Limit;
 use super::base::rules::Rule;
-use super::base::timers::Key;
+use super::base::timers::{Key, Kind as TimerKind};
 use super::cause::{Cause, ProtocolError};
-use super::connection::fault::{self, Fault, in_connack};
-use super::connection::{Flags, NONE, State};
-use super::session::{Kind, NEVER, RESENT_SECONDS};
-use super::will::Will;
+use super::connection::answers::What;
+use super::connection::fault::Fault;
+use super::connection::greeting::{Greeting, ROUNDS};
+use super::connection::{Flags, State};
+use super::leaving::Leaving;
+use super::session::{Kind, RESENT_SECONDS};
 use super::{Action, Broker, Event};
 use crate::Input;
-use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property};
+use crate::codec::{Auth, Connect, Packet, PropertiesBuf, Property};
 use crate::id::ShardId;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::version::Version;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
-
-/// A CONNECT that is being decided on.
-#[derive(Debug)]
-pub(crate) struct Greeting {
-    pub(crate) version: Version,
-    clean_start: bool,
-    pub(crate) keep_alive: u16,
-    /// Session Expiry Interval in seconds.
-    pub(crate) expiry: u32,
-    receive_maximum: u16,
-    maximum_packet_size: u32,
-    terse: bool,
-    bridge: bool,
-    will: Option<Will>,
-    pub(crate) client_id: Box<str>,
-    /// We chose the Client Identifier, and have to tell.
-    pub(crate) assigned: bool,
-    pub(crate) step: AuthStep,
-    /// Authentication Method, if there is one: each AUTH must repeat it. [MQTT-4.12.0-5]
-    pub(crate) method: Option<Box<str>>,
-    /// How many AUTH packets have come.
-    rounds: u8,
-    /// We sent AUTH and wait for the client's.
-    awaits_auth: bool,
-}
-
-/// So many AUTH packets may come before CONNACK.
-const ROUNDS: u8 = 16;
-
-impl Greeting {
-    fn new(connect: &Connect<'_>) -> Self {
-        let properties = connect.properties;
-        let v5 = connect.version.is_v5();
-        // Before 5.0 a session that is not clean lasts until somebody discards it. (Section 3.1.2.4)
-        let unbounded = if connect.clean_start { 0 } else { NEVER };
-        let expiry = if v5 { properties.session_expiry_interval().unwrap_or(0) } else { unbounded };
-        let method = properties.authentication_method().map(Box::from);
-        let data: Box<[u8]> = properties.authentication_data().unwrap_or_default().into();
-        let step = AuthStep::Connect {
-            client_id: connect.client_id.into(),
-            username: connect.username.map(Into::into),
-            password: connect.password.map(Box::from),
-            method: method.clone().map(|m| (m, data)),
-        };
-        Self {
-            version: connect.version,
-            clean_start: connect.clean_start,
-            keep_alive: connect.keep_alive,
-            expiry,
-            receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
-            maximum_packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
-            terse: properties.request_problem_information() == Some(false),
-            bridge: connect.bridge,
-            will: connect.will.as_ref().map(Will::new),
-            client_id: connect.client_id.into(),
-            assigned: false,
-            step,
-            method,
-            rounds: 0,
-            awaits_auth: false,
-        }
-    }
-}
 
 impl Broker {
     /// A CONNECT was decoded. `Hold` when its verdict is pending or it has to move.
@@ -106,8 +45,8 @@ impl Broker {
             // An assigned id is at home where it is assigned. [MQTT-3.1.3-6]
             greeting.assign(&self.new_client_id());
         } else {
-            let home = self.home(connect.client_id.as_str());
-            if home != self.shard {
+            let home = self.shards.home(connect.client_id.as_str());
+            if home != self.shards.me() {
                 return Ok(self.move_home(index, connect, home));
             }
         }
@@ -115,22 +54,10 @@ impl Broker {
         Ok(self.ask_in(now, index))
     }
 
-    /// Which shard a client's session lives on.
-    pub(crate) fn home(&self, client_id: &str) -> ShardId {
-        use core::hash::Hasher;
-        if self.shards == 1 {
-            return ShardId(0);
-        }
-        let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.placement);
-        hasher.write(client_id.as_bytes());
-        let shard = hasher.finish() % u64::from(self.shards);
-        ShardId(u16::try_from(shard).unwrap_or_default())
-    }
-
     fn new_client_id(&mut self) -> String {
         loop {
-            let id = format!("tw-{:016x}{:016x}", self.random.next(), self.random.next());
-            if self.home(&id) == self.shard && self.sessions.find(&id).is_none() {
+            let id = self.here.client_id();
+            if self.shards.home(&id) == self.shards.me() && self.sessions.find(&id).is_none() {
                 return id;
             }
         }
@@ -145,7 +72,7 @@ impl Broker {
             .expect("what was decoded can be encoded");
         self.connections[index].state = State::Moving;
         let connection = self.connections.id(index);
-        self.push(Action::Move { connection, to: home });
+        self.actions.push(Action::Move { connection, to: home });
         Input::Hold
     }
 
@@ -165,7 +92,7 @@ impl Broker {
             Authentication::Continue(data) => self.continue_auth(now, index, &data),
             Authentication::Deny(denial) => self.refuse(now, index, &denial, Cause::Denied),
             Authentication::Later => {
-                if self.ask(now, index, super::verdict::About::Connect) {
+                if self.ask(now, index, About::Connect) {
                     self.connections[index].state = State::Asking;
                     Input::Hold
                 } else {
@@ -223,24 +150,6 @@ impl Broker {
         Ok(self.ask_in(now, index))
     }
 
-    /// No. Nothing outside this connection has been touched. [MQTT-3.2.2-7]
-    pub(crate) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial, cause: Cause) -> Input {
-        self.tell_refused(index, denial.reason, cause);
-        let (version, limit) =
-            match self.connections[index].lane.as_deref().and_then(|l| l.greeting.as_deref()) {
-                Some(greeting) => (greeting.version, greeting.maximum_packet_size),
-                None => (self.connections[index].version(), u32::MAX),
-            };
-        let (reason, words) = (in_connack(denial.reason), denial.words());
-        let lane = self.connections.lane(index);
-        lane.greeting = None;
-        fault::put(&mut lane.out, version, limit, &words, |properties| {
-            Packet::Connack(Connack { session_present: false, reason, properties })
-        });
-        self.close(now, index);
-        Input::Done
-    }
-
     /// The one point at which a CONNECT takes effect: takeover, Clean Start, the will's replacement, Session
     /// Present and CONNACK are decided here, against the state of this moment.
     fn welcome(&mut self, now: Instant, index: u32, grant: &Grant) -> Input {
@@ -257,8 +166,8 @@ impl Broker {
         }
         let (session, present) = self.hand_on(now, index, &greeting, found);
         self.settle_in(now, index, session, present, &mut greeting, grant);
-        let keep_alive = self.keep_alive(greeting.keep_alive);
-        self.uncharge(index);
+        let keep_alive = self.limits.keep_alive(greeting.keep_alive);
+        self.connections.uncharge(index);
         let c = &mut self.connections[index];
         (c.session, c.state, c.keep_alive, c.heard) = (session, State::Up, keep_alive, now);
         c.hint = NONE;
@@ -272,10 +181,10 @@ impl Broker {
         if u64::from(keep_alive) * 3 / 2 < u64::from(self.limits.connect_seconds) {
             self.watch(now, index);
         }
-        let connack = self.welcome_packet(&greeting, present);
+        let connack = greeting.connack(&self.limits, present);
         self.answer(index, What::Encoded(connack));
         self.announce(index);
-        self.event(Event::Connected {
+        self.actions.event(Event::Connected {
             id: self.connections.id(index),
             peer: self.connections[index].peer(),
             client_id: core::mem::take(&mut greeting.client_id),
@@ -342,12 +251,12 @@ impl Broker {
         if let Some(flow) = s.flow.as_deref_mut()
             && flow.resume(self.journal.end())
         {
-            let key = Key::new(super::timing::Kind::Resend as u8, index, self.connections[index].generation);
+            let key = Key::new(TimerKind::Resend as u8, index, self.connections[index].generation);
             self.timers.insert(now.after_secs(RESENT_SECONDS), key);
         }
-        self.journal_session(now, session, present);
+        self.pen().session(now, session, present);
         if self.sessions[session].more.as_deref().is_some_and(|m| m.will.is_some()) {
-            self.journal_will(session);
+            self.pen().will(session);
         }
         if has_changed {
             self.judge_resumed(present.then_some(session), grant.identity);
@@ -365,17 +274,13 @@ impl Broker {
     ) -> Option<(Denial, Cause)> {
         let v5 = greeting.version.is_v5();
         let limit = greeting.maximum_packet_size;
-        if limit < u32::MAX && self.welcome_packet(greeting, false).len() as u64 > u64::from(limit) {
+        if limit < u32::MAX && greeting.connack(&self.limits, false).len() as u64 > u64::from(limit) {
             // It takes no packet in which it could be welcomed. [MQTT-3.1.2-24]
             let too_large = ProtocolError::AnswerTooLarge;
             return Some((Denial::new(too_large.reason()), Cause::Protocol(too_large)));
         }
         if let Some(will) = &greeting.will {
-            let access = super::authority::policy::Access::Publish {
-                topic: (&*will.topic).into(),
-                qos: will.qos,
-                retain: will.retain,
-            };
+            let access = Access::Publish { topic: (&*will.topic).into(), qos: will.qos, retain: will.retain };
             if !grant.rights.may(&greeting.client_id, access).allow {
                 return Some((Denial::new(ReasonCode::NotAuthorized), Cause::WillDenied));
             }
@@ -454,7 +359,7 @@ impl Broker {
         if old != NONE {
             let cause = Cause::TakenOver { by: self.connections[by].peer() };
             self.farewell(now, old, &Denial::new(ReasonCode::SessionTakenOver), cause);
-            self.detach(now, session, super::ending::Leaving::TakenOver);
+            self.detach(now, session, Leaving::TakenOver);
         }
         if let Some(more) = self.sessions[session].more.as_deref_mut() {
             more.ends_at = None;
@@ -469,23 +374,4 @@ impl Broker {
 /// Too many of something.
 fn quota_exceeded(limit: Limit) -> (Denial, Cause) {
     (Denial::new(ReasonCode::QuotaExceeded), Cause::Limit(limit))
-}
-
-impl Greeting {
-    /// Who it says it is: Client Identifier and User Name. It is asked once, when the answer is no.
-    pub(crate) fn names(&mut self) -> (Option<Box<str>>, Option<Box<str>>) {
-        let username = match &mut self.step {
-            AuthStep::Connect { username, .. } => username.take(),
-            AuthStep::Continue { .. } => None,
-        };
-        (Some(core::mem::take(&mut self.client_id)), username)
-    }
-
-    fn assign(&mut self, client_id: &str) {
-        self.assigned = true;
-        self.client_id = client_id.into();
-        if let AuthStep::Connect { client_id: asked, .. } = &mut self.step {
-            *asked = client_id.into();
-        }
-    }
 }

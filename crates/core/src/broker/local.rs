@@ -1,12 +1,11 @@
 //! Local subscribers: sessions without a socket, for whatever in the host is not the protocol.
 use super::authority::policy::{Access, Grant};
-use super::connection::NONE;
 use super::messages::ledger::{Fate, Reason};
 use super::messages::queue::Queued;
 use super::messages::store::{Content, View};
 use super::session::{Kind, NEVER};
 use super::shards::settle::Waiter;
-use super::{Broker, Event, Received};
+use super::{Broker, Event, LARGE, Received};
 use crate::codec::SubscriptionOptions;
 use crate::delivery::Acknowledged;
 use crate::id::{LocalId, Ticket, Token};
@@ -19,36 +18,18 @@ use alloc::format;
 use alloc::sync::Arc;
 use bytes::Bytes;
 
-/// What local subscribers have asked.
-#[derive(Default)]
-pub(crate) struct Locals {
-    tickets: u64,
-}
-
-impl Locals {
-    /// Tickets for what a local subscriber asked; they have nothing to do with those of questions.
-    fn ticket(&mut self) -> Ticket {
-        self.tickets += 1;
-        Ticket(self.tickets)
-    }
-}
-
 impl Broker {
-    pub(crate) fn new_local(&mut self, name: &str, grant: Grant) -> LocalId {
+    pub(super) fn new_local(&mut self, name: &str, grant: Grant) -> LocalId {
         // No Client Identifier contains U+0000, so no client can come by this name.
         let client_id = format!("\0{name}");
         if let Some(session) = self.sessions.find(&client_id) {
-            return self.local_id(session);
+            return self.sessions.local_id(session);
         }
         let session = self.sessions.insert(&client_id, Kind::Local);
         let place = self.grants.set(grant.identity, Some(grant));
         self.grants[place].sessions += 1;
         self.sessions[session].grant = place;
         self.sessions[session].expiry = NEVER;
-        self.local_id(session)
-    }
-
-    fn local_id(&self, session: u32) -> LocalId {
         self.sessions.local_id(session)
     }
 
@@ -58,49 +39,49 @@ impl Broker {
         (session.kind == Kind::Local).then_some(id.index)
     }
 
-    pub(crate) fn end_local(&mut self, now: Instant, id: LocalId) {
+    pub(super) fn end_local(&mut self, now: Instant, id: LocalId) {
         if let Some(session) = self.local(id) {
             self.actions.local_polled(session);
             self.end_session(now, session);
         }
     }
 
-    pub(crate) fn subscribe_local(&mut self, id: LocalId, filter: &TopicFilter, qos: QoS) -> Ticket {
-        let ticket = self.locals.ticket();
+    pub(super) fn subscribe_local(&mut self, id: LocalId, filter: &TopicFilter, qos: QoS) -> Ticket {
+        let ticket = self.sessions.ticket();
         let Some(session) = self.local(id) else {
-            self.event(Event::Subscribed { ticket, reason: ReasonCode::UnspecifiedError });
+            self.actions.event(Event::Subscribed { ticket, reason: ReasonCode::UnspecifiedError });
             return ticket;
         };
         let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
         match self.subscribe_one(session, filter.as_str(), options, None) {
             Ok((node, _)) => {
                 self.begin_replay(session, node, qos, None, None);
-                self.actions.announce_local(self.local_id(session));
-                match self.await_interest(core::iter::once(filter.as_str())) {
-                    Some(settlement) => self.settlements.add(settlement, Waiter::Subscribed(ticket)),
-                    None => self.event(Event::Subscribed { ticket, reason: ReasonCode::Success }),
+                self.actions.announce_local(self.sessions.local_id(session));
+                match self.shards.await_interest(core::iter::once(filter.as_str())) {
+                    Some(settlement) => self.shards.settlements.add(settlement, Waiter::Subscribed(ticket)),
+                    None => self.actions.event(Event::Subscribed { ticket, reason: ReasonCode::Success }),
                 }
             }
-            Err(reason) => self.event(Event::Subscribed { ticket, reason }),
+            Err(reason) => self.actions.event(Event::Subscribed { ticket, reason }),
         }
         ticket
     }
 
-    pub(crate) fn unsubscribe_local(&mut self, id: LocalId, filter: &TopicFilter) -> Ticket {
-        let ticket = self.locals.ticket();
+    pub(super) fn unsubscribe_local(&mut self, id: LocalId, filter: &TopicFilter) -> Ticket {
+        let ticket = self.sessions.ticket();
         let existed = self.local(id).is_some_and(|session| self.unsubscribe_one(session, filter.as_str()));
         if !existed {
-            self.event(Event::Unsubscribed { ticket, reason: ReasonCode::NoSubscriptionExisted });
+            self.actions.event(Event::Unsubscribed { ticket, reason: ReasonCode::NoSubscriptionExisted });
             return ticket;
         }
-        match self.await_interest(core::iter::once(filter.as_str())) {
-            Some(settlement) => self.settlements.add(settlement, Waiter::Unsubscribed(ticket)),
-            None => self.event(Event::Unsubscribed { ticket, reason: ReasonCode::Success }),
+        match self.shards.await_interest(core::iter::once(filter.as_str())) {
+            Some(settlement) => self.shards.settlements.add(settlement, Waiter::Unsubscribed(ticket)),
+            None => self.actions.event(Event::Unsubscribed { ticket, reason: ReasonCode::Success }),
         }
         ticket
     }
 
-    pub(crate) fn publish_local(
+    pub(super) fn publish_local(
         &mut self,
         now: Instant,
         id: LocalId,
@@ -115,7 +96,7 @@ impl Broker {
         }
         let small;
         let chunks: Arc<[Bytes]>;
-        let content = if publication.payload.len() >= super::LARGE {
+        let content = if publication.payload.len() >= LARGE {
             chunks = publication.payload.pieces().into();
             Content::Large(&chunks)
         } else {
@@ -123,20 +104,20 @@ impl Broker {
             Content::Small(&small)
         };
         let view = View {
-            id: self.next_message_id(now),
-            origin: self.identity(session),
+            id: self.here.message_id(now),
+            origin: self.grants.identity(self.sessions[session].grant),
             expires_at: publication.message_expiry_interval.map(|seconds| now.after_secs(seconds.into())),
             topic: publication.topic.as_str().into(),
             properties: &publication.properties,
             content,
         };
-        let ticket = self.locals.ticket();
+        let ticket = self.sessions.ticket();
         self.publish_inner(session, &view, qos, retain, Some(ticket));
         Ok(ticket)
     }
 
     /// The next message for a local subscriber. QoS 1 and 2 are in flight until they are acknowledged.
-    pub(crate) fn next_local(&mut self, now: Instant, id: LocalId) -> Option<Received> {
+    pub(super) fn next_local(&mut self, now: Instant, id: LocalId) -> Option<Received> {
         let session = self.local(id)?;
         self.actions.local_polled(session);
         let who = self.sessions.recipient(session);
@@ -173,12 +154,12 @@ impl Broker {
             break Some(Received { message, qos: entry.qos(), token });
         };
         self.sessions[session].flow = Some(flow);
-        self.drained(session);
+        self.wake_publishers(session);
         self.sessions.rest(session);
         received
     }
 
-    pub(crate) fn acknowledge_local(&mut self, id: LocalId, token: &Token, reason: ReasonCode) {
+    pub(super) fn acknowledge_local(&mut self, id: LocalId, token: &Token, reason: ReasonCode) {
         let Some(session) = self.local(id) else { return };
         if token.epoch != self.sessions[session].generation {
             return;
@@ -186,20 +167,10 @@ impl Broker {
         let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
         if let Acknowledged::Done(entry) = flow.sender.on_puback(token.packet_id) {
             let fate = if reason.is_error() { Fate::Dropped(Reason::Refused) } else { Fate::Delivered };
-            self.ended(session, entry, fate);
+            self.finished(session, entry, fate);
             if self.sessions[session].flow.as_deref().is_some_and(|f| !f.queue.is_empty()) {
-                self.actions.announce_local(self.local_id(session));
+                self.actions.announce_local(self.sessions.local_id(session));
             }
-        }
-    }
-
-    /// Wakes whoever takes a session's messages.
-    pub(crate) fn wake(&mut self, session: u32) {
-        let connection = self.sessions[session].connection;
-        if connection != NONE {
-            self.announce(connection);
-        } else if self.sessions[session].kind == Kind::Local {
-            self.actions.announce_local(self.local_id(session));
         }
     }
 }

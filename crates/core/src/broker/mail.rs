@@ -1,211 +1,87 @@
-//! What shards say to each other, and how a message reaches all of them.
-//!
-//! Per pair, order is kept; nothing more is asked of the carrier. `Settled` says what a shard has handled, and
-//! never waits for a third one. What needs a second hop (a message that another shard orders) has an answer of
-//! its own.
+//! What other shards say, and what follows from it.
+use super::base::NONE;
 use super::base::rules::Rule;
-use super::connection::NONE;
-use super::messages::store::View;
-use super::publish::Routed;
+use super::connection::answers::{Waits, What};
+use super::connection::{Connection, Flags};
+use super::messages::accepted::Routed;
+use super::messages::kept::Undistributed;
 use super::router::{Options, Subscriber};
-use super::shards::Mail;
-use super::shards::note::{Note, Posted, Reader};
-use super::shards::settle::Outcome;
-use super::{Action, Broker};
-use crate::id::ShardId;
+use super::shards::note::{Note, Origin, Posted, Reader};
+use super::shards::postponed::Postponed;
+use super::shards::settle::{Outcome, Waiter};
+use super::shards::{Mail, Way};
+use super::{Action, Broker, Event};
+use crate::id::{ConnectionId, MessageId, ShardId};
 use crate::qos::QoS;
+use crate::reason::ReasonCode;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 impl Broker {
-    /// Retains a message and gives it to all subscribers, here and elsewhere.
-    pub(crate) fn distribute(
-        &mut self,
-        connection: Option<u32>,
-        from: u32,
-        view: &View<'_>,
-        qos: QoS,
-        retain: bool,
-    ) -> Routed {
-        if self.shards == 1 {
-            if retain {
-                self.retain(view, qos, None);
-            }
-            return self.deliver(connection, from, view, qos, retain, |_| {});
-        }
-        let owner = self.owner(view.topic);
-        let posted = Posted { view: *view, qos, retain, tracked: false, kept: None };
-        let follows = || self.roads.lead(view.topic) && self.rules.obeys(Rule::LaterOnesFollow);
-        if owner != self.shard && ((retain && self.rules.obeys(Rule::OwnerOrders)) || follows()) {
-            let routed = self.take_the_road(owner, &posted, self.origin(from), false);
-            self.pause_if_full(connection);
-            return routed;
-        }
-        if retain {
-            let mut routed = self.order(connection, self.origin(from), &posted, false);
-            self.open_settlement(&mut routed, qos);
-            self.hold_receipt(&self.tracked(&posted), routed.settlement);
-            self.pause_if_full(connection);
-            return routed;
-        }
-        let mut shards = core::mem::take(&mut self.shard_list);
-        let mut routed = self.deliver(connection, from, view, qos, retain, |shard| shards.push(shard));
-        if !shards.is_empty() {
-            self.mail_direct(&posted, &shards, &mut routed, false);
-            shards.clear();
-            self.pause_if_full(connection);
-        }
-        self.shard_list = shards;
-        routed
-    }
-
-    /// Mails a message once to each of these shards, which asks for their word if its publisher waits for it.
-    pub(super) fn mail_direct(
-        &mut self,
-        posted: &Posted<'_>,
-        shards: &[ShardId],
-        routed: &mut Routed,
-        again: bool,
-    ) {
-        let posted = &self.tracked(posted);
-        if posted.tracked {
-            // Durable with its receipt before it is mailed, so that it can be mailed again.
-            self.hold_mail(Rule::ReceiptBeforeMail);
-        }
-        let hash = self.topic_hash(posted.view.topic);
-        let asks = posted.qos > QoS::AtMostOnce;
-        routed.mailed = shards.len();
-        if asks {
-            routed.settlement = Some(self.settlements.open(shards.len(), Outcome::of(routed)));
-        }
-        for shard in shards {
-            let number = self.post.write(*shard, &Note::Publish { posted: *posted, asks, again });
-            self.post.note_direct(*shard, hash, number);
-            if let Some(settlement) = routed.settlement {
-                self.post.await_note(*shard, number, settlement);
-            }
-        }
-        self.hold_receipt(posted, routed.settlement);
-    }
-
-    pub(super) fn open_settlement(&mut self, routed: &mut Routed, qos: QoS) {
-        let others: Vec<_> = self.post.others().collect();
-        routed.mailed = others.len();
-        if qos > QoS::AtMostOnce {
-            let settlement = self.settlements.open(others.len(), Outcome::of(routed));
-            for shard in others {
-                let number = self.post.pairs[shard.index()].written;
-                self.post.await_note(shard, number, settlement);
-            }
-            routed.settlement = Some(settlement);
-        }
-    }
-
-    /// Tells all that this shard has begun, or ceased, to have subscribers for a filter.
-    pub(crate) fn tell_interest(&mut self, filter: &str, wanted: bool) {
-        if self.shards == 1 {
-            return;
-        }
-        let mut numbers: Box<[u64]> = (0..self.shards).map(|_| 0).collect();
-        for shard in self.post.others() {
-            numbers[shard.index()] = self.post.write(shard, &Note::Interest { filter, wanted });
-        }
-        self.post.remember_interest(filter, numbers, self.rules.obeys(Rule::LastNoteCounts));
-    }
-
-    /// A settlement for the last interest notes about these filters, whoever caused them; `None` if all shards
-    /// know already.
-    pub(crate) fn await_interest<'a>(&mut self, filters: impl Iterator<Item = &'a str>) -> Option<u32> {
-        if self.shards == 1 || !self.rules.obeys(Rule::SubackWaits) {
-            return None;
-        }
-        let mut last = alloc::vec![0_u64; usize::from(self.shards)];
-        for filter in filters {
-            for (shard, number) in self.post.unsettled_interest(filter) {
-                let at = &mut last[shard.index()];
-                *at = number.max(*at);
-            }
-        }
-        let open = last.iter().filter(|number| **number > 0).count();
-        if open == 0 {
-            return None;
-        }
-        let settlement = self.settlements.open(open, Outcome::Queued);
-        for shard in self.post.others() {
-            if last[shard.index()] > 0 {
-                self.post.await_note(shard, last[shard.index()], settlement);
-            }
-        }
-        Some(settlement)
-    }
-
-    /// A full window pauses the sockets that would fill it further; it never holds back what was accepted.
-    fn pause_if_full(&mut self, connection: Option<u32>) {
-        if let Some(index) = connection
-            && let Some(shard) = self.post.full_window(self.limits.mail_notes, self.limits.mail_bytes)
-        {
-            self.wait_for_mail(index, shard);
-        }
-    }
-
-    pub(crate) fn on_mail(&mut self, now: Instant, from: ShardId, mail: &Mail) {
-        if !self.post.is_next(from, mail) {
-            self.post.misdelivered += 1;
+    pub(super) fn on_mail(&mut self, now: Instant, from: ShardId, mail: &Mail) {
+        if !self.shards.post.is_next(from, mail) {
+            self.shards.post.misdelivered += 1;
             return;
         }
         let mut reader = Reader { bytes: &mail.bytes, shared: mail.shared.iter(), outcomes: Vec::new() };
         while let Some(note) = reader.next() {
             if let Note::Settled { handled, durable, outcomes } = note {
                 self.on_settled(now, from, handled, durable, outcomes);
-                continue;
+            } else {
+                self.on_note(now, from, &note);
+                self.shards.post.handled(from, self.journal.end());
             }
-            let number = self.post.pairs[from.index()].handled + 1;
-            match note {
-                Note::Settled { .. } => {}
-                Note::Publish { posted, asks, again } => {
-                    let outcome = self.deliver_mailed(&posted, NONE, again);
-                    if asks && outcome != Outcome::Queued && self.rules.obeys(Rule::OutcomesByNumber) {
-                        self.post.outcome(from, number, outcome);
-                    }
+        }
+    }
+
+    /// A note that is numbered.
+    fn on_note(&mut self, now: Instant, from: ShardId, note: &Note<'_>) {
+        match note {
+            Note::Settled { .. } => {}
+            Note::Publish { posted, asks, again } => {
+                let outcome = self.deliver_mailed(posted, NONE, *again);
+                if *asks {
+                    self.note_outcome(from, outcome);
                 }
-                Note::Interest { filter, wanted } => self.on_interest(from, filter, wanted),
-                Note::Order { posted, origin, ticket, again } => {
-                    self.on_order(from, &posted, origin, ticket, again);
-                }
-                Note::Ordered { posted, origin, again } => {
-                    if posted.retain && !self.is_known(&posted, again) {
-                        self.retain(&posted.view, posted.qos, posted.kept);
-                    }
-                    let publisher = self.publisher(origin);
-                    let outcome = self.deliver_mailed(&posted, publisher, again);
-                    if outcome != Outcome::Queued && self.rules.obeys(Rule::OutcomesByNumber) {
-                        self.post.outcome(from, number, outcome);
-                    }
-                }
-                Note::Arrived { ticket, outcome } => {
-                    self.settlements.outcome(ticket, outcome);
-                    self.settle(now, ticket);
-                }
-                Note::Distributed { id } => {
-                    if self.mailed_here.remove(&id) {
-                        self.journal_forget(id);
-                    }
-                }
-                Note::Ready => self.on_ready(now, from),
             }
-            self.post.handled(from, self.journal.end());
+            Note::Interest { filter, wanted } => self.on_interest(from, filter, *wanted),
+            Note::Order { posted, origin, ticket, again } => {
+                self.on_order(from, posted, *origin, *ticket, *again);
+            }
+            Note::Ordered { posted, origin, again } => {
+                if posted.retain && !self.is_known(posted.view.id, *again) {
+                    self.retain(&posted.view, posted.qos, posted.kept);
+                }
+                let publisher = self.publisher(*origin);
+                let outcome = self.deliver_mailed(posted, publisher, *again);
+                self.note_outcome(from, outcome);
+            }
+            Note::Arrived { ticket, outcome } => {
+                self.shards.settlements.outcome(*ticket, *outcome);
+                self.settle(now, *ticket);
+                self.take_up_postponed(now);
+            }
+            Note::Distributed { id } => self.pen().forget(*id),
+            Note::Ready => self.on_ready(now, from),
         }
     }
 
     /// A message from another shard reaches the subscribers of this one.
     fn deliver_mailed(&mut self, posted: &Posted<'_>, publisher: u32, again: bool) -> Outcome {
-        if self.is_known(posted, again) {
+        if self.is_known(posted.view.id, again) {
             return Outcome::Queued;
         }
-        self.came_by_mail = posted.tracked && self.journal.is_on();
-        let routed = self.deliver(None, publisher, &posted.view, posted.qos, posted.retain, |_| {});
+        let routed = self.deliver(&posted.accepted(publisher), false, |_| {});
         Outcome::of(&routed)
+    }
+
+    /// What became of the note that is being handled, if there is more to say than that it is.
+    fn note_outcome(&mut self, from: ShardId, outcome: Outcome) {
+        if outcome != Outcome::Queued && self.rules.obeys(Rule::OutcomesByNumber) {
+            let number = self.shards.post.next_from(from);
+            self.shards.post.outcome(from, number, outcome);
+        }
     }
 
     fn on_interest(&mut self, from: ShardId, filter: &str, wanted: bool) {
@@ -231,49 +107,231 @@ impl Broker {
         durable: u64,
         outcomes: &[(u64, Outcome)],
     ) {
-        let settlements = &mut self.settlements;
-        let tell = |settlement, outcome| settlements.outcome(settlement, outcome);
-        for settlement in self.post.settled(by, handled, durable, outcomes, tell) {
+        for settlement in self.shards.settled(by, handled, durable, outcomes) {
             self.settle(now, settlement);
         }
-        self.post.forget_settled_interest();
-        if self.post.has_room(by, self.limits.mail_notes, self.limits.mail_bytes) {
+        if self.shards.post.has_room(by, self.limits.mail_notes, self.limits.mail_bytes) {
             self.mail_goes_on(by);
         }
         self.take_up_postponed(now);
     }
 
-    /// The next shard that mail is ready for.
-    pub(crate) fn next_mail(&mut self) -> Option<Action> {
-        if self.shards == 1 {
-            return None;
+    /// That shard's window has room. Who waited for it is read, unless another one is full.
+    fn mail_goes_on(&mut self, shard: ShardId) {
+        for id in core::mem::take(self.shards.post.waiting(shard)) {
+            if !self.connections.is(id) {
+                continue;
+            }
+            match self.shards.post.full_window(self.limits.mail_notes, self.limits.mail_bytes) {
+                Some(other) => self.shards.post.waiting(other).push(id),
+                None => drop(self.read_again(id.index, Flags::MAIL)),
+            }
         }
-        self.post.announce(self.journal.durable(), self.rules).map(Action::Mail)
     }
 
-    pub(crate) fn take_mail(&mut self, to: ShardId) -> Option<Mail> {
-        let held = || !self.post.has_room(to, self.limits.mail_notes, self.limits.mail_bytes);
-        if to == self.shard || to.0 >= self.shards || (!self.rules.obeys(Rule::MailNeverWaits) && held()) {
+    fn on_order(&mut self, from: ShardId, posted: &Posted<'_>, origin: Origin, ticket: u32, again: bool) {
+        let mut routed = self.order(&posted.accepted(self.publisher(origin)), origin, again);
+        // The publisher waits for all, whatever its QoS: the road ends only then.
+        self.shards.open_settlement(&mut routed, QoS::AtLeastOnce);
+        if !self.rules.obeys(Rule::OrderedWaitsForAll) {
+            return self.shards.tell_ordered(from, ticket, Outcome::Queued);
+        }
+        if let Some(settlement) = routed.settlement {
+            self.shards.settlements.add(settlement, Waiter::Ordered(from, ticket));
+        }
+    }
+
+    /// A shard is done with what a settlement waits for.
+    fn settle(&mut self, now: Instant, place: u32) {
+        let Some((outcome, waiters)) = self.shards.settlements.close(place) else { return };
+        let reason = outcome.reason();
+        for waiter in waiters {
+            match waiter {
+                Waiter::Answer(id, number) => self.answer_with(now, id, number, outcome),
+                Waiter::Published(ticket, message) => {
+                    self.actions.event(Event::Acknowledged { ticket, message, reason });
+                }
+                Waiter::Subscribed(ticket) => {
+                    self.actions.event(Event::Subscribed { ticket, reason: ReasonCode::Success });
+                }
+                Waiter::Unsubscribed(ticket) => {
+                    self.actions.event(Event::Unsubscribed { ticket, reason: ReasonCode::Success });
+                }
+                Waiter::Ordered(shard, ticket) => self.shards.tell_ordered(shard, ticket, outcome),
+                Waiter::Distributed(id) => self.distributed(id),
+                Waiter::Road(road) => self.shards.road_shortens(road),
+                Waiter::Receipt(session, generation, packet_id) => {
+                    let Some(s) = self.sessions.get(session, generation) else { continue };
+                    let v5 = s.version.is_v5();
+                    if let Some(flow) = s.flow.as_deref_mut() {
+                        flow.unsettled.retain(|(id, _)| *id != packet_id);
+                        self.sessions.rest(session);
+                    }
+                    // Before 5.0 it is acknowledged all the same.
+                    if reason == ReasonCode::QuotaExceeded && v5 {
+                        self.take_back(session, packet_id);
+                    }
+                }
+            }
+        }
+    }
+
+    /// An acknowledgement that waited: it says what became of the message; SUBACK says what it said.
+    fn answer_with(&mut self, now: Instant, id: ConnectionId, number: u32, outcome: Outcome) {
+        let Some(connection) = self.connections.get(id) else {
+            return self.answer_settled(id, number, |_| Waits::Nothing);
+        };
+        let refused_in_vain = outcome.reason().is_error() && !connection.version().is_v5();
+        // Before 5.0 nothing can be refused: those who are behind slow the publisher down instead.
+        let pauses = refused_in_vain && outcome == Outcome::EveryQueueBehind && !connection.is_ending();
+        let mut waits = Waits::Nothing;
+        if pauses {
+            self.pause(now, id.index, None);
+            waits = Waits::Pause;
+        }
+        self.answer_settled(id, number, |what| {
+            let What::Ack { reason, .. } = what else { return Waits::Nothing };
+            *reason = if refused_in_vain { ReasonCode::Success } else { outcome.reason() };
+            waits
+        });
+    }
+
+    /// The other shards have settled what an answer rests on; `change` may still change it, and says what it waits for
+    /// next.
+    fn answer_settled(&mut self, id: ConnectionId, number: u32, change: impl FnOnce(&mut What) -> Waits) {
+        let position = self.asserted();
+        if !self.connections.is(id) {
+            let place = self.connections.id(id.index);
+            if self.rules.obeys(Rule::AnswersDieWithTheirConnection) || !self.connections.is(place) {
+                return;
+            }
+        }
+        let version = self.connections[id.index].version();
+        let lane = self.connections.lane(id.index);
+        let at = number.wrapping_sub(lane.answered) as usize;
+        if let Some(answer) = lane.answers.get_mut(at) {
+            let counted = u32::from(answer.what.is_puback());
+            let waits = change(&mut answer.what);
+            lane.pubacks = lane.pubacks - counted + u32::from(answer.what.is_puback());
+            answer.waits = waits;
+            if !self.rules.obeys(Rule::AnswersInOrder) {
+                answer.what.encode(version, &mut lane.out);
+                lane.pubacks -= u32::from(answer.what.is_puback());
+                answer.what = What::Nothing;
+            }
+            // What was journaled meanwhile about the same exchange counts as well.
+            answer.position = answer.position.max(position);
+        }
+        self.release_answers(id.index);
+        self.window_opens(id.index);
+        self.journal.wake(position, id);
+    }
+
+    /// All shards have a QoS 2 message of ours durably: it is not mailed again, and they may forget its id.
+    fn distributed(&mut self, id: MessageId) {
+        if self.pen().distributed(id) {
+            let end = self.journal.end();
+            self.shards.tell_distributed(id, end);
+        }
+    }
+
+    /// Messages have arrived: those that waited for them are taken up, in their order.
+    fn take_up_postponed(&mut self, now: Instant) {
+        // Buckets in which somebody waits still.
+        let mut taken = 0_u64;
+        let mut at = 0;
+        while let Some((bucket, postponed)) = self.shards.postponed.get(at) {
+            let gone = match postponed {
+                Postponed::Incoming(id, _) => self.connections.get(*id).is_none_or(|c| c.is_ending()),
+                Postponed::Inner(_) | Postponed::Again(..) => false,
+            };
+            let behind = taken & (1 << bucket) != 0;
+            if !gone && (behind || !self.shards.may_go(postponed)) {
+                taken |= 1 << bucket;
+                at += 1;
+                continue;
+            }
+            let Some(postponed) = self.shards.postponed.remove(at).filter(|_| !gone) else { continue };
+            match postponed {
+                Postponed::Incoming(id, incoming) => {
+                    self.connections[id.index].flags.clear(Flags::HELD);
+                    self.connections.lane(id.index).waiting = 0;
+                    self.accept_incoming(now, id.index, &incoming);
+                    self.after.go_on(id);
+                }
+                Postponed::Inner(inner) => self.take_up_inner(&inner),
+                Postponed::Again(id, left) => self.mail_again(id, &left),
+            }
+        }
+    }
+
+    /// After a restart another shard has told all its interest. With the last of them, what was accepted and had perhaps
+    /// not reached all shards is mailed again, and sockets are read.
+    fn on_ready(&mut self, now: Instant, from: ShardId) {
+        if !self.shards.is_last_awaited(from) {
+            return;
+        }
+        if self.rules.obeys(Rule::MailedAgain) {
+            for (id, left) in self.journal.undistributed() {
+                self.shards.postpone(Postponed::Again(*id, Box::new(left.clone())));
+            }
+            self.take_up_postponed(now);
+        }
+        let is_kept = |c: &Connection| c.lane.as_deref().is_some_and(|l| !l.kept.is_empty());
+        let waiting = self.connections.iter().filter(|(_, c)| is_kept(c)).map(|(index, _)| index);
+        for index in waiting {
+            self.after.go_on(self.connections.id(index));
+        }
+    }
+
+    /// The message takes the way that it took before: where that was by its owner, nobody here has it yet.
+    fn mail_again(&mut self, id: MessageId, left: &Undistributed) {
+        let view = left.message.view(&left.topic);
+        let posted = Posted { view, qos: QoS::ExactlyOnce, retain: left.retain, tracked: true, kept: None };
+        let (origin, end) = (self.origin(NONE), self.journal.end());
+        match self.shards.way_again(posted.view.topic, left.retain, left.by_owner) {
+            Way::Road(owner) => {
+                self.shards.take_the_road(owner, &posted, origin, true, end);
+            }
+            Way::Order => {
+                let mut routed = Routed::default();
+                self.shards.tell_order(&posted, origin, true, end);
+                self.shards.open_settlement(&mut routed, QoS::ExactlyOnce);
+                self.shards.hold_receipt(&posted, routed.settlement);
+            }
+            Way::Direct => {
+                let mut hint = NONE;
+                let matches = self.router.resolve(posted.view.topic, &mut hint, |_| true);
+                let shards: Vec<_> = matches.iter().filter_map(|m| m.who.as_shard()).collect();
+                // What is remembered of the topic was judged for nobody.
+                self.router.forget_all();
+                if shards.is_empty() {
+                    self.distributed(id);
+                } else {
+                    self.shards.mail(&posted, &shards, &mut Routed::default(), true, end);
+                }
+            }
+        }
+    }
+
+    /// The next shard that mail is ready for.
+    pub(super) fn next_mail(&mut self) -> Option<Action> {
+        if self.shards.is_alone() {
             return None;
         }
-        self.post.take(to, self.journal.durable(), self.rules)
+        self.shards.post.announce(self.journal.durable(), self.rules).map(Action::Mail)
+    }
+
+    pub(super) fn take_mail(&mut self, to: ShardId) -> Option<Mail> {
+        let held = || !self.shards.post.has_room(to, self.limits.mail_notes, self.limits.mail_bytes);
+        if !self.rules.obeys(Rule::MailNeverWaits) && held() {
+            return None;
+        }
+        self.shards.take_mail(to, self.journal.durable())
     }
 
     /// Nothing is on its way to other shards, and they owe us no word.
     pub fn is_settled(&self) -> bool {
-        self.post.is_quiet() && self.settlements.len() == 0 && self.postponed.is_empty()
-    }
-
-    /// Notes that were mailed, and those that were settled, over all pairs.
-    pub(crate) fn mailed_and_settled(&self) -> (u64, u64) {
-        self.post.totals()
-    }
-
-    pub(crate) fn check_mail(&self) {
-        self.post.check();
-        self.check_postponed();
-        self.roads.check();
-        let (written, settled) = self.post.totals();
-        assert!(settled <= written);
+        self.shards.is_quiet()
     }
 }

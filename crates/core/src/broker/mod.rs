@@ -7,41 +7,44 @@ mod authority;
 mod base;
 mod connection;
 pub(crate) mod journal;
-mod messages;
+pub(crate) mod messages;
 pub(crate) mod retained;
 pub(crate) mod router;
 mod session;
 mod shards;
 
+mod accept;
 mod acks;
-mod again;
+mod after;
 mod announce;
 mod answer;
 mod cause;
 mod check;
+mod commit;
 mod config;
-mod connack;
 mod connect;
+mod deliver;
 mod ending;
+mod handles;
 mod inbound;
-mod incoming;
+mod leaving;
 mod local;
 mod mail;
 mod passage;
 mod pause;
 mod publish;
-mod replay;
-mod retain;
+mod restore;
 mod revoke;
 mod room;
+mod snapshot;
 mod spread;
 mod subscribe;
-mod tally;
+mod tell;
 mod timing;
 mod trace;
 mod transmit;
 mod verdict;
-mod will;
+mod watch;
 
 pub use announce::{Action, CloseCause, Event, Question, Received, Timer};
 pub use authority::policy;
@@ -50,15 +53,15 @@ pub use base::limits::{self, Limit, LimitError, Limits};
 pub use base::rules::Rule;
 pub use cause::{Cause, ProtocolError};
 pub use config::Config;
+pub use connection::passage::Passage;
 pub use journal::RestoreError;
 pub use messages::ledger;
-pub use passage::Passage;
+pub use restore::Restore;
 pub use shards::Mail;
 pub use trace::{Standing, Stats, Trace};
 
 use crate::Input;
-use crate::codec;
-use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, PacketId, Position, ShardId, Ticket, Token};
+use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, Position, ShardId, Ticket, Token};
 use crate::message::Publication;
 use crate::output::Output;
 use crate::qos::QoS;
@@ -66,13 +69,27 @@ use crate::reason::ReasonCode;
 use crate::seed::Random;
 use crate::time::{Deadline, Instant};
 use crate::topic::TopicFilter;
+use after::After;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use authority::grants::Grants;
+use authority::questions::Questions;
 use base::actions::Actions;
+use base::here::Here;
+use base::rules::Rules;
+use base::timers::Timers;
+use connection::Connections;
+use connection::room::Room;
 use core::fmt;
+use journal::Journal;
+use messages::depot::Depot;
+use messages::wire::Wire;
 use policy::{Answer, Grant, Peer, Policy};
+use retained::Retained;
+use router::Router;
+use session::Sessions;
+use shards::Shards;
 
 /// Payloads from this length on are shared, not copied, and come in chunks.
 pub(crate) const LARGE: usize = 64 * 1024;
@@ -83,70 +100,62 @@ const RING_BYTES: usize = 4 * 1024 * 1024;
 
 /// One shard of a server: with `shards: 1`, all of it.
 pub struct Broker {
-    shard: ShardId,
-    shards: u16,
-    placement: [u8; 16],
-    incarnation: u32,
     limits: Limits,
-    decode_limits: codec::Limits,
-    stranger_limits: codec::Limits,
-    policy: Box<dyn Policy + Send>,
-    random: Random,
-    connections: connection::Connections,
-    sessions: session::Sessions,
-    grants: authority::grants::Grants,
-    router: router::Router,
-    retained: retained::index::Retained<replay::Shared>,
-    replays: replay::Replays,
-    depot: messages::depot::Depot,
-    timers: base::timers::Timers,
+    rules: Rules,
+    here: Here,
     actions: Actions,
-    questions: verdict::Questions,
-    settlements: shards::settle::Settlements,
-    post: shards::post::Post,
-    roads: shards::road::Roads,
-    journal: journal::Journal,
-    locals: local::Locals,
-    /// The QoS 2 message that is being routed: its receipt goes into the same record.
-    receipt: Option<(u32, PacketId)>,
-    snapshot: Option<journal::Snapshot>,
-    restoring: Option<Box<journal::Restoring>>,
-    /// QoS 2 messages of publishers here that have not reached all shards durably.
-    undistributed: BTreeMap<MessageId, journal::Left>,
-    /// The message that is being routed goes to other shards, or came from one that may mail it again.
-    mailing: bool,
-    came_by_mail: bool,
-    /// QoS 2 messages that came by mail and are in the journal, until their publishers' shards forget them.
-    mailed_here: BTreeSet<MessageId>,
-    /// After a restart: the shards whose interest is not known yet.
-    awaited: BTreeSet<ShardId>,
-    /// Restored sessions that were connected when their journal ended.
-    cut: Vec<u32>,
-    usage: connection::usage::Usage,
-    /// Messages with RETAIN that wait until direct ones on their topics have arrived.
-    postponed: shards::postponed::Queue,
-    /// Sessions that are to be disconnected because they are too slow.
-    slow: Vec<u32>,
-    /// When everybody has to be gone, once a shutdown has begun.
-    ends_at: Option<Instant>,
-    /// A shutdown is over.
-    drained: bool,
-    /// For unfinished input.
-    room: room::Room,
-    /// Messages that were given an id.
-    published: u32,
-    /// Where the last topic that did not come from a connection was remembered.
-    hint: u32,
-    wire: spread::Wire,
-    scratch: Vec<u8>,
-    shard_list: Vec<ShardId>,
-    rules: base::rules::Rules,
+    timers: Timers,
+    after: After,
+    depot: Depot,
+    policy: Box<dyn Policy + Send>,
+    grants: Grants,
+    questions: Questions,
+    router: Router,
+    retained: Retained,
+    sessions: Sessions,
+    connections: Connections,
+    shards: Shards,
+    journal: Journal,
+    shutdown: Shutdown,
+    scratch: Scratch,
+}
+
+/// Whether the shard is on its way to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shutdown {
+    Running,
+    /// Everybody is told to go, and has to be gone by then.
+    Until(Instant),
+    Over,
+}
+
+impl Shutdown {
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Until(at) => Some(at),
+            Self::Running | Self::Over => None,
+        }
+    }
+}
+
+/// Memory that is used again; it says nothing between two calls.
+#[derive(Default)]
+struct Scratch {
+    wire: Wire,
+    properties: Vec<u8>,
+    shards: Vec<ShardId>,
+}
+
+impl Scratch {
+    fn check(&self) {
+        assert!(self.shards.is_empty(), "what is used again is left empty");
+    }
 }
 
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broker")
-            .field("shard", &self.shard)
+            .field("shard", &self.shards.me())
             .field("connections", &self.connections.len())
             .field("sessions", &self.sessions.len())
             .finish_non_exhaustive()
@@ -157,59 +166,31 @@ impl Broker {
     /// A shard that knows nothing yet. `now` is its clock's first reading.
     pub fn new(now: Instant, config: Config) -> Self {
         let Config { shard, shards, placement, seed, incarnation, durable, limits, lenient, policy } = config;
-        // A shard is one of those that there are.
-        let shards = shards.max(shard.0.saturating_add(1));
-        let shard = ShardId(shard.0.min(shards - 1));
+        let shards = Shards::new(shard, shards, placement);
         let mut random = Random::new(&seed);
-        let up = config::decode_limits(&limits, lenient);
-        let stranger =
-            codec::Limits { maximum_packet_size: limits.connect_bytes.min(limits.packet_bytes), ..up };
+        let sessions = Sessions::new(random.next());
+        let grants = Grants::new(random.next());
+        let router = Router::new(random.next(), REMEMBERED);
+        let connections = Connections::new(random.next(), Room::new(&limits, lenient));
         Self {
-            shard,
-            shards,
-            placement,
-            incarnation,
-            decode_limits: up,
-            stranger_limits: stranger,
-            policy,
-            connections: connection::Connections::default(),
-            sessions: session::Sessions::new(random.next()),
-            grants: authority::grants::Grants::new(random.next()),
-            router: router::Router::new(random.next(), REMEMBERED),
-            retained: retained::index::Retained::new(),
-            replays: replay::Replays::default(),
-            depot: messages::depot::Depot::new(RING_BYTES, durable),
-            timers: base::timers::Timers::new(now),
-            actions: Actions::default(),
-            questions: verdict::Questions::default(),
-            settlements: shards::settle::Settlements::default(),
-            post: shards::post::Post::new(shard, shards),
-            roads: shards::road::Roads::default(),
-            journal: journal::Journal::new(durable, now),
-            locals: local::Locals::default(),
-            receipt: None,
-            snapshot: None,
-            restoring: None,
-            undistributed: BTreeMap::new(),
-            mailing: false,
-            came_by_mail: false,
-            mailed_here: BTreeSet::new(),
-            awaited: BTreeSet::new(),
-            cut: Vec::new(),
-            usage: connection::usage::Usage::new(random.next()),
-            postponed: shards::postponed::Queue::new(),
-            slow: Vec::new(),
-            ends_at: None,
-            drained: false,
-            room: room::Room::default(),
-            published: 0,
-            hint: connection::NONE,
-            wire: spread::Wire::default(),
-            scratch: Vec::new(),
-            shard_list: Vec::new(),
-            rules: base::rules::Rules::default(),
             limits,
-            random,
+            rules: Rules::default(),
+            here: Here::new(shards.me(), random, incarnation),
+            actions: Actions::default(),
+            timers: Timers::new(now),
+            after: After::default(),
+            depot: Depot::new(RING_BYTES, durable),
+            policy,
+            grants,
+            questions: Questions::default(),
+            router,
+            retained: Retained::new(),
+            sessions,
+            connections,
+            shards,
+            journal: Journal::new(durable, now),
+            shutdown: Shutdown::Running,
+            scratch: Scratch::default(),
         }
     }
 
@@ -275,7 +256,7 @@ impl Broker {
 
     /// The journal can take no more: nothing that needs it is promised from here on.
     pub fn handle_journal_failed(&mut self, now: Instant) {
-        self.act(now, Self::on_journal_failed);
+        self.act(now, |b| b.journal.fail());
     }
 
     /// Somebody's rights have changed. They hold from here on for what is live, queued and retained alike.
@@ -357,7 +338,7 @@ impl Broker {
         other
             .or_else(|| self.next_mail())
             .or_else(|| self.next_journal())
-            .or_else(|| self.actions.next_touched(&mut self.connections))
+            .or_else(|| self.connections.next_announced(&mut self.actions).map(Action::Transmit))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next, at the latest.
@@ -395,17 +376,6 @@ impl Broker {
         self.snapshot(now, limit, out)
     }
 
-    /// Replays what an earlier broker had journaled, whatever its number of shards; call it piece by piece, before
-    /// anything else.
-    ///
-    /// The clock starts at the instant returned: the wall clock, or the newest record if that is later.
-    ///
-    /// # Errors
-    /// Where the bytes are no journal, and from where on: what came before has been restored. Or that it is too late.
-    pub fn restore(&mut self, wall: Instant, journal: &[u8]) -> Result<Instant, RestoreError> {
-        self.replay(wall, journal)
-    }
-
     /// The next event, after [`Action::Event`].
     pub fn poll_event(&mut self) -> Option<Event> {
         self.actions.next_event()
@@ -431,33 +401,11 @@ impl Broker {
         self.check_all();
     }
 
-    /// What a verb does, and what follows from it: nothing is left for the next call.
-    fn act<T>(&mut self, now: Instant, what: impl FnOnce(&mut Self) -> T) -> T {
-        self.tick(now);
-        let done = what(self);
-        self.end_slow(now);
-        done
-    }
-
-    fn tick(&mut self, now: Instant) {
-        if self.restoring.is_some() {
-            self.finish_restore(now);
-            self.end_slow(now);
-        }
-        self.journal.begun = true;
-        self.depot.books.millis = now.as_millis() & 0xffff_ffff_ffff;
-    }
-
-    fn push(&mut self, action: Action) {
-        self.actions.push(action);
-    }
-
-    fn event(&mut self, event: Event) {
-        self.actions.event(event);
-    }
-
-    fn announce(&mut self, index: u32) {
-        self.actions.announce(&mut self.connections, index);
+    /// From here on this shard breaks a rule. For tests.
+    #[cfg(feature = "_rules")]
+    pub fn without_rule(&mut self, rule: Rule) {
+        self.rules.leave_out(rule);
+        self.shards.rules = self.rules;
     }
 }
 

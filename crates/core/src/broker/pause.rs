@@ -10,12 +10,11 @@
 //! | `UNHEARD` | it does not take what it is told | its socket takes more |
 //!
 //! Who waits for several things is read when the last of them is over.
-use super::base::timers::Key;
+use super::authority::questions::{About, Open};
+use super::base::timers::{Key, Kind};
 use super::connection::Flags;
-use super::timing::Kind;
 use super::{Action, Broker};
-use crate::Input;
-use crate::id::{ConnectionId, ShardId};
+use crate::id::{ConnectionId, ShardId, Ticket};
 use crate::time::Instant;
 
 impl Broker {
@@ -25,39 +24,21 @@ impl Broker {
         let was_read = !flags.is_unread();
         flags.set(why);
         if was_read {
-            self.push(Action::Pause(self.connections.id(index)));
+            self.actions.push(Action::Pause(self.connections.id(index)));
         }
     }
 
     /// That is no reason any more; true if it was one.
-    fn read_again(&mut self, index: u32, why: Flags) -> bool {
+    pub(super) fn read_again(&mut self, index: u32, why: Flags) -> bool {
         let connection = &mut self.connections[index];
         if !connection.flags.has(why) || connection.is_ending() {
             return false;
         }
         connection.flags.clear(why);
         if !connection.flags.is_unread() {
-            self.push(Action::Resume(self.connections.id(index)));
+            self.actions.push(Action::Resume(self.connections.id(index)));
         }
         true
-    }
-
-    /// What has come was handled: is more to be read?
-    pub(crate) fn after_input(&mut self, now: Instant, id: ConnectionId) -> Input {
-        let input = self.charge_or_fail(now, id);
-        if input != Input::More {
-            return input;
-        }
-        let connection = &mut self.connections[id.index];
-        if let Some(lane) = connection.lane.as_deref() {
-            if lane.answers.len() > 2 * usize::from(self.limits.receive_maximum) {
-                connection.flags.set(Flags::WINDOW);
-            }
-            if connection.flags.has(Flags::BLOCKED) && lane.out.len() as u64 > self.limits.unsent_bytes {
-                connection.flags.set(Flags::UNHEARD);
-            }
-        }
-        if connection.flags.is_unread() { Input::Hold } else { Input::More }
     }
 
     /// Reads no more from a publisher until its slowest recipient has caught up, or its patience is over.
@@ -96,6 +77,16 @@ impl Broker {
         }
     }
 
+    /// Nobody need wait for this queue any more.
+    pub(crate) fn wake_publishers(&mut self, session: u32) {
+        let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
+        for publisher in core::mem::take(&mut flow.waiting) {
+            if self.connections.is(publisher) {
+                self.resume(publisher.index);
+            }
+        }
+    }
+
     /// Reads no more from a publisher until that shard's window has room. What is accepted is never held back, so
     /// nothing more is accepted.
     pub(crate) fn wait_for_mail(&mut self, index: u32, shard: ShardId) {
@@ -103,27 +94,14 @@ impl Broker {
             return;
         }
         let id = self.connections.id(index);
-        let mut waiting = core::mem::take(self.post.waiting(shard));
+        let mut waiting = core::mem::take(self.shards.post.waiting(shard));
         if waiting.len().is_power_of_two() {
-            waiting.retain(|id| self.connections.get(*id).is_some());
+            waiting.retain(|id| self.connections.is(*id));
         }
         waiting.push(id);
-        *self.post.waiting(shard) = waiting;
+        *self.shards.post.waiting(shard) = waiting;
         self.stop_reading(index, Flags::MAIL);
         self.note_paused(self.connections[index].session, None);
-    }
-
-    /// That shard's window has room. Who waited for it is read, unless another one is full.
-    pub(crate) fn mail_goes_on(&mut self, shard: ShardId) {
-        for id in core::mem::take(self.post.waiting(shard)) {
-            if self.connections.get(id).is_none() {
-                continue;
-            }
-            match self.post.full_window(self.limits.mail_notes, self.limits.mail_bytes) {
-                Some(other) => self.post.waiting(other).push(id),
-                None => drop(self.read_again(id.index, Flags::MAIL)),
-            }
-        }
     }
 
     /// Answers have left: perhaps there is room for more.
@@ -137,5 +115,46 @@ impl Broker {
     /// Its socket has taken what it was told.
     pub(crate) fn is_heard(&mut self, index: u32) {
         self.read_again(index, Flags::UNHEARD);
+    }
+
+    /// Announces a question, unless too many are open: then `false`.
+    pub(crate) fn ask(&mut self, now: Instant, index: u32, about: About) -> bool {
+        if self.questions.open.len() >= self.limits.answers_open as usize {
+            return false;
+        }
+        self.questions.asked += 1;
+        let ticket = self.questions.asked;
+        let connection = self.connections.id(index);
+        self.questions.open.insert(ticket, Open { connection, about });
+        self.connections[index].flags.set(Flags::HELD);
+        self.connections.lane(index).question = Some(ticket);
+        self.actions.push(Action::Ask(Ticket(ticket)));
+        let at = now.after_secs(self.limits.answer_seconds.into());
+        let [high, low] =
+            [ticket >> 32, ticket & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or_default());
+        self.timers.insert(at, Key::new(Kind::Answer as u8, high, low));
+        true
+    }
+
+    /// The connection that asked is going: nobody needs the answer.
+    pub(crate) fn drop_question(&mut self, id: ConnectionId) {
+        self.connections[id.index].flags.clear(Flags::HELD);
+        if let Some(ticket) = self.connections[id.index].lane.as_deref_mut().and_then(|l| l.question.take()) {
+            self.questions.open.remove(&ticket);
+        }
+    }
+
+    /// It is read again, unless something else is in the way.
+    pub(super) fn read_if_wanted(&mut self, id: ConnectionId) {
+        if !self.connections[id.index].flags.is_unread() {
+            self.actions.push(Action::Resume(id));
+        }
+    }
+
+    /// A full window pauses the sockets that would fill it further; it never holds back what was accepted.
+    pub(super) fn wait_if_window_is_full(&mut self, index: u32) {
+        if let Some(shard) = self.shards.post.full_window(self.limits.mail_notes, self.limits.mail_bytes) {
+            self.wait_for_mail(index, shard);
+        }
     }
 }

@@ -2,11 +2,10 @@
 use super::Broker;
 use super::authority::grants::Grants;
 use super::authority::policy::{Access, Grant};
-use super::base::timers::Key;
-use super::connection::NONE;
+use super::base::NONE;
 use super::connection::fault::Fault;
-use super::session::Kind as SessionKind;
-use super::timing::Kind;
+use super::retained::index::Place as Topic;
+use super::session::Kind;
 use crate::id::IdentityId;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -16,7 +15,7 @@ use alloc::vec::Vec;
 
 impl Broker {
     /// New rights hold at once: remembered rulings are forgotten, and what waits is judged again.
-    pub(crate) fn on_grant(&mut self, now: Instant, grant: &Grant) {
+    pub(super) fn on_grant(&mut self, now: Instant, grant: &Grant) {
         let identity = grant.identity;
         // Nobody's session may rest on it here, and yet messages that it left behind do.
         let is_here = self.grants.find(identity).is_some();
@@ -46,14 +45,14 @@ impl Broker {
     }
 
     /// Is this identity known here, with rights that are not the same?
-    pub(crate) fn has_other_rights(&self, grant: &Grant) -> bool {
+    pub(super) fn has_other_rights(&self, grant: &Grant) -> bool {
         let known = self.grants.find(grant.identity).and_then(|place| self.grants.grant(place));
         known.is_some_and(|known| !Arc::ptr_eq(&known.rights, &grant.rights))
     }
 
     /// Somebody came in with other rights than the identity had: remembered rulings are forgotten, and what waits
     /// in the session is judged again.
-    pub(crate) fn judge_resumed(&mut self, session: Option<u32>, identity: IdentityId) {
+    pub(super) fn judge_resumed(&mut self, session: Option<u32>, identity: IdentityId) {
         self.router.forget_all();
         if let Some(session) = session {
             let names = self.names_of(self.sessions[session].grant);
@@ -90,13 +89,13 @@ impl Broker {
     fn judge_retained(&mut self, changed: IdentityId, names: &[Box<str>]) {
         let Some(place) = self.grants.find(changed) else { return };
         let Self { retained, grants, .. } = self;
-        let mut from = super::retained::index::Place::START;
-        let gone = retained.retain_values(&mut from, usize::MAX, |topic, kept| {
+        let mut from = Topic::START;
+        let gone = retained.index.retain_values(&mut from, usize::MAX, |topic, kept| {
             let access = Access::Publish { topic: topic.into(), qos: kept.qos, retain: true };
             kept.origin != changed || may_any(grants, place, names, access)
         });
         for (topic, _) in gone {
-            self.journal_retained_end(&topic);
+            self.pen().retained_end(&topic);
         }
     }
 
@@ -106,7 +105,7 @@ impl Broker {
         for node in nodes {
             let filter = self.router.filter(node);
             let s = &self.sessions[session];
-            if s.kind == SessionKind::Client
+            if s.kind == Kind::Client
                 && !self.grants.may(s.grant, &s.client_id, Access::Subscribe { filter: &filter })
             {
                 self.unsubscribe_one(session, &filter);
@@ -125,7 +124,7 @@ impl Broker {
     }
 
     /// What let somebody in is no more.
-    pub(crate) fn on_revoked(&mut self, now: Instant, identity: IdentityId, reason: ReasonCode) {
+    pub(super) fn on_revoked(&mut self, now: Instant, identity: IdentityId, reason: ReasonCode) {
         let Some(place) = self.grants.find(identity) else { return };
         if reason == ReasonCode::Banned {
             // Who is shut out has no last word.
@@ -145,18 +144,7 @@ impl Broker {
         }
     }
 
-    /// Arms the timer of a grant that ends by itself.
-    pub(crate) fn watch_grant(&mut self, now: Instant, place: u32) {
-        let granted = &mut self.grants[place];
-        let Some(at) = granted.grant.as_ref().and_then(|g| g.expires_at) else { return };
-        let at = at.min(now.after_secs(super::timing::HORIZON));
-        if granted.armed.is_none_or(|armed| armed > at) {
-            granted.armed = Some(at);
-            self.timers.insert(at, Key::new(Kind::Grant as u8, place, granted.identity.0));
-        }
-    }
-
-    pub(crate) fn on_grant_timer(&mut self, now: Instant, place: u32, identity: IdentityId) {
+    pub(super) fn on_grant_timer(&mut self, now: Instant, place: u32, identity: IdentityId) {
         if self.grants.find(identity) != Some(place) || self.grants[place].armed.is_some_and(|at| at > now) {
             return;
         }
@@ -166,16 +154,6 @@ impl Broker {
             self.on_revoked(now, identity, ReasonCode::NotAuthorized);
         } else {
             self.watch_grant(now, place);
-        }
-    }
-
-    /// Disconnects sessions whose policy is to go when they are too slow.
-    pub(crate) fn end_slow(&mut self, now: Instant) {
-        while let Some(session) = self.slow.pop() {
-            let connection = self.sessions[session].connection;
-            if connection != NONE {
-                self.fail(now, connection, &Fault::TooSlow);
-            }
         }
     }
 }

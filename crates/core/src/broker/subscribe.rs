@@ -1,11 +1,12 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 use super::Broker;
-use super::answer::What;
 use super::authority::policy::Access;
+use super::base::limits::Limit;
 use super::base::rules::Rule;
 use super::connection::Flags;
+use super::connection::answers::What;
 use super::connection::fault::Fault;
-use super::replay::Replay;
+use super::retained::replay::Replay;
 use super::router::{NodeId, Options, Replaced, Subscriber};
 use super::shards::settle::Waiter;
 use crate::codec::{Packet, Properties, RetainHandling, Suback, Subscribe, SubscriptionOptions, Unsubscribe};
@@ -16,7 +17,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 impl Broker {
-    pub(crate) fn on_subscribe(&mut self, index: u32, subscribe: &Subscribe<'_>) -> Result<(), Fault> {
+    pub(super) fn on_subscribe(&mut self, index: u32, subscribe: &Subscribe<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let identifier = subscribe.properties.subscription_identifier().and_then(NonZeroU32::new);
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
@@ -30,7 +31,7 @@ impl Broker {
             options.retain_as_published |= is_bridge;
             // What is too many is refused one by one: a client that hears so goes on, where one that is closed comes
             // back and asks for the same again.
-            let wants = self.retained.len() > 0 && options.retain_handling != RetainHandling::DoNotSend;
+            let wants = self.retained.index.len() > 0 && options.retain_handling != RetainHandling::DoNotSend;
             let waiting = replays.len()
                 + self.sessions[session].flow.as_deref().map_or(0, |f| f.queue.replays() as usize);
             // Who asks again and again and does not read gets no more Retained Messages than it may have subscriptions.
@@ -69,7 +70,7 @@ impl Broker {
     }
 
     /// A verdict per filter: inserting consumes it, so that what is refused is never stored.
-    pub(crate) fn subscribe_one(
+    pub(super) fn subscribe_one(
         &mut self,
         session: u32,
         filter: &str,
@@ -88,7 +89,7 @@ impl Broker {
         let known = self.router.find(filter).is_some_and(|node| self.router.options(node, who).is_some());
         let subscriptions = s.subscriptions.as_ref().map_or(0, |s| s.len());
         if !known && subscriptions >= self.limits.subscriptions as usize {
-            self.note_limited(session, super::base::limits::Limit::subscriptions);
+            self.note_limited(session, Limit::subscriptions);
             return Err(ReasonCode::QuotaExceeded);
         }
         let options = Options {
@@ -105,14 +106,14 @@ impl Broker {
         if !replaced {
             self.sessions[session].subscriptions.get_or_insert_default().push(node);
             if self.router.sessions_at(node) == 1 {
-                self.tell_interest(filter, true);
+                self.shards.tell_interest(filter, true);
             }
         }
-        self.journal_subscribed(session, filter, options);
+        self.pen().subscribed(session, filter, options);
         Ok((node, !replaced))
     }
 
-    pub(crate) fn on_unsubscribe(&mut self, index: u32, unsubscribe: &Unsubscribe<'_>) -> Result<(), Fault> {
+    pub(super) fn on_unsubscribe(&mut self, index: u32, unsubscribe: &Unsubscribe<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
         let mut filters = Vec::new();
@@ -127,12 +128,12 @@ impl Broker {
             properties: Properties::default(),
             reasons: &reasons,
         });
-        let settlement = self.await_interest(filters.into_iter());
+        let settlement = self.shards.await_interest(filters.into_iter());
         self.answer_settlement(index, &unsuback, settlement)?;
         Ok(())
     }
 
-    pub(crate) fn unsubscribe_one(&mut self, session: u32, filter: &str) -> bool {
+    pub(super) fn unsubscribe_one(&mut self, session: u32, filter: &str) -> bool {
         let Some(node) = self.router.find(filter) else { return false };
         if self.router.options(node, Subscriber::session(session)).is_none() {
             return false;
@@ -141,19 +142,8 @@ impl Broker {
             list.retain(|n| *n != node);
         }
         self.unsubscribe_at(node, session);
-        self.journal_unsubscribed(session, filter);
+        self.pen().unsubscribed(session, filter);
         true
-    }
-
-    /// Takes a subscription out of the trie, and tells the others if nobody is left who wants that filter.
-    pub(crate) fn unsubscribe_at(&mut self, node: NodeId, session: u32) {
-        if self.shards > 1 && self.router.sessions_at(node) == 1 {
-            let filter = self.router.filter(node);
-            self.router.unsubscribe(node, Subscriber::session(session));
-            self.tell_interest(&filter, false);
-        } else {
-            self.router.unsubscribe(node, Subscriber::session(session));
-        }
     }
 
     /// SUBACK waits until every shard knows of the interest. Returns the number of the answer if it has to wait.
@@ -163,9 +153,9 @@ impl Broker {
         packet: &Packet<'_>,
         nodes: &[NodeId],
     ) -> Result<Option<u32>, Fault> {
-        let settlement = if self.shards > 1 {
+        let settlement = if !self.shards.is_alone() {
             let filters: Vec<_> = nodes.iter().map(|node| self.router.filter(*node)).collect();
-            self.await_interest(filters.iter().map(|filter| filter.as_str()))
+            self.shards.await_interest(filters.iter().map(|filter| filter.as_str()))
         } else {
             None
         };
@@ -188,7 +178,7 @@ impl Broker {
             Some(settlement) => {
                 let number = self.answer_later(index, what);
                 let id = self.connections.id(index);
-                self.settlements.add(settlement, Waiter::Answer(id, number));
+                self.shards.settlements.add(settlement, Waiter::Answer(id, number));
                 Some(number)
             }
             None => {
@@ -199,7 +189,7 @@ impl Broker {
     }
 
     /// Retained Messages come behind the SUBACK, at the place of the SUBSCRIBE.
-    pub(crate) fn begin_replay(
+    pub(super) fn begin_replay(
         &mut self,
         session: u32,
         node: NodeId,
@@ -207,15 +197,15 @@ impl Broker {
         identifier: Option<NonZeroU32>,
         behind: Option<(ConnectionId, u32)>,
     ) {
-        if self.retained.len() == 0 {
+        if self.retained.index.len() == 0 {
             return;
         }
         let filter = self.router.filter(node);
-        let mut cursor = self.retained.cursor(&filter);
+        let mut cursor = self.retained.index.cursor(&filter);
         if !self.rules.obeys(Rule::CursorPassesOver) {
             cursor = cursor.of_all_versions();
         }
-        let place = self.replays.put(Replay { cursor, qos, identifier, behind });
+        let place = self.retained.replays.put(Replay { cursor, qos, identifier, behind });
         let behind = self.rules.obeys(Rule::CursorInPlace);
         self.sessions.flow(session).queue.put_replay(place, behind);
     }

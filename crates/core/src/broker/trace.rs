@@ -58,7 +58,7 @@ pub struct Stats {
 }
 
 impl Broker {
-    pub(crate) fn trace_message(&self, message: MessageId) -> Trace {
+    pub(super) fn trace_message(&self, message: MessageId) -> Trace {
         let mut standing = Vec::new();
         for (_, session) in self.sessions.iter() {
             let Some(flow) = session.flow.as_deref() else { continue };
@@ -79,18 +79,18 @@ impl Broker {
         Trace { standing, remembered: self.depot.books.remember(message), reach: self.depot.books.reach() }
     }
 
-    pub(crate) fn count(&self) -> Stats {
+    pub(super) fn count(&self) -> Stats {
         let mut ledger = self.depot.books.ledger.clone();
-        (ledger.mailed, ledger.settled) = self.mailed_and_settled();
+        (ledger.mailed, ledger.settled) = self.shards.post.totals();
         Stats {
             connections: self.connections.len() as u64,
             sessions: self.sessions.len() as u64,
             subscriptions: self.router.subscriptions() as u64,
-            retained: self.retained.len() as u64,
+            retained: self.retained.index.len() as u64,
             messages: self.depot.store.len() as u64,
-            incomplete_bytes: self.room.incomplete + self.room.strangers,
-            forgiven: self.connections.forgiven,
-            misdelivered: self.post.misdelivered,
+            incomplete_bytes: self.connections.room.incomplete + self.connections.room.strangers,
+            forgiven: self.connections.room.forgiven,
+            misdelivered: self.shards.post.misdelivered,
             questions: self.questions.len() as u64,
             ledger,
         }

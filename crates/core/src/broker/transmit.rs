@@ -1,30 +1,26 @@
 //! What goes to a connection: pulled, late, as much as its socket takes.
 use super::Broker;
 use super::authority::policy::Access;
+use super::base::NONE;
 use super::base::rules::Rule;
-use super::connection::{Flags, NONE, State};
+use super::connection::{Flags, State};
 use super::messages::depot::Depot;
 use super::messages::ledger::{Fate, Reason, Recipient};
-use super::messages::queue::{Entry, Queued};
+use super::messages::queue::{Entry, Identifiers, Queued};
 use super::messages::store::Content;
-use super::replay::Next;
-use super::session::Flow;
+use super::retained::index::Step;
+use super::session::{Flow, SPAN};
 use crate::codec::{AckKind, Delivery, PublishHead, encode_ack};
 use crate::delivery::Unsent;
-use crate::id::{ConnectionId, MessageId, PacketId};
+use crate::id::ConnectionId;
 use crate::output::Output;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::version::Version;
 
-/// A message that was encoded early and is not handed over yet.
-pub(crate) struct Early {
-    pub(crate) id: MessageId,
-}
-
-/// One packet id that is never acknowledged lets the ring of those in flight grow; not beyond this.
-pub(crate) const SPAN: usize = 16 * 1024;
+/// So many entries of the index are looked at before somebody else has a turn.
+const BUDGET: usize = 1000;
 
 /// What one recipient takes.
 #[derive(Clone, Copy)]
@@ -33,6 +29,18 @@ struct Taker {
     version: Version,
     maximum_packet_size: u32,
     receive_maximum: u16,
+}
+
+/// What a replay does next.
+enum Next {
+    /// This is to be sent; it is in the store.
+    Message(Entry),
+    /// Its SUBACK has to go first.
+    Wait,
+    /// Others first.
+    Pause,
+    /// It is over.
+    End,
 }
 
 /// Why nothing more is sent for now.
@@ -47,7 +55,7 @@ enum Stop {
 }
 
 impl Broker {
-    pub(crate) fn transmit(
+    pub(super) fn transmit(
         &mut self,
         now: Instant,
         id: ConnectionId,
@@ -85,7 +93,7 @@ impl Broker {
     }
 
     /// The connection ends before what was encoded early could be handed over.
-    pub(crate) fn drop_early(&mut self, session: u32, index: u32) {
+    pub(super) fn drop_early(&mut self, session: u32, index: u32) {
         let who = self.sessions.recipient(session);
         let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
         for early in lane.early.drain(..) {
@@ -193,9 +201,50 @@ impl Broker {
         if entry.qos() == QoS::ExactlyOnce {
             // The id is bound by a record of its own, and the PUBLISH waits for that.
             let id = self.depot.store.id(entry.message_ref());
-            self.journal_bound(session, id, packet_id);
+            self.pen().bound(session, id, packet_id);
             if self.rules.obeys(Rule::BoundFirst) {
                 flow.bound = self.journal.end();
+            }
+        }
+    }
+
+    /// Takes the next entry of a replay; one that is over is forgotten.
+    fn replay_step(&mut self, now: Instant, session: u32, place: u32) -> Next {
+        let behind = self.retained.replays.table[place as usize].as_ref().and_then(|r| r.behind);
+        if let Some((id, number)) = behind
+            && self.connections.get(id).is_some()
+            && self.is_unanswered(id.index, number)
+        {
+            return Next::Wait;
+        }
+        let Some(replay) = self.retained.replays.table[place as usize].as_mut() else { return Next::End };
+        replay.behind = None;
+        let s = &self.sessions[session];
+        let mut budget = BUDGET;
+        loop {
+            match self.retained.index.next(&mut replay.cursor, &mut budget) {
+                Step::Found(topic, kept) => {
+                    let expired = kept.expires_at.is_some_and(|at| now > at);
+                    let may = self.grants.may(s.grant, &s.client_id, Access::Receive { topic: topic.into() });
+                    if expired || !may {
+                        continue;
+                    }
+                    let message = self.depot.store.put(&kept.view(topic));
+                    let identifiers =
+                        replay.identifier.map_or(Identifiers::None, |i| Identifiers::One(i.get()));
+                    // RETAIN is set: it was there before the subscription. [MQTT-3.3.1-8]
+                    return Next::Message(Entry::message(
+                        message,
+                        replay.qos.min(kept.qos),
+                        true,
+                        identifiers,
+                    ));
+                }
+                Step::Pause => return Next::Pause,
+                Step::End => {
+                    self.retained.replays.remove(place);
+                    return Next::End;
+                }
             }
         }
     }
@@ -218,7 +267,7 @@ impl Broker {
     }
 
     /// The same for a local subscriber; false if nothing comes for now.
-    pub(crate) fn replay_for_local(
+    pub(super) fn replay_for_local(
         &mut self,
         now: Instant,
         session: u32,
@@ -228,34 +277,13 @@ impl Broker {
         !matches!(self.replay_next(now, session, flow, place), Err(Stop::Waits | Stop::Empty))
     }
 
-    /// A client has had the time to acknowledge some of what it got again; it gets the rest in any case.
-    pub(crate) fn resend_all(&mut self, id: ConnectionId) {
-        let session = self.connections.get(id).map_or(NONE, |connection| connection.session);
-        if session != NONE
-            && let Some(flow) = self.sessions[session].flow.as_deref_mut()
-        {
-            flow.sender.open_window();
-            self.announce(id.index);
-        }
-    }
-
     /// Whoever waited for this queue may go on.
     fn caught_up(&mut self, session: u32) {
         let low = (self.limits.queued_messages / 16) as usize;
         let low_bytes = self.limits.queued_bytes / 16;
         let Some(flow) = self.sessions[session].flow.as_deref() else { return };
         if !flow.waiting.is_empty() && flow.queue.len() <= low && flow.queue.bytes() as u64 <= low_bytes {
-            self.drained(session);
-        }
-    }
-
-    /// Nobody need wait for this queue any more.
-    pub(crate) fn drained(&mut self, session: u32) {
-        let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
-        for publisher in core::mem::take(&mut flow.waiting) {
-            if self.connections.get(publisher).is_some() {
-                self.resume(publisher.index);
-            }
+            self.wake_publishers(session);
         }
     }
 }
@@ -320,7 +348,7 @@ fn send_bound(
     if is_large(depot, entry) && !out.is_empty() {
         return Err(Stop::Full);
     }
-    let delivery = delivery(qos, packet_id, dup);
+    let delivery = Delivery::new(qos, packet_id, dup);
     if put(depot, now, entry, delivery, taker, out).is_ok() {
         flow.sender.sent();
     } else {
@@ -329,14 +357,6 @@ fn send_bound(
         depot.end(entry, taker.who, Fate::InFlight, Fate::Dropped(Reason::TooLarge));
     }
     Ok(())
-}
-
-pub(crate) fn delivery(qos: QoS, packet_id: PacketId, dup: bool) -> Delivery {
-    match qos {
-        QoS::AtMostOnce => Delivery::AtMostOnce,
-        QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id, dup },
-        QoS::ExactlyOnce => Delivery::ExactlyOnce { packet_id, dup },
-    }
 }
 
 fn head<'a>(

@@ -45,8 +45,9 @@ impl Rights for Everybody {
     }
 }
 
-pub(super) fn broker(now: Instant, shards: u16, incarnation: u32) -> Broker {
-    let config = Config {
+/// The first of so many shards, which has a journal.
+pub(super) fn config(shards: u16, incarnation: u32) -> Config {
+    Config {
         shard: ShardId(0),
         shards,
         placement: [1; 16],
@@ -56,8 +57,7 @@ pub(super) fn broker(now: Instant, shards: u16, incarnation: u32) -> Broker {
         limits: Limits::default(),
         lenient: Leniency::NONE,
         policy: Box::new(Everybody),
-    };
-    Broker::new(now, config)
+    }
 }
 
 /// One of several shards that are set up otherwise.

@@ -1,6 +1,6 @@
 //! Who may do what: the grants that sessions and messages rest on, by identity.
 use crate::broker::authority::policy::{Access, Grant};
-use crate::broker::connection::NONE;
+use crate::broker::base::NONE;
 use crate::id::IdentityId;
 use crate::time::Instant;
 use alloc::vec::Vec;
@@ -66,6 +66,11 @@ impl Grants {
             self.by_identity.remove(&granted.identity);
             self.free.push(place);
         }
+    }
+
+    /// Whose it is; nobody's where there is none.
+    pub(crate) fn identity(&self, place: u32) -> IdentityId {
+        self.table.get(place as usize).map_or(IdentityId(0), |granted| granted.identity)
     }
 
     pub(crate) fn grant(&self, place: u32) -> Option<&Grant> {

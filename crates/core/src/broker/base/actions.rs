@@ -1,5 +1,4 @@
 //! What the broker wants done, in the order in which it should be.
-use crate::broker::connection::{Connections, Flags, State};
 use crate::broker::{Action, Event};
 use crate::id::{ConnectionId, LocalId};
 use alloc::collections::{BTreeSet, VecDeque};
@@ -24,21 +23,9 @@ pub(crate) struct Actions {
 const EVENTS: usize = 4096;
 
 impl Actions {
-    /// A connection has something to send.
-    pub(crate) fn announce(&mut self, connections: &mut Connections, index: u32) {
-        let connection = &mut connections[index];
-        let quiet = connection.flags.has(Flags::ANNOUNCED)
-            || connection.flags.has(Flags::BLOCKED)
-            || connection.flags.has(Flags::MORE)
-            || matches!(connection.state, State::Aborted | State::Free | State::Moving);
-        if !quiet {
-            connection.flags.set(Flags::ANNOUNCED);
-            if connection.flags.has(Flags::LISTED) {
-                return;
-            }
-            connection.flags.set(Flags::LISTED);
-            self.touched.push_back(ConnectionId { index, generation: connection.generation });
-        }
+    /// A connection has something to send. It does not stand here yet.
+    pub(crate) fn touch(&mut self, id: ConnectionId) {
+        self.touched.push_back(id);
     }
 
     /// A local subscriber has something to take.
@@ -101,16 +88,9 @@ impl Actions {
         self.others.pop_front()
     }
 
-    /// Whoever was polled without being asked to is passed over.
-    pub(crate) fn next_touched(&mut self, connections: &mut Connections) -> Option<Action> {
-        while let Some(id) = self.touched.pop_front() {
-            let Some(connection) = connections.get(id) else { continue };
-            connection.flags.clear(Flags::LISTED);
-            if connection.flags.has(Flags::ANNOUNCED) {
-                return Some(Action::Transmit(id));
-            }
-        }
-        None
+    /// The next connection that had something to send.
+    pub(crate) fn next_touched(&mut self) -> Option<ConnectionId> {
+        self.touched.pop_front()
     }
 
     /// For `check`: connections that stand here.

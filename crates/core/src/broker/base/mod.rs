@@ -1,6 +1,10 @@
 //! What all rooms stand on.
 pub(crate) mod actions;
+pub(crate) mod here;
 pub mod limits;
 pub(crate) mod rules;
 pub(crate) mod table;
 pub(crate) mod timers;
+
+/// "No session", "no grant" and the like, where an `Option` would cost.
+pub(crate) const NONE: u32 = u32::MAX;

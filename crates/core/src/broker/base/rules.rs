@@ -120,12 +120,9 @@ impl Rules {
     pub(crate) const fn obeys(self, rule: Rule) -> bool {
         self.off & 1 << rule as u32 == 0
     }
-}
 
-#[cfg(feature = "_rules")]
-impl crate::broker::Broker {
-    /// From here on this shard breaks a rule. For tests.
-    pub fn without_rule(&mut self, rule: Rule) {
-        self.rules.off |= 1 << rule as u32;
+    #[cfg(feature = "_rules")]
+    pub(crate) fn leave_out(&mut self, rule: Rule) {
+        self.off |= 1 << rule as u32;
     }
 }

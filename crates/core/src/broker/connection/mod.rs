@@ -1,21 +1,30 @@
 //! What a network connection knows, and the table of them.
+pub(crate) mod answers;
 pub(crate) mod fault;
-pub(crate) mod usage;
+pub(crate) mod greeting;
+pub(crate) mod passage;
+pub(crate) mod room;
+mod usage;
 
-use super::incoming::Incoming;
+use crate::broker::Timer;
 use crate::broker::authority::policy::Peer;
+use crate::broker::base::NONE;
+use crate::broker::base::actions::Actions;
+use crate::broker::base::limits::{Limit, Limits};
 use crate::broker::base::table::{Row, Table};
+use crate::broker::messages::incoming::Incoming;
 use crate::codec::{Decoder, Mode};
-use crate::id::{ConnectionId, PacketId};
+use crate::id::{ConnectionId, MessageId, PacketId};
 use crate::time::Instant;
 use crate::version::{Role, Version};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use answers::Answer;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
-
-/// "No session", "no grant" and the like, where an `Option` would cost.
-pub(crate) const NONE: u32 = u32::MAX;
+use greeting::Greeting;
+use room::Room;
+use usage::Usage;
 
 /// Where a connection stands.
 ///
@@ -190,6 +199,22 @@ impl Connection {
         ahead != 0 && ahead <= seconds.saturating_mul(1000).min(u32::MAX / 2)
     }
 
+    /// What its timer is for now, and when.
+    pub(crate) fn due(&self, limits: &Limits) -> Option<(Instant, Timer)> {
+        let seconds = |s: u64| self.heard.after_secs(s);
+        match self.state {
+            State::Opened | State::Asking => Some((seconds(limits.connect_seconds.into()), Timer::Connect)),
+            State::Closing => Some((seconds(limits.linger_seconds.into()), Timer::Linger)),
+            State::Up if self.keep_alive > 0 => {
+                // One and a half times. [MQTT-3.1.2-22]
+                let micros = u64::from(self.keep_alive) * 1_500_000;
+                let at = self.heard.after(core::time::Duration::from_micros(micros));
+                Some((at, Timer::KeepAlive))
+            }
+            _ => None,
+        }
+    }
+
     /// It has begun a packet that it could go on with.
     pub(crate) fn keeps_others_waiting(&self) -> bool {
         self.state == State::Up && self.charged > 0 && !self.flags.is_unread()
@@ -219,7 +244,7 @@ pub(crate) struct Lane {
     /// Encoded, in order, free to leave.
     pub(crate) out: Vec<u8>,
     /// In order, behind `out`; the first one may have to wait.
-    pub(crate) answers: VecDeque<crate::broker::answer::Answer>,
+    pub(crate) answers: VecDeque<Answer>,
     /// The number of the first of `answers`; they are numbered from 0 on each connection.
     pub(crate) answered: u32,
     /// How many of `answers` are PUBACKs.
@@ -231,9 +256,9 @@ pub(crate) struct Lane {
     /// A large payload on its way in.
     pub(crate) incoming: Option<Box<Incoming>>,
     /// Messages encoded into `out` early: they have their fate when it is handed over.
-    pub(crate) early: Vec<crate::broker::transmit::Early>,
+    pub(crate) early: Vec<Early>,
     /// The exchange before CONNACK.
-    pub(crate) greeting: Option<Box<super::connect::Greeting>>,
+    pub(crate) greeting: Option<Box<Greeting>>,
     /// The ticket of the question whose answer it waits for.
     pub(crate) question: Option<u64>,
 }
@@ -256,24 +281,124 @@ impl Lane {
     }
 }
 
+/// A message that was encoded early and is not handed over yet.
+pub(crate) struct Early {
+    pub(crate) id: MessageId,
+}
+
 /// How many idle lanes are kept warm, and how large they may be.
 const POOL: usize = 256;
 const POOLED_BYTES: usize = 256 * 1024;
 
 /// All connections, by index and generation.
-#[derive(Default)]
 pub(crate) struct Connections {
     table: Table<Connection>,
     free: Vec<u32>,
     #[expect(clippy::vec_box, reason = "what is pooled is the box")]
     pool: Vec<Box<Lane>>,
-    /// How many were [forgiven](Decoder::forgave) something.
-    pub(crate) forgiven: u64,
+    usage: Usage,
+    pub(crate) room: Room,
     /// How many have a session.
     pub(crate) up: u32,
 }
 
 impl Connections {
+    pub(crate) fn new(seed: u64, room: Room) -> Self {
+        let (table, free, pool) = (Table::default(), Vec::new(), Vec::new());
+        Self { table, free, pool, usage: Usage::new(seed), room, up: 0 }
+    }
+
+    /// Counts a connection among those of its address; refused if that has too many, or makes them too fast.
+    pub(crate) fn count_opened(
+        &mut self,
+        now: Instant,
+        index: u32,
+        is_new: bool,
+        limits: &Limits,
+    ) -> Result<(), Limit> {
+        self.usage.opened(now, &self.table[index], is_new, limits)
+    }
+
+    pub(crate) fn count_closed(&mut self, index: u32) {
+        self.usage.closed(&self.table[index]);
+    }
+
+    /// It has something to send: it is announced, unless that goes without saying.
+    pub(crate) fn announce(&mut self, actions: &mut Actions, index: u32) {
+        let connection = &mut self.table[index];
+        let quiet = connection.flags.has(Flags::ANNOUNCED)
+            || connection.flags.has(Flags::BLOCKED)
+            || connection.flags.has(Flags::MORE)
+            || matches!(connection.state, State::Aborted | State::Free | State::Moving);
+        if !quiet {
+            connection.flags.set(Flags::ANNOUNCED);
+            if !connection.flags.has(Flags::LISTED) {
+                connection.flags.set(Flags::LISTED);
+                actions.touch(ConnectionId { index, generation: connection.generation });
+            }
+        }
+    }
+
+    /// The next one that was announced. Whoever was polled without being asked to is passed over.
+    pub(crate) fn next_announced(&mut self, actions: &mut Actions) -> Option<ConnectionId> {
+        while let Some(id) = actions.next_touched() {
+            let Some(connection) = self.get(id) else { continue };
+            connection.flags.clear(Flags::LISTED);
+            if connection.flags.has(Flags::ANNOUNCED) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    /// What a connection's timer is for now, and when; if there is such a connection.
+    pub(crate) fn due(&self, index: u32, limits: &Limits) -> Option<(Instant, Timer)> {
+        self.table.get(index)?.due(limits)
+    }
+
+    /// Charges what it keeps of unfinished input: how much that is, if it has changed.
+    pub(crate) fn charge(&mut self, index: u32) -> Option<u32> {
+        let connection = &mut self.table[index];
+        let mut held = connection.decoder.held();
+        if let Some(lane) = connection.lane.as_deref() {
+            held += lane.kept.len() + lane.waiting + lane.incoming.as_deref().map_or(0, |i| i.held());
+        }
+        let held = u32::try_from(held).unwrap_or(u32::MAX);
+        let before = core::mem::replace(&mut connection.charged, held);
+        if held == before {
+            return None;
+        }
+        self.room.charge(connection.state, before, held);
+        Some(held)
+    }
+
+    /// Gives the charge back; before the state changes. Others may want the room.
+    pub(crate) fn uncharge(&mut self, index: u32) {
+        let connection = &mut self.table[index];
+        let before = core::mem::take(&mut connection.charged);
+        connection.flags.clear(Flags::CRAMPED);
+        self.room.charge(connection.state, before, 0);
+    }
+
+    /// Takes the next one that waits for room out of its queue.
+    pub(crate) fn next_waiting(&mut self) -> Option<ConnectionId> {
+        while let Some(next) = self.room.pop() {
+            if self.get(next).is_some_and(|c| c.flags.has(Flags::CRAMPED)) {
+                return Some(next);
+            }
+        }
+        None
+    }
+
+    /// Those who are gone wait for room no more.
+    pub(crate) fn forget_gone(&mut self) {
+        let Self { table, room, .. } = self;
+        let is_here = |id: &ConnectionId| {
+            table.get(id.index).is_some_and(|c| c.generation == id.generation && c.state != State::Free)
+        };
+        room.waiting.iter_mut().for_each(|queue| queue.retain(is_here));
+    }
+
     pub(crate) fn open(&mut self, accepted: Instant, peer: &Peer) -> ConnectionId {
         if let Some(index) = self.free.pop() {
             let generation = self.table[index].generation;

@@ -1,7 +1,7 @@
 //! How much of the shard each address takes. Loopback has no quota unless somebody sets one: whoever is on the machine
 //! is no stranger.
+use super::Connection;
 use crate::broker::base::limits::{Limit, Limits};
-use crate::broker::connection::Connection;
 use crate::time::Instant;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
@@ -16,20 +16,20 @@ struct Holding {
 
 const SWEEP_AT: usize = 1024;
 
-pub(crate) struct Usage {
+pub(super) struct Usage {
     by_address: HashMap<[u8; 16], Holding, FixedState>,
     /// With so many addresses those are looked for that can be forgotten.
     sweep_at: usize,
 }
 
 impl Usage {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self { by_address: HashMap::with_hasher(FixedState::with_seed(seed)), sweep_at: SWEEP_AT }
     }
 
     /// Counts a connection that was accepted, or has come from another shard; refused if its address has too many, or
     /// makes them too fast.
-    pub(crate) fn opened(
+    pub(super) fn opened(
         &mut self,
         now: Instant,
         connection: &Connection,
@@ -56,7 +56,7 @@ impl Usage {
         Ok(())
     }
 
-    pub(crate) fn closed(&mut self, connection: &Connection) {
+    pub(super) fn closed(&mut self, connection: &Connection) {
         if let Some(holding) = self.by_address.get_mut(&connection.address()) {
             holding.connections -= 1;
         }

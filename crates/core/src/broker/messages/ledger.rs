@@ -1,5 +1,5 @@
 //! The books: what became of every message, counted, and remembered for a while.
-use crate::broker::tally::{Repeated, Tallies};
+use super::tally::{Repeated, Tallies};
 use crate::id::MessageId;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -209,7 +209,7 @@ fn when(line: &Line) -> Instant {
 }
 
 /// Who a fate is about: a session of this shard, and which of those that had its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Recipient {
     pub(crate) session: u32,
     pub(crate) generation: u32,

@@ -13,7 +13,7 @@ use core::ops::Bound;
 
 /// The Retained Messages of a shard, each known by its topic, as values of the caller's.
 #[derive(Debug)]
-pub(crate) struct Retained<V> {
+pub(crate) struct Index<V> {
     entries: BTreeMap<Arc<str>, Entry<V>>,
     /// Exactly the entries that expire, each under the version that set it.
     expiries: BTreeMap<(Instant, u64), Arc<str>>,
@@ -88,7 +88,7 @@ impl Place {
     }
 }
 
-impl<V: Clone> Retained<V> {
+impl<V: Clone> Index<V> {
     pub(crate) fn new() -> Self {
         Self { entries: BTreeMap::new(), expiries: BTreeMap::new(), version: 0, bytes: 0 }
     }

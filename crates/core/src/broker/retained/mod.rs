@@ -1,5 +1,27 @@
 //! Retained Messages: by topic, and on their way to new subscriptions.
 pub(crate) mod index;
+pub(crate) mod replay;
 mod steer;
 #[cfg(test)]
 mod tests;
+
+use crate::broker::messages::kept::Kept;
+use alloc::sync::Arc;
+use index::Index;
+use replay::Replays;
+
+/// The Retained Messages of a shard, each shared by all shards, and the replays that stand in queues.
+pub(crate) struct Retained {
+    pub(crate) index: Index<Arc<Kept>>,
+    pub(crate) replays: Replays,
+}
+
+impl Retained {
+    pub(crate) fn new() -> Self {
+        Self { index: Index::new(), replays: Replays::default() }
+    }
+
+    pub(crate) fn check(&self) {
+        self.index.check();
+    }
+}

@@ -79,6 +79,8 @@ pub(crate) struct Router {
     /// What was found last, for topics that are not remembered. Kept for its memory.
     found: Found,
     subscriptions: usize,
+    /// Where the last topic that did not come from a connection was remembered.
+    pub(crate) inner_hint: u32,
 }
 
 impl Router {
@@ -89,6 +91,7 @@ impl Router {
             remembered: Remembered::new(seed, remembered_max),
             found: Found::default(),
             subscriptions: 0,
+            inner_hint: u32::MAX,
         }
     }
 

@@ -1,11 +1,12 @@
 //! What outlives a connection, and the table of it.
-use super::connection::NONE;
-use super::will::Will;
+pub(crate) mod will;
+
+use crate::broker::base::NONE;
 use crate::broker::base::table::{Row, Table};
 use crate::broker::messages::ledger::Recipient;
 use crate::broker::messages::queue::{Entry, Queue};
 use crate::delivery::{Receiver, Sender};
-use crate::id::{ConnectionId, LocalId, PacketId};
+use crate::id::{ConnectionId, LocalId, PacketId, Ticket};
 use crate::time::Instant;
 use crate::version::Version;
 use alloc::boxed::Box;
@@ -13,6 +14,10 @@ use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
+use will::Will;
+
+/// One packet id that is never acknowledged lets the ring of those in flight grow; not beyond this.
+pub(crate) const SPAN: usize = 16 * 1024;
 
 /// A session that never ends by itself. (Section 3.1.2.11.2)
 pub(crate) const NEVER: u32 = u32::MAX;
@@ -138,6 +143,8 @@ pub(crate) struct Sessions {
     clients: u32,
     by_client_id: HashTable<u32>,
     hash: FixedState,
+    /// How many tickets local subscribers have got.
+    tickets: u64,
     #[expect(clippy::vec_box, reason = "what is pooled is the box")]
     pool: Vec<Box<Flow>>,
 }
@@ -150,8 +157,21 @@ impl Sessions {
             clients: 0,
             by_client_id: HashTable::new(),
             hash: FixedState::with_seed(seed),
+            tickets: 0,
             pool: Vec::new(),
         }
+    }
+
+    /// A ticket for what a local subscriber asked; they have nothing to do with those of questions.
+    pub(crate) fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    /// A hash of a publisher's Client Identifier and its own Packet Identifier, to find its messages by.
+    pub(crate) fn publisher_hash(&self, index: u32, packet_id: u16) -> u32 {
+        let session_hash = index.wrapping_mul(0x9e37_79b9) ^ self.table[index].generation;
+        session_hash.rotate_left(16) ^ u32::from(packet_id)
     }
 
     pub(crate) fn find(&self, client_id: &str) -> Option<u32> {

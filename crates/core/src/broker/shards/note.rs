@@ -1,6 +1,7 @@
 //! The words that shards speak: bytes, free of pointers but for what is large and shared beside them.
+use crate::broker::messages::accepted::{Accepted, Arrival};
+use crate::broker::messages::kept::Kept;
 use crate::broker::messages::store::{Content, View};
-use crate::broker::retain::Kept;
 use crate::broker::shards::settle::Outcome;
 use crate::id::{IdentityId, MessageId, ShardId};
 use crate::qos::QoS;
@@ -19,6 +20,20 @@ pub(crate) struct Posted<'a> {
     pub(crate) tracked: bool,
     /// As it is retained: kept once for all shards.
     pub(crate) kept: Option<&'a Arc<Kept>>,
+}
+
+impl<'a> Posted<'a> {
+    /// What other shards are told of a message; `tracked` if it is mailed again after a crash, or may come again.
+    pub(crate) fn new(accepted: &Accepted<'a>, tracked: bool) -> Self {
+        let Accepted { view, qos, retain, .. } = *accepted;
+        Self { view: *view, qos, retain, tracked, kept: None }
+    }
+
+    /// The same message here. `session` is whose it is, if that is one of this shard.
+    pub(crate) fn accepted(&'a self, session: u32) -> Accepted<'a> {
+        let arrival = Arrival::Mail { session, tracked: self.tracked };
+        Accepted { view: &self.view, qos: self.qos, retain: self.retain, hash: 0, arrival }
+    }
 }
 
 /// What goes beside the bytes of notes.

@@ -12,7 +12,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 /// Direct messages are told apart by so many hashes of their topics.
-pub(crate) const LANES: usize = 64;
+pub(crate) const BUCKETS: usize = 64;
 
 /// Interest that everybody knows of is looked for when there is so much of it.
 const FORGET_AT: usize = 64;
@@ -26,17 +26,17 @@ struct Asking {
 }
 
 /// How things stand between this shard and another.
-pub(crate) struct Pair {
+struct Pair {
     /// Notes that wait to be posted, and what is shared beside them.
     out: Vec<u8>,
     shared: Vec<Shared>,
     /// Numbered notes that were written to it, and those that it has handled; both begin at 0.
-    pub(crate) written: u64,
-    pub(crate) settled: u64,
+    written: u64,
+    settled: u64,
     /// The same up to which all is durable there.
     durable: u64,
     /// Notes that it has written to us and we have handled.
-    pub(crate) handled: u64,
+    handled: u64,
     /// Where our journal ended when we had handled them: (number, position).
     unsynced: VecDeque<(u64, u64)>,
     /// The number up to which all is durable here, as far as it was told.
@@ -49,7 +49,7 @@ pub(crate) struct Pair {
     bytes_written: u64,
     bytes_settled: u64,
     /// The number of the last direct message, by a hash of its topic.
-    direct: Box<[u64; LANES]>,
+    direct: Box<[u64; BUCKETS]>,
     /// Publishers that are not read because its window is full.
     waiting: Vec<ConnectionId>,
     announced: bool,
@@ -85,7 +85,7 @@ impl Pair {
             sizes: VecDeque::new(),
             bytes_written: 0,
             bytes_settled: 0,
-            direct: Box::new([0; LANES]),
+            direct: Box::new([0; BUCKETS]),
             waiting: Vec::new(),
             announced: false,
             taken: 0,
@@ -110,7 +110,7 @@ impl Pair {
 /// The post of one shard.
 pub(crate) struct Post {
     me: ShardId,
-    pub(crate) pairs: Vec<Pair>,
+    pairs: Vec<Pair>,
     /// For each filter whose last interest note is not settled everywhere: its number at each shard.
     interest: BTreeMap<Box<str>, Box<[u64]>>,
     /// When there are so many of them, those that are settled are looked for.
@@ -164,12 +164,12 @@ impl Post {
     }
 
     pub(crate) fn note_direct(&mut self, to: ShardId, hash: u64, number: u64) {
-        self.pairs[to.index()].direct[lane(hash)] = number;
+        self.pairs[to.index()].direct[bucket(hash)] = number;
     }
 
     /// Has every shard handled the direct messages on this topic?
     pub(crate) fn direct_are_settled(&self, hash: u64) -> bool {
-        self.pairs.iter().all(|p| p.direct[lane(hash)] <= p.settled)
+        self.pairs.iter().all(|p| p.direct[bucket(hash)] <= p.settled)
     }
 
     /// The shards whose word is still out on this filter's interest, and the note's number there.
@@ -217,6 +217,16 @@ impl Post {
     /// Notes were handled; the outcome of this one is more than "queued".
     pub(crate) fn outcome(&mut self, from: ShardId, number: u64, outcome: Outcome) {
         self.pairs[from.index()].outcomes.push((number, outcome));
+    }
+
+    /// The number of the note that was written to this shard last.
+    pub(super) fn written(&self, to: ShardId) -> u64 {
+        self.pairs[to.index()].written
+    }
+
+    /// The number of the note of that shard that is handled next.
+    pub(crate) fn next_from(&self, from: ShardId) -> u64 {
+        self.pairs[from.index()].handled + 1
     }
 
     /// A note of another shard has been handled, with the journal's end where it is now.
@@ -383,6 +393,6 @@ fn durable_number(pair: &Pair, durable: u64) -> u64 {
 }
 
 /// Where direct messages on a topic of this hash are counted.
-pub(crate) fn lane(hash: u64) -> usize {
-    usize::try_from(hash % LANES as u64).unwrap_or_default()
+pub(crate) fn bucket(hash: u64) -> usize {
+    usize::try_from(hash % BUCKETS as u64).unwrap_or_default()
 }

@@ -1,19 +1,11 @@
 //! Messages that wait for their place: one with RETAIN goes by way of its owner, and must not pass direct ones on
 //! its topic that are still under way.
-use crate::Input;
-use crate::broker::Broker;
-use crate::broker::connection::Flags;
-use crate::broker::incoming::Incoming;
-use crate::broker::messages::store::View;
-use crate::broker::retain::Kept;
-use crate::broker::shards::note::Origin;
-use crate::broker::shards::post::LANES;
-use crate::broker::shards::settle::Waiter;
-use crate::broker::spread::Publisher;
-use crate::id::{ConnectionId, Ticket};
-use crate::qos::QoS;
+use super::note::Origin;
+use super::post::BUCKETS;
+use crate::broker::messages::incoming::Incoming;
+use crate::broker::messages::kept::{Kept, Undistributed};
+use crate::id::{ConnectionId, MessageId, Ticket};
 use crate::text::Text;
-use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
@@ -23,32 +15,36 @@ pub(crate) enum Postponed {
     Incoming(ConnectionId, Box<Incoming>),
     /// From inside, where nobody can be told to wait.
     Inner(Box<Inner>),
+    /// From the journal: it is mailed again after a restart.
+    Again(MessageId, Box<Undistributed>),
 }
 
 /// A will, or what a local subscriber publishes.
 pub(crate) struct Inner {
-    origin: Origin,
+    pub(crate) origin: Origin,
     /// Of its session and packet, as the books want it.
-    publisher: u32,
-    topic: Box<str>,
-    message: Kept,
-    retain: bool,
-    ticket: Option<Ticket>,
+    pub(crate) hash: u32,
+    pub(crate) topic: Box<str>,
+    pub(crate) message: Kept,
+    pub(crate) retain: bool,
+    pub(crate) ticket: Option<Ticket>,
 }
 
 impl Postponed {
-    fn topic(&self) -> Text<'_> {
+    pub(crate) fn topic(&self) -> Text<'_> {
         let topic = match self {
             Self::Incoming(_, incoming) => &incoming.topic,
             Self::Inner(inner) => &inner.topic,
+            Self::Again(_, left) => &left.topic,
         };
         (&**topic).into()
     }
 
-    fn retain(&self) -> bool {
+    pub(crate) fn retain(&self) -> bool {
         match self {
             Self::Incoming(_, incoming) => incoming.retain,
             Self::Inner(inner) => inner.retain,
+            Self::Again(_, left) => left.retain,
         }
     }
 }
@@ -56,128 +52,48 @@ impl Postponed {
 /// Those that wait, in the order in which they came.
 pub(crate) struct Queue {
     waiting: VecDeque<(usize, Postponed)>,
-    /// How many wait on each lane.
-    lanes: [u32; LANES],
+    /// How many wait in each bucket.
+    taken: [u32; BUCKETS],
 }
 
 impl Queue {
-    pub(crate) fn new() -> Self {
-        Self { waiting: VecDeque::new(), lanes: [0; LANES] }
+    pub(super) fn new() -> Self {
+        Self { waiting: VecDeque::new(), taken: [0; BUCKETS] }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    fn push(&mut self, lane: usize, postponed: Postponed) {
-        self.lanes[lane] += 1;
-        self.waiting.push_back((lane, postponed));
+    /// Does anything wait in this bucket?
+    pub(super) fn is_taken(&self, bucket: usize) -> bool {
+        self.taken[bucket] > 0
     }
 
-    fn remove(&mut self, at: usize) -> Option<Postponed> {
-        let (lane, postponed) = self.waiting.remove(at)?;
-        self.lanes[lane] -= 1;
+    /// The one at this place, and its bucket.
+    pub(crate) fn get(&self, at: usize) -> Option<(usize, &Postponed)> {
+        self.waiting.get(at).map(|(bucket, postponed)| (*bucket, postponed))
+    }
+
+    pub(super) fn first(&self) -> Option<&Postponed> {
+        self.waiting.front().map(|(_, postponed)| postponed)
+    }
+
+    pub(super) fn push(&mut self, bucket: usize, postponed: Postponed) {
+        self.taken[bucket] += 1;
+        self.waiting.push_back((bucket, postponed));
+    }
+
+    pub(crate) fn remove(&mut self, at: usize) -> Option<Postponed> {
+        let (bucket, postponed) = self.waiting.remove(at)?;
+        self.taken[bucket] -= 1;
         Some(postponed)
     }
-}
 
-impl Broker {
-    /// Messages with RETAIN wait until direct ones on their topics have arrived; and what comes behind one that waits
-    /// waits as well, or it might wait for ever.
-    pub(crate) fn has_to_wait(&self, topic: Text<'_>, retain: bool) -> bool {
-        (retain && !self.road_is_clear(topic))
-            || (!self.postponed.is_empty() && self.postponed.lanes[self.lane(topic)] > 0)
-    }
-
-    /// A PUBLISH has to wait, and its socket with it.
-    pub(crate) fn postpone(&mut self, index: u32, incoming: Box<Incoming>) -> Input {
-        let id = self.connections.id(index);
-        self.connections[index].flags.set(Flags::HELD);
-        self.connections.lane(index).waiting = incoming.held();
-        self.postponed.push(self.lane((&*incoming.topic).into()), Postponed::Incoming(id, incoming));
-        Input::Hold
-    }
-
-    /// Publishes what did not come from a socket, as soon as it may. Who holds a ticket hears of it.
-    pub(crate) fn publish_inner(
-        &mut self,
-        session: u32,
-        view: &View<'_>,
-        qos: QoS,
-        retain: bool,
-        ticket: Option<Ticket>,
-    ) {
-        let publisher = self.publisher_hash(session, 0);
-        if self.has_to_wait(view.topic, retain) {
-            let (topic, message) = (view.topic.into(), Kept::new(view, qos));
-            let inner = Inner { origin: self.origin(session), publisher, topic, message, retain, ticket };
-            return self.postponed.push(self.lane(view.topic), Postponed::Inner(Box::new(inner)));
+    pub(super) fn check(&self) {
+        for (bucket, taken) in self.taken.iter().enumerate() {
+            let waiting = self.waiting.iter().filter(|(of, _)| *of == bucket).count();
+            assert_eq!(waiting, *taken as usize, "those that wait in bucket {bucket} are counted");
         }
-        self.spread_inner(session, publisher, view, qos, retain, ticket);
-    }
-
-    fn spread_inner(
-        &mut self,
-        session: u32,
-        publisher: u32,
-        view: &View<'_>,
-        qos: QoS,
-        retain: bool,
-        ticket: Option<Ticket>,
-    ) {
-        let publisher = Publisher { connection: None, session, hash: publisher };
-        let routed = self.spread(publisher, view, qos, retain);
-        let Some(ticket) = ticket else { return };
-        match routed.settlement {
-            Some(settlement) => self.settlements.add(settlement, Waiter::Published(ticket, view.id)),
-            None => {
-                let reason = routed.reason();
-                self.event(crate::broker::Event::Acknowledged { ticket, message: view.id, reason });
-            }
-        }
-    }
-
-    /// Direct messages have arrived: those that waited for them are taken up, in their order.
-    pub(crate) fn take_up_postponed(&mut self, now: Instant) {
-        // Lanes on which somebody waits still.
-        let mut taken = 0_u64;
-        let mut at = 0;
-        while let Some((lane, postponed)) = self.postponed.waiting.get(at) {
-            let gone = match postponed {
-                Postponed::Incoming(id, _) => self.connections.get(*id).is_none_or(|c| c.is_ending()),
-                Postponed::Inner(_) => false,
-            };
-            let behind = taken & (1 << lane) != 0;
-            if !gone && (behind || (postponed.retain() && !self.road_is_clear(postponed.topic()))) {
-                taken |= 1 << lane;
-                at += 1;
-                continue;
-            }
-            let Some(postponed) = self.postponed.remove(at).filter(|_| !gone) else { continue };
-            match postponed {
-                Postponed::Incoming(id, incoming) => {
-                    self.connections[id.index].flags.clear(Flags::HELD);
-                    self.connections.lane(id.index).waiting = 0;
-                    self.accept_incoming(now, id.index, &incoming);
-                    self.go_on(now, id, Input::More);
-                }
-                Postponed::Inner(inner) => self.take_up_inner(&inner),
-            }
-        }
-    }
-
-    fn take_up_inner(&mut self, inner: &Inner) {
-        let session = self.publisher(inner.origin);
-        let Inner { publisher, topic, message, retain, ticket, .. } = inner;
-        let view = message.view(topic);
-        self.spread_inner(session, *publisher, &view, message.qos, *retain, *ticket);
-    }
-
-    pub(crate) fn check_postponed(&self) {
-        let first = self.postponed.waiting.front().map(|(_, first)| first);
-        assert!(
-            first.is_none_or(|p| p.retain() && !self.road_is_clear(p.topic())),
-            "nothing waits for a road that is clear"
-        );
     }
 }

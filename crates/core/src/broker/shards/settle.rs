@@ -1,10 +1,7 @@
 //! Settlements: what waits until other shards have said that they are done, and what became of it there.
-use crate::broker::Broker;
-use crate::broker::answer::{Waits, What};
-use crate::broker::publish::Routed;
+use crate::broker::messages::accepted::Routed;
 use crate::id::{ConnectionId, MessageId, PacketId, ShardId, Ticket};
 use crate::reason::ReasonCode;
-use crate::time::Instant;
 use alloc::vec::Vec;
 
 /// What became of a message on a shard.
@@ -29,7 +26,7 @@ impl Outcome {
     }
 
     /// What a publisher is told, as far as its version has words for that.
-    fn reason(self) -> ReasonCode {
+    pub(crate) fn reason(self) -> ReasonCode {
         match self {
             Self::Queued => ReasonCode::Success,
             Self::NobodyMatched => ReasonCode::NoMatchingSubscribers,
@@ -122,7 +119,7 @@ impl Settlements {
     }
 
     /// A shard is done with it; the outcome and the waiters if it was the last one.
-    fn close(&mut self, place: u32) -> Option<(Outcome, Vec<Waiter>)> {
+    pub(crate) fn close(&mut self, place: u32) -> Option<(Outcome, Vec<Waiter>)> {
         let settlement = &mut self.table[place as usize];
         settlement.open -= 1;
         if settlement.open > 0 {
@@ -142,62 +139,5 @@ impl Settlements {
     /// How many are open.
     pub(crate) fn len(&self) -> usize {
         self.table.len() - self.free.len()
-    }
-}
-
-impl Broker {
-    /// A shard is done with what a settlement waits for.
-    pub(crate) fn settle(&mut self, now: Instant, place: u32) {
-        let Some((outcome, waiters)) = self.settlements.close(place) else { return };
-        let reason = outcome.reason();
-        for waiter in waiters {
-            match waiter {
-                Waiter::Answer(id, number) => self.answer_with(now, id, number, outcome),
-                Waiter::Published(ticket, message) => {
-                    self.event(crate::broker::Event::Acknowledged { ticket, message, reason });
-                }
-                Waiter::Subscribed(ticket) => {
-                    self.event(crate::broker::Event::Subscribed { ticket, reason: ReasonCode::Success });
-                }
-                Waiter::Unsubscribed(ticket) => {
-                    self.event(crate::broker::Event::Unsubscribed { ticket, reason: ReasonCode::Success });
-                }
-                Waiter::Ordered(shard, ticket) => self.tell_ordered(shard, ticket, outcome),
-                Waiter::Distributed(id) => self.distributed(id),
-                Waiter::Road(road) => self.road_shortens(road),
-                Waiter::Receipt(session, generation, packet_id) => {
-                    let Some(s) = self.sessions.get(session, generation) else { continue };
-                    let v5 = s.version.is_v5();
-                    if let Some(flow) = s.flow.as_deref_mut() {
-                        flow.unsettled.retain(|(id, _)| *id != packet_id);
-                        self.sessions.rest(session);
-                    }
-                    // Before 5.0 it is acknowledged all the same.
-                    if reason == ReasonCode::QuotaExceeded && v5 {
-                        self.take_back(session, packet_id);
-                    }
-                }
-            }
-        }
-    }
-
-    /// An acknowledgement that waited: it says what became of the message; SUBACK says what it said.
-    fn answer_with(&mut self, now: Instant, id: ConnectionId, number: u32, outcome: Outcome) {
-        let Some(connection) = self.connections.get(id) else {
-            return self.answer_settled(id, number, |_| Waits::Nothing);
-        };
-        let refused_in_vain = outcome.reason().is_error() && !connection.version().is_v5();
-        // Before 5.0 nothing can be refused: those who are behind slow the publisher down instead.
-        let pauses = refused_in_vain && outcome == Outcome::EveryQueueBehind && !connection.is_ending();
-        let mut waits = Waits::Nothing;
-        if pauses {
-            self.pause(now, id.index, None);
-            waits = Waits::Pause;
-        }
-        self.answer_settled(id, number, |what| {
-            let What::Ack { reason, .. } = what else { return Waits::Nothing };
-            *reason = if refused_in_vain { ReasonCode::Success } else { outcome.reason() };
-            waits
-        });
     }
 }

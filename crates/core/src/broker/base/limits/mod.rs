@@ -263,6 +263,18 @@ impl Limits {
         if exempt { u32::MAX } else { self.sessions_per_identity }
     }
 
+    /// How long a client may be silent: what it asked for, within our limit.
+    pub(crate) fn keep_alive(&self, asked: u16) -> u16 {
+        let most = self.keep_alive_seconds;
+        if asked == 0 && most == u16::MAX {
+            0
+        } else if asked == 0 {
+            most
+        } else {
+            asked.min(most)
+        }
+    }
+
     /// The value of a limit, as `set` would take it; `None` if there is no such limit.
     pub fn get(&self, name: &str) -> Option<String> {
         let number = self.number(name)?;

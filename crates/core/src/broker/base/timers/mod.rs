@@ -3,8 +3,11 @@
 //! A key whose time has come is handed to its owner, who may have no use for it any more. A keep alive that
 //! is refreshed costs nothing here: when its key comes, the owner looks when it last heard of its client and
 //! sets the key again.
+mod kind;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use kind::{HORIZON, Kind};
 
 #[cfg(test)]
 use crate::time::Duration;

@@ -42,7 +42,7 @@ fn records() -> Vec<Record<'static>> {
             message,
             receipt: Some((WHO, 7)),
             places: alloc::vec![place],
-            mail: InMail { out: true, here: false, retain: true }
+            mail: InMail { out: true, here: false, retain: true, by_owner: true }
         },
         Record::Message {
             message,

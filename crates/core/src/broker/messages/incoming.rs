@@ -1,12 +1,8 @@
 //! A PUBLISH that can't be handled at once: its payload is large, or somebody has to be waited for.
-use super::Broker;
-use super::connection::fault::Fault;
-use crate::Input;
 use crate::codec::{Delivery, Publish};
 use crate::delivery::Assembly;
 use crate::message::{self, Publication};
 use crate::reason::ReasonCode;
-use crate::time::Instant;
 use crate::topic::TopicName;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -87,39 +83,5 @@ impl Incoming {
         if self.left() == 0 {
             self.payload.replace(&publication.payload);
         }
-    }
-}
-
-impl Broker {
-    /// A piece of a large payload.
-    pub(crate) fn on_body(&mut self, now: Instant, index: u32, bytes: &[u8]) -> Result<Input, Fault> {
-        let Some(incoming) =
-            self.connections[index].lane.as_deref_mut().and_then(|l| l.incoming.as_deref_mut())
-        else {
-            return Ok(Input::More);
-        };
-        incoming.append(bytes);
-        Ok(self.complete_if_all(now, index))
-    }
-
-    /// The last piece has come.
-    pub(crate) fn complete_if_all(&mut self, now: Instant, index: u32) -> Input {
-        let lane = self.connections[index].lane.as_deref_mut();
-        match lane.and_then(|l| l.incoming.take_if(|i| i.left() == 0)) {
-            Some(incoming) => self.complete(now, index, incoming),
-            None => Input::More,
-        }
-    }
-
-    pub(crate) fn complete(&mut self, now: Instant, index: u32, incoming: Box<Incoming>) -> Input {
-        if let Some(why) = incoming.discard {
-            self.answer_discarded(index, incoming.delivery, why);
-            return Input::More;
-        }
-        if self.has_to_wait((&*incoming.topic).into(), incoming.retain) {
-            return self.postpone(index, incoming);
-        }
-        self.accept_incoming(now, index, &incoming);
-        Input::More
     }
 }

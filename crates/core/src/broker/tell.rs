@@ -1,116 +1,13 @@
-//! What happens to a client again and again is told once, and then counted.
+//! What those who watch are told.
 use super::authority::policy::Access;
+use super::base::NONE;
 use super::base::limits::Limit;
-use super::connection::NONE;
-use super::messages::ledger::{Reason, Recipient};
+use super::cause::Cause;
+use super::messages::ledger::Reason;
+use super::messages::tally::{Key, Repeated};
 use super::{Broker, Event};
-use crate::time::Instant;
-use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use crate::reason::ReasonCode;
 use alloc::vec::Vec;
-
-/// What may happen again and again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Repeated {
-    /// A message for it was dropped.
-    Dropped(Reason),
-    /// It may not publish.
-    PublishDenied,
-    /// It may not subscribe.
-    SubscribeDenied,
-    /// It asked for more than a limit allows.
-    Limited(Limit),
-    /// It has to wait before it may publish more.
-    Paused,
-}
-
-/// So many at a time; all beyond are one number.
-const TALLIES: usize = 1024;
-/// How far apart two reports of the same are, at least.
-const APART_MS: u64 = 10_000;
-
-type Key = (u32, u32, Repeated);
-
-#[derive(Default)]
-struct Tally {
-    /// Since it was told last.
-    count: u64,
-    /// About one of them: a topic, a filter, a client.
-    about: Option<Box<str>>,
-    rule: u32,
-    told_at: u64,
-}
-
-/// The tallies of a shard. Who has none costs nothing.
-#[derive(Default)]
-pub(crate) struct Tallies {
-    table: BTreeMap<Key, Tally>,
-    /// To be told at the next opportunity.
-    fresh: Vec<Key>,
-    /// When all that was counted is told, in milliseconds.
-    due: Option<u64>,
-    /// What found no room.
-    beyond: u64,
-}
-
-impl Tallies {
-    /// Once more. `about` is asked for the first time, and once between two reports.
-    pub(crate) fn note(
-        &mut self,
-        millis: u64,
-        who: Recipient,
-        what: Repeated,
-        about: impl FnOnce() -> (Option<Box<str>>, u32),
-    ) {
-        let key = (who.session, who.generation, what);
-        if let Some(tally) = self.table.get_mut(&key) {
-            if tally.count == 0 {
-                (tally.about, tally.rule) = about();
-            }
-            tally.count += 1;
-            return;
-        }
-        self.due.get_or_insert(millis + APART_MS);
-        if self.table.len() >= TALLIES {
-            self.beyond += 1;
-            return;
-        }
-        let (about, rule) = about();
-        self.table.insert(key, Tally { count: 1, about, rule, told_at: millis });
-        self.fresh.push(key);
-    }
-
-    pub(crate) fn due(&self) -> Option<Instant> {
-        self.due.map(|millis| Instant::from_micros(millis.saturating_mul(1000)))
-    }
-
-    /// All that was counted long enough is to be told, and what has not happened again is forgotten.
-    fn ripen(&mut self, millis: u64) {
-        let Self { table, fresh, .. } = self;
-        table.retain(|key, tally| {
-            let is_ripe = millis >= tally.told_at + APART_MS;
-            if is_ripe && tally.count > 0 {
-                tally.told_at = millis;
-                fresh.push(*key);
-            }
-            !is_ripe || tally.count > 0
-        });
-        self.due = (!table.is_empty()).then_some(millis + APART_MS);
-    }
-
-    /// The session has ended, and is told of no more.
-    fn forget(&mut self, who: Recipient) {
-        let gone: Vec<Key> = self
-            .table
-            .range((who.session, 0, Repeated::Dropped(Reason::Offline))..)
-            .map(|(key, _)| *key)
-            .take_while(|key| key.0 == who.session)
-            .collect();
-        for key in gone {
-            self.table.remove(&key);
-        }
-    }
-}
 
 impl Broker {
     /// A publisher has to wait, perhaps for this one.
@@ -152,7 +49,7 @@ impl Broker {
             let Some(s) = self.sessions.get_ref(session, generation) else { continue };
             let client_id = s.client_id.clone();
             let peer = (s.connection != NONE).then(|| self.connections[s.connection].peer());
-            self.event(match what {
+            self.actions.event(match what {
                 Repeated::Dropped(reason) => Event::Dropped { client_id, peer, reason, count },
                 Repeated::PublishDenied => {
                     Event::PublishDenied { client_id, peer, topic: about.unwrap_or_default(), rule, count }
@@ -195,5 +92,24 @@ impl Broker {
         tallies.fresh.extend(counted);
         self.tell_tallies();
         self.depot.books.tallies.forget(who);
+    }
+
+    /// Somebody is not let in. What is known of it goes with what its CONNECT said: call this first.
+    pub(crate) fn tell_refused(&mut self, index: u32, reason: ReasonCode, cause: Cause) {
+        let id = self.connections.id(index);
+        let connection = &mut self.connections[index];
+        let peer = connection.peer();
+        let greeting = connection.lane.as_deref_mut().and_then(|lane| lane.greeting.as_deref_mut());
+        let (client_id, username) = greeting.map_or((None, None), |greeting| greeting.names());
+        self.actions.event(Event::Refused { id, peer, client_id, username, reason, cause });
+    }
+
+    /// Somebody who was let in goes. Call this while it still has its session.
+    pub(super) fn tell_end(&mut self, index: u32, reason: ReasonCode, cause: Cause) {
+        let connection = &self.connections[index];
+        let (id, peer, session) = (self.connections.id(index), connection.peer(), connection.session);
+        let client_id = self.sessions[session].client_id.clone();
+        let identity = self.grants.identity(self.sessions[session].grant);
+        self.actions.event(Event::Disconnected { id, peer, client_id, identity, reason, cause });
     }
 }

@@ -2,31 +2,26 @@
 //!
 //! Each piece is how things stand when it is taken. What changes meanwhile is in the journal as well, and replaying
 //! both gives what is true at the end: a record that says what is known already changes nothing.
-use super::record::{InMail, Place, Record};
-use super::{message_record, options_byte};
-use crate::broker::Broker;
-use crate::broker::messages::queue::{Entry, Queued};
-use crate::broker::messages::store::View;
+use super::Broker;
+use super::journal::record::{InMail, Place, Record};
+use super::journal::{Snapshot, message_record, options_byte, session_record};
+use super::messages::ledger::Recipient;
+use super::messages::queue::{Entry, Queued};
+use super::messages::store::View;
+use super::retained::index::Place as Topic;
+use super::router::Subscriber;
+use super::session::Kind;
+use crate::qos::QoS;
 use crate::time::Instant;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// How far a snapshot has come.
-#[derive(Default)]
-pub(crate) struct Snapshot {
-    /// The next session.
-    session: u32,
-    /// The last topic whose Retained Message was taken.
-    retained: Option<crate::broker::retained::index::Place>,
-    begun: bool,
-}
 
 impl Broker {
     /// Appends the next piece of a snapshot, some `limit` bytes; true while more is to come. The one after the
     /// last begins anew.
     pub(crate) fn snapshot(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) -> bool {
         let end = out.len().saturating_add(limit.max(1));
-        let mut snapshot = self.snapshot.take().unwrap_or_default();
+        let mut snapshot = self.journal.snapshot.take().unwrap_or_default();
         if !snapshot.begun {
             snapshot.begun = true;
             Record::Start { at: now }.encode(out);
@@ -40,24 +35,24 @@ impl Broker {
         if out.len() < end && self.snapshot_retained(&mut snapshot, end, out) {
             return false;
         }
-        self.snapshot = Some(snapshot);
+        self.journal.snapshot = Some(snapshot);
         true
     }
 
     /// What may be mailed again, and what may come again. Both are few: they last for a moment.
     fn snapshot_mail(&self, now: Instant, out: &mut Vec<u8>) {
-        for left in self.undistributed.values() {
+        for left in self.journal.undistributed().values() {
             let (publisher, packet_id) = (left.publisher, left.packet_id);
             if self.sessions.is(publisher) {
-                self.session_record(now, publisher.session).encode(out);
+                session_record(&self.sessions, &self.grants, now, publisher.session).encode(out);
                 let message = message_record(&left.message.view(&left.topic));
-                let mail = InMail { out: true, here: false, retain: left.retain };
+                let mail = InMail { out: true, here: false, retain: left.retain, by_owner: left.by_owner };
                 let receipt = Some((publisher, packet_id));
                 Record::Message { message, receipt, places: Vec::new(), mail }.encode(out);
             }
         }
-        for id in &self.mailed_here {
-            Record::Known { id: *id }.encode(out);
+        for id in self.journal.known() {
+            Record::Known { id }.encode(out);
         }
     }
 
@@ -65,10 +60,10 @@ impl Broker {
         let s = &self.sessions[session];
         let who = self.sessions.recipient(session);
         let will = s.more.as_deref().and_then(|m| m.will.clone());
-        if s.kind != super::Kind::Client || (s.expiry == 0 && will.is_none()) {
+        if s.kind != Kind::Client || (s.expiry == 0 && will.is_none()) {
             return;
         }
-        self.session_record(now, session).encode(out);
+        session_record(&self.sessions, &self.grants, now, session).encode(out);
         if let Some(will) = will {
             Record::Will { who, will }.encode(out);
         }
@@ -77,9 +72,7 @@ impl Broker {
         }
         for node in s.subscriptions.iter().flat_map(|list| list.iter()) {
             let filter: String = self.router.filter(*node);
-            if let Some(options) =
-                self.router.options(*node, crate::broker::router::Subscriber::session(session))
-            {
+            if let Some(options) = self.router.options(*node, Subscriber::session(session)) {
                 let identifier = options.identifier.map_or(0, |i| i.get());
                 let options = options_byte(options);
                 Record::Subscribed { who, filter: &filter, options, identifier }.encode(out);
@@ -93,7 +86,7 @@ impl Broker {
             let packet_id = packet_id.get();
             let id = self.depot.store.id(entry.message_ref());
             self.snapshot_entry(who, entry, out);
-            if qos == crate::qos::QoS::ExactlyOnce {
+            if qos == QoS::ExactlyOnce {
                 Record::Bound { who, id, packet_id }.encode(out);
                 if released {
                     Record::Released { who, packet_id }.encode(out);
@@ -101,13 +94,13 @@ impl Broker {
             }
         }
         for entry in flow.queue.iter() {
-            if matches!(entry.what(), Queued::Message(_)) && entry.qos() > crate::qos::QoS::AtMostOnce {
+            if matches!(entry.what(), Queued::Message(_)) && entry.qos() > QoS::AtMostOnce {
                 self.snapshot_entry(who, entry, out);
             }
         }
     }
 
-    fn snapshot_entry(&self, who: super::Recipient, entry: Entry, out: &mut Vec<u8>) {
+    fn snapshot_entry(&self, who: Recipient, entry: Entry, out: &mut Vec<u8>) {
         let mut one = [0];
         let identifiers = self.depot.identifiers(entry, &mut one).to_vec();
         let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
@@ -119,13 +112,13 @@ impl Broker {
 
     /// True when there are no more.
     fn snapshot_retained(&self, snapshot: &mut Snapshot, end: usize, out: &mut Vec<u8>) -> bool {
-        let start = snapshot.retained.clone().unwrap_or(crate::broker::retained::index::Place::START);
-        for (topic, kept, _) in self.retained.iter_from(&start) {
+        let start = snapshot.retained.clone().unwrap_or(Topic::START);
+        for (topic, kept, _) in self.retained.index.iter_from(&start) {
             if out.len() >= end {
                 return false;
             }
             Record::Retained { message: message_record(&kept.view(topic)), qos: kept.qos }.encode(out);
-            snapshot.retained = Some(crate::broker::retained::index::Place::After(topic.into()));
+            snapshot.retained = Some(Topic::After(topic.into()));
         }
         true
     }

@@ -1,0 +1,308 @@
+//! From a message to each of its recipients here: encoded at once, or queued.
+use super::Broker;
+use super::authority::policy::{Access, QueuePolicy};
+use super::base::NONE;
+use super::base::actions::Actions;
+use super::base::limits::Limits;
+use super::connection::{Connection, Connections, Early, Flags, State};
+use super::journal::Place;
+use super::messages::accepted::{Accepted, Routed};
+use super::messages::depot::Depot;
+use super::messages::ledger::{Fate, Reason};
+use super::messages::queue::{Entry, Identifiers};
+use super::messages::store::{Content, MessageRef, View};
+use super::messages::wire::{Wire, encode_early};
+use super::router::{Audience, Match};
+use super::session::{Flow, Kind, SPAN, Session, Sessions};
+use crate::codec::Delivery;
+use crate::id::ShardId;
+use crate::qos::QoS;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// So much output is encoded at routing, between two writes to a socket that takes it; more waits in the queue.
+const EARLY_BYTES: usize = 256 * 1024;
+/// A queue this full, as a share of its limit, makes its publishers wait if it is all they have.
+const HIGH: u32 = 4;
+
+impl Broker {
+    /// Gives a message to each subscriber of this shard. `leaves`: it goes to other shards, whoever subscribes there.
+    pub(super) fn deliver(
+        &mut self,
+        accepted: &Accepted<'_>,
+        mut leaves: bool,
+        mut elsewhere: impl FnMut(ShardId),
+    ) -> Routed {
+        let Accepted { view, qos, retain, arrival, .. } = *accepted;
+        let (connection, from) = (arrival.connection(), arrival.session());
+        let mut hint = connection.map_or(self.router.inner_hint, |c| self.connections[c].hint);
+        let Self {
+            router,
+            sessions,
+            grants,
+            depot,
+            connections,
+            actions,
+            limits,
+            scratch,
+            journal,
+            after,
+            ..
+        } = self;
+        let topic = view.topic;
+        let matches = router.resolve(topic, &mut hint, |session| {
+            let s = &sessions[session];
+            grants.may(s.grant, &s.client_id, Access::Receive { topic })
+        });
+        let by_class = matches.len() > 1;
+        let wire = &mut scratch.wire;
+        wire.class = 0;
+        let durable = journal.is_on();
+        let routed = Routed::default();
+        let mut delivering = Delivering {
+            sessions,
+            connections,
+            depot,
+            actions,
+            limits,
+            wire,
+            kept: None,
+            routed,
+            durable,
+            places: Vec::new(),
+        };
+        for m in matches.iter() {
+            let Some(to) = m.who.as_session() else {
+                if let Some(shard) = m.who.as_shard() {
+                    elsewhere(shard);
+                    leaves = true;
+                }
+                continue;
+            };
+            match m.audience {
+                Audience::NotSelf if to == from => continue,
+                Audience::OnlySelf if to != from => continue,
+                _ => {}
+            }
+            let qos = qos.min(m.qos);
+            let grant = delivering.sessions[to].grant;
+            let policy = || grants.grant(grant).map_or(QueuePolicy::default(), |g| g.queue_policy);
+            if delivering.one(view, to, m, qos, retain, by_class, matches.identifiers(m), policy) {
+                after.end_slow(to);
+            }
+        }
+        let Delivering { kept, mut routed, places, .. } = delivering;
+        if let Some(kept) = kept {
+            depot.store.release(kept);
+        }
+        if durable {
+            routed.tracked = self.pen().message(accepted, places, leaves);
+        }
+        match connection {
+            Some(c) => self.connections[c].hint = hint,
+            None => self.router.inner_hint = hint,
+        }
+        routed
+    }
+}
+
+/// What handing a message to a recipient needs of the broker.
+struct Delivering<'a> {
+    sessions: &'a mut Sessions,
+    connections: &'a mut Connections,
+    depot: &'a mut Depot,
+    actions: &'a mut Actions,
+    limits: &'a Limits,
+    wire: &'a mut Wire,
+    /// The message in the store, once a recipient needs it there.
+    kept: Option<MessageRef>,
+    routed: Routed,
+    /// What is QoS 2 has to wait for the journal.
+    durable: bool,
+    /// Where it stands in queues that outlive a crash.
+    places: Vec<Place>,
+}
+
+impl Delivering<'_> {
+    /// Hands the message to one recipient; true if that one is to be disconnected for being slow.
+    #[expect(clippy::too_many_arguments, reason = "the message, the recipient, and how the two met")]
+    fn one(
+        &mut self,
+        view: &View<'_>,
+        to: u32,
+        m: &Match,
+        qos: QoS,
+        retain: bool,
+        by_class: bool,
+        identifiers: &[u32],
+        policy: impl Fn() -> QueuePolicy,
+    ) -> bool {
+        self.routed.matched += 1;
+        let who = self.sessions.recipient(to);
+        if !m.allowed {
+            self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::NotAuthorized));
+            return false;
+        }
+        let session = &self.sessions[to];
+        let connection = session.connection;
+        if qos == QoS::AtMostOnce && connection == NONE && session.kind == Kind::Client {
+            self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::Offline));
+            return false;
+        }
+        let retain = retain && m.retain_as_published;
+        if self.may_be_early(view, to, qos, identifiers) {
+            self.one_early(view, to, qos, retain, by_class);
+            return false;
+        }
+        let size = view.size();
+        let mut flow = self.sessions.take_flow_or_new(to);
+        let full = is_full(&flow, &self.sessions[to], self.connections, self.limits, size);
+        let full = full.then(&policy);
+        let taken = match full {
+            None => true,
+            Some(QueuePolicy::DropOldest) => self.make_room(&mut flow, to, size),
+            Some(QueuePolicy::Reject | QueuePolicy::DropNewest | QueuePolicy::Disconnect) => false,
+        };
+        self.routed.refused += usize::from(full == Some(QueuePolicy::Reject));
+        if self.shard_is_full(size) {
+            self.routed.refused += usize::from(taken);
+            self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::ShardFull));
+        } else if taken {
+            let message = self.keep(view);
+            self.note_place(to, qos, retain, identifiers);
+            let identifiers = self.depot.identify(identifiers);
+            self.depot.enqueue(&mut flow.queue, Entry::message(message, qos, retain, identifiers), who);
+        } else {
+            self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::QueueFull));
+        }
+        self.queued(to, flow);
+        full == Some(QueuePolicy::Disconnect) && connection != NONE
+    }
+
+    /// A recipient's queue has changed: it wakes, or is found to be behind.
+    fn queued(&mut self, to: u32, flow: Box<Flow>) {
+        let connection = self.sessions[to].connection;
+        let high = flow.queue.len() > (self.limits.queued_messages / HIGH) as usize
+            || flow.queue.bytes() as u64 > self.limits.queued_bytes / u64::from(HIGH);
+        let session = &self.sessions[to];
+        if high && connection != NONE && is_behind(&flow, session, &self.connections[connection]) {
+            self.routed.behind += 1;
+            self.routed.slowest = to;
+        }
+        let refused = flow.queue.is_empty();
+        self.sessions[to].flow = Some(flow);
+        if refused {
+            self.sessions.rest(to);
+        }
+        if connection != NONE {
+            self.connections.announce(self.actions, connection);
+        } else if self.sessions[to].kind == Kind::Local {
+            self.actions.announce_local(self.sessions.local_id(to));
+        }
+    }
+
+    /// While nothing else waits for a recipient, a message may be encoded at once, straight into its pending
+    /// output. (Not where the time of sending decides something about it.)
+    fn may_be_early(&self, view: &View<'_>, to: u32, qos: QoS, identifiers: &[u32]) -> bool {
+        let session = &self.sessions[to];
+        let plain =
+            matches!(view.content, Content::Small(_)) && view.expires_at.is_none() && identifiers.is_empty();
+        if !plain || session.connection == NONE || session.maximum_packet_size < u32::MAX {
+            return false;
+        }
+        let connection = &self.connections[session.connection];
+        let flags = connection.flags;
+        let ready = flags.has(Flags::GREETED) && !flags.has(Flags::BLOCKED) && connection.state == State::Up;
+        if !ready || connection.lane.as_deref().is_some_and(|l| l.out.len() >= EARLY_BYTES) {
+            return false;
+        }
+        if qos == QoS::ExactlyOnce && self.durable {
+            return false;
+        }
+        if qos > QoS::AtMostOnce && self.shard_is_full(view.size()) {
+            return false;
+        }
+        session.flow.as_deref().is_none_or(|flow| {
+            let quota = flow.sender.has_room(session.receive_maximum);
+            let empty = flow.queue.is_empty() && flow.sender.all_sent();
+            empty && (qos == QoS::AtMostOnce || (quota && flow.sender.span() < SPAN))
+        })
+    }
+
+    fn one_early(&mut self, view: &View<'_>, to: u32, qos: QoS, retain: bool, by_class: bool) {
+        let who = self.sessions.recipient(to);
+        let (version, index) = (self.sessions[to].version, self.sessions[to].connection);
+        self.depot.books.moved(view.id, who, None, Fate::Queued);
+        let delivery = if qos == QoS::AtMostOnce {
+            self.connections.lane(index).early.push(Early { id: view.id });
+            Delivery::AtMostOnce
+        } else {
+            self.note_place(to, qos, retain, &[]);
+            let message = self.keep(view);
+            self.depot.store.share(message);
+            self.depot.books.moved(view.id, who, Some(Fate::Queued), Fate::InFlight);
+            let entry = Entry::message(message, qos, retain, Identifiers::None);
+            let packet_id = self.sessions.flow(to).sender.bind_sent(entry, qos);
+            Delivery::new(qos, packet_id, false)
+        };
+        let out = &mut self.connections.lane(index).out;
+        if by_class {
+            self.wire.put(view, version, delivery, retain, out);
+        } else {
+            encode_early(view, version, delivery, retain, out);
+        }
+        self.connections.announce(self.actions, index);
+    }
+
+    /// Takes down, for the journal, where the message stands.
+    fn note_place(&mut self, to: u32, qos: QoS, retain: bool, identifiers: &[u32]) {
+        let session = &self.sessions[to];
+        if self.durable && qos > QoS::AtMostOnce && session.expiry > 0 && session.kind == Kind::Client {
+            let who = self.sessions.recipient(to);
+            self.places.push(Place { who, qos, retain, identifiers: identifiers.to_vec() });
+        }
+    }
+
+    /// Is there no room for the message in the store, where it is not yet?
+    fn shard_is_full(&self, size: usize) -> bool {
+        self.kept.is_none() && (self.depot.store.bytes() + size) as u64 > self.limits.shard_queued_bytes
+    }
+
+    /// The message in the store.
+    fn keep(&mut self, view: &View<'_>) -> MessageRef {
+        match self.kept {
+            Some(kept) => kept,
+            None => *self.kept.insert(self.depot.store.put(view)),
+        }
+    }
+
+    /// Drops as many of the oldest messages of a queue as it takes for one of this size; false if it can't.
+    fn make_room(&mut self, flow: &mut Flow, to: u32, size: usize) -> bool {
+        if size as u64 > self.limits.queued_bytes || self.limits.queued_messages == 0 {
+            return false;
+        }
+        let who = self.sessions.recipient(to);
+        while is_full(flow, &self.sessions[to], self.connections, self.limits, size) {
+            if !self.depot.drop_oldest(&mut flow.queue, who) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Connected, and it takes no more at the moment: its socket is full, or it has not acknowledged.
+fn is_behind(flow: &Flow, session: &Session, connection: &Connection) -> bool {
+    connection.flags.has(Flags::BLOCKED) || !flow.sender.has_room(session.receive_maximum)
+}
+
+/// A queue is judged full only when its owner is away or behind; in one turn more may come than it will hold.
+fn is_full(flow: &Flow, session: &Session, connections: &Connections, limits: &Limits, size: usize) -> bool {
+    let (messages, bytes) = (flow.queue.len(), (flow.queue.bytes() + size) as u64);
+    let (most, most_bytes) = (limits.queued_messages as usize, limits.queued_bytes);
+    if messages < most && bytes <= most_bytes {
+        return false;
+    }
+    let judged = session.connection == NONE || is_behind(flow, session, &connections[session.connection]);
+    judged || messages >= most.saturating_mul(2) || bytes > most_bytes.saturating_mul(2)
+}
