@@ -1,4 +1,6 @@
 //! A message that is complete and allowed: it is taken over, and its publisher is told what became of it.
+use super::Broker;
+use super::base::LARGE;
 use super::connection::Flags;
 use super::connection::answers::What;
 use super::connection::fault::in_refusal;
@@ -7,7 +9,6 @@ use super::messages::incoming::{Discard, Incoming};
 use super::messages::store::{Content, View};
 use super::shards::postponed::Postponed;
 use super::shards::settle::Waiter;
-use super::{Broker, LARGE};
 use crate::Input;
 use crate::codec::{AckKind, Delivery};
 use crate::delivery::Receipt;
@@ -20,7 +21,7 @@ use bytes::Bytes;
 
 impl Broker {
     /// The last piece has come.
-    pub(crate) fn complete_if_all(&mut self, now: Instant, index: u32) -> Input {
+    pub(super) fn complete_if_all(&mut self, now: Instant, index: u32) -> Input {
         let lane = self.connections[index].lane.as_deref_mut();
         match lane.and_then(|l| l.incoming.take_if(|i| i.left() == 0)) {
             Some(incoming) => self.complete(now, index, incoming),
@@ -28,7 +29,7 @@ impl Broker {
         }
     }
 
-    pub(crate) fn complete(&mut self, now: Instant, index: u32, incoming: Box<Incoming>) -> Input {
+    pub(super) fn complete(&mut self, now: Instant, index: u32, incoming: Box<Incoming>) -> Input {
         if let Some(why) = incoming.discard {
             self.answer_discarded(index, incoming.delivery, why);
             return Input::More;
@@ -40,7 +41,7 @@ impl Broker {
         Input::More
     }
 
-    pub(crate) fn accept_incoming(&mut self, now: Instant, index: u32, incoming: &Incoming) {
+    pub(super) fn accept_incoming(&mut self, now: Instant, index: u32, incoming: &Incoming) {
         let session = self.connections[index].session;
         let large = incoming.payload.chunks().iter().map(Bytes::len).sum::<usize>() >= LARGE;
         let chunks: Arc<[Bytes]>;
@@ -129,7 +130,7 @@ impl Broker {
     }
 
     /// A QoS 2 message was refused after all: its Packet Identifier is free, and what comes under it is new.
-    pub(crate) fn take_back(&mut self, session: u32, packet_id: PacketId) {
+    pub(super) fn take_back(&mut self, session: u32, packet_id: PacketId) {
         if let Some(flow) = self.sessions[session].flow.as_deref_mut() {
             flow.receiver.release(packet_id);
             self.pen().receipt_end(session, packet_id);
@@ -141,7 +142,7 @@ impl Broker {
         self.connections[index].lane.as_deref().map_or(0, |l| l.out.len())
     }
 
-    pub(crate) fn answer_discarded(&mut self, index: u32, delivery: Delivery, why: Discard) {
+    pub(super) fn answer_discarded(&mut self, index: u32, delivery: Delivery, why: Discard) {
         let Some((kind, packet_id)) = acknowledgement(delivery) else { return };
         match why {
             Discard::Again => self.answer_again(index, packet_id),

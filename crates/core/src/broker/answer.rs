@@ -13,7 +13,7 @@ use crate::reason::ReasonCode;
 
 impl Broker {
     /// Answers on the connection that asked; at once if nothing is in the way.
-    pub(crate) fn answer(&mut self, index: u32, what: What) {
+    pub(super) fn answer(&mut self, index: u32, what: What) {
         let position = self.asserted();
         let durable = self.journal.durable();
         let version = self.connections[index].version();
@@ -31,7 +31,7 @@ impl Broker {
     }
 
     /// An acknowledgement, at once if nothing is in the way.
-    pub(crate) fn acknowledge_to(
+    pub(super) fn acknowledge_to(
         &mut self,
         index: u32,
         kind: AckKind,
@@ -42,12 +42,12 @@ impl Broker {
     }
 
     /// An acknowledgement, once the publisher's pause is over. [MQTT-4.6.0-2]
-    pub(crate) fn acknowledge_paused(&mut self, index: u32, kind: AckKind, packet_id: PacketId) {
+    pub(super) fn acknowledge_paused(&mut self, index: u32, kind: AckKind, packet_id: PacketId) {
         self.put_answer(index, What::Ack { kind, packet_id, reason: ReasonCode::Success }, Waits::Pause);
     }
 
     /// Keeps the place of an answer that other shards must settle first; returns its number.
-    pub(crate) fn answer_later(&mut self, index: u32, what: What) -> u32 {
+    pub(super) fn answer_later(&mut self, index: u32, what: What) -> u32 {
         self.put_answer(index, what, Waits::Settlement)
     }
 
@@ -66,7 +66,7 @@ impl Broker {
     }
 
     /// The pause of a publisher is over: it hears what has been kept from it meanwhile.
-    pub(crate) fn answer_paused(&mut self, index: u32) {
+    pub(super) fn answer_paused(&mut self, index: u32) {
         let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
         for answer in lane.answers.iter_mut().filter(|answer| answer.waits == Waits::Pause) {
             answer.waits = Waits::Nothing;
@@ -75,20 +75,20 @@ impl Broker {
     }
 
     /// The number of the last answer that waits, if any does.
-    pub(crate) fn last_answer(&self, index: u32) -> Option<u32> {
+    pub(super) fn last_answer(&self, index: u32) -> Option<u32> {
         let lane = self.connections[index].lane.as_deref()?;
         let behind = u32::try_from(lane.answers.len()).ok()?.checked_sub(1)?;
         Some(lane.answered.wrapping_add(behind))
     }
 
     /// Does the answer of that number still wait?
-    pub(crate) fn is_unanswered(&self, index: u32, number: u32) -> bool {
+    pub(super) fn is_unanswered(&self, index: u32, number: u32) -> bool {
         let Some(lane) = self.connections[index].lane.as_deref() else { return false };
         (number.wrapping_sub(lane.answered) as usize) < lane.answers.len()
     }
 
     /// Lets go of the answers that need not wait any more.
-    pub(crate) fn release_answers(&mut self, index: u32) {
+    pub(super) fn release_answers(&mut self, index: u32) {
         let durable = self.journal.durable();
         let version = self.connections[index].version();
         let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };

@@ -24,7 +24,7 @@ use alloc::string::String;
 
 impl Broker {
     /// A CONNECT was decoded. `Hold` when its verdict is pending or it has to move.
-    pub(crate) fn on_connect(
+    pub(super) fn on_connect(
         &mut self,
         now: Instant,
         index: u32,
@@ -86,7 +86,7 @@ impl Broker {
     }
 
     /// The policy has spoken, at once or after a while.
-    pub(crate) fn on_authentication(&mut self, now: Instant, index: u32, verdict: Authentication) -> Input {
+    pub(super) fn on_authentication(&mut self, now: Instant, index: u32, verdict: Authentication) -> Input {
         match verdict {
             Authentication::Allow(grant) => self.welcome(now, index, &grant),
             Authentication::Continue(data) => self.continue_auth(now, index, &data),
@@ -129,7 +129,7 @@ impl Broker {
     }
 
     /// An AUTH came before CONNACK.
-    pub(crate) fn on_auth(&mut self, now: Instant, index: u32, auth: &Auth<'_>) -> Result<Input, Fault> {
+    pub(super) fn on_auth(&mut self, now: Instant, index: u32, auth: &Auth<'_>) -> Result<Input, Fault> {
         let lane = self.connections.lane(index);
         let Some(greeting) = lane.greeting.as_deref_mut().filter(|g| g.awaits_auth) else {
             return Err(Fault::Unexpected);

@@ -16,7 +16,7 @@ use crate::version::Version;
 
 impl Broker {
     /// The peer broke a rule, or may not go on: it hears why where its version has words for it, and is closed.
-    pub(crate) fn fail(&mut self, now: Instant, index: u32, fault: &Fault) {
+    pub(super) fn fail(&mut self, now: Instant, index: u32, fault: &Fault) {
         match self.connections[index].state {
             State::Up => {
                 let cause = fault.cause(self.connections[index].keep_alive, true);
@@ -67,7 +67,7 @@ impl Broker {
     }
 
     /// No. Nothing outside this connection has been touched. [MQTT-3.2.2-7]
-    pub(crate) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial, cause: Cause) -> Input {
+    pub(super) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial, cause: Cause) -> Input {
         self.tell_refused(index, denial.reason, cause);
         let (version, limit) =
             match self.connections[index].lane.as_deref().and_then(|l| l.greeting.as_deref()) {
@@ -85,7 +85,7 @@ impl Broker {
     }
 
     /// The last packet on a connection, where its version has one, and the close. [MQTT-4.13.1-1]
-    pub(crate) fn farewell(&mut self, now: Instant, index: u32, why: &Denial, cause: Cause) {
+    pub(super) fn farewell(&mut self, now: Instant, index: u32, why: &Denial, cause: Cause) {
         let connection = &self.connections[index];
         if connection.version() == Version::V5 {
             let (session, greeted) = (connection.session, connection.flags.has(Flags::GREETED));
@@ -106,7 +106,7 @@ impl Broker {
     }
 
     /// Flushes, and then closes. What comes from now on is discarded.
-    pub(crate) fn close(&mut self, now: Instant, index: u32) {
+    pub(super) fn close(&mut self, now: Instant, index: u32) {
         if self.connections[index].is_ending() {
             return;
         }
@@ -134,13 +134,13 @@ impl Broker {
     }
 
     /// Somebody decided that it has to go.
-    pub(crate) fn end_for(&mut self, now: Instant, id: ConnectionId, reason: ReasonCode) {
+    pub(super) fn end_for(&mut self, now: Instant, id: ConnectionId, reason: ReasonCode) {
         if self.connections.is(id) {
             self.fail(now, id.index, &Fault::Ordered(reason));
         }
     }
 
-    pub(crate) fn on_close(&mut self, now: Instant, id: ConnectionId, cause: CloseCause) {
+    pub(super) fn on_close(&mut self, now: Instant, id: ConnectionId, cause: CloseCause) {
         if !self.connections.is(id) {
             return;
         }
@@ -159,7 +159,7 @@ impl Broker {
     }
 
     /// Nothing of a connection is left.
-    pub(crate) fn forget(&mut self, id: ConnectionId) {
+    pub(super) fn forget(&mut self, id: ConnectionId) {
         self.drop_question(id);
         self.connections.uncharge(id.index);
         self.connections.count_closed(id.index);
@@ -176,7 +176,7 @@ impl Broker {
     }
 
     /// The driver is to drop it now.
-    pub(crate) fn abort(&mut self, id: ConnectionId) {
+    pub(super) fn abort(&mut self, id: ConnectionId) {
         if self.connections[id.index].state != State::Aborted {
             debug_assert_eq!(self.connections[id.index].session, NONE, "it has been detached");
             self.connections[id.index].state = State::Aborted;
@@ -185,7 +185,7 @@ impl Broker {
     }
 
     /// What an incoming DISCONNECT does.
-    pub(crate) fn on_disconnect(
+    pub(super) fn on_disconnect(
         &mut self,
         now: Instant,
         index: u32,

@@ -17,7 +17,7 @@ impl Broker {
     }
 
     /// Wakes whoever takes a session's messages.
-    pub(crate) fn wake(&mut self, session: u32) {
+    pub(super) fn wake(&mut self, session: u32) {
         let connection = self.sessions[session].connection;
         if connection != NONE {
             self.announce(connection);

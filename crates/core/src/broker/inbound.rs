@@ -13,7 +13,7 @@ const PROGRESS: u16 = 1024;
 
 impl Broker {
     /// Bytes came. What is not decoded is kept, if it may be decoded later.
-    pub(crate) fn feed(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> Input {
+    pub(super) fn feed(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> Input {
         let Some(connection) = self.connections.get(id) else { return Input::Done };
         match connection.state {
             State::Free | State::Closing | State::Aborted => return Input::Done,
@@ -161,7 +161,7 @@ impl Broker {
     }
 
     /// What has come was handled: is more to be read?
-    pub(crate) fn after_input(&mut self, now: Instant, id: ConnectionId) -> Input {
+    pub(super) fn after_input(&mut self, now: Instant, id: ConnectionId) -> Input {
         let input = self.charge_or_fail(now, id);
         if input != Input::More {
             return input;
@@ -179,7 +179,7 @@ impl Broker {
     }
 
     /// Charges what the connection keeps of unfinished input. It waits, or ends, if there is no room for more.
-    pub(crate) fn charge_or_fail(&mut self, now: Instant, id: ConnectionId) -> Input {
+    pub(super) fn charge_or_fail(&mut self, now: Instant, id: ConnectionId) -> Input {
         let before = self.connections[id.index].charged;
         self.charge(now, id.index);
         let connection = &self.connections[id.index];
@@ -195,7 +195,7 @@ impl Broker {
     }
 
     /// A piece of a large payload.
-    pub(crate) fn on_body(&mut self, now: Instant, index: u32, bytes: &[u8]) -> Result<Input, Fault> {
+    pub(super) fn on_body(&mut self, now: Instant, index: u32, bytes: &[u8]) -> Result<Input, Fault> {
         let Some(incoming) =
             self.connections[index].lane.as_deref_mut().and_then(|l| l.incoming.as_deref_mut())
         else {
@@ -205,7 +205,7 @@ impl Broker {
         Ok(self.complete_if_all(now, index))
     }
 
-    pub(crate) fn on_payload(&mut self, now: Instant, id: ConnectionId, n: usize) -> Input {
+    pub(super) fn on_payload(&mut self, now: Instant, id: ConnectionId, n: usize) -> Input {
         let Some(connection) = self.connections.get(id) else { return Input::Done };
         let Some(incoming) = connection.lane.as_deref_mut().and_then(|l| l.incoming.as_deref_mut()) else {
             return Input::Done;
@@ -220,7 +220,7 @@ impl Broker {
         }
     }
 
-    pub(crate) fn space(&mut self, id: ConnectionId) -> Option<&mut [u8]> {
+    pub(super) fn space(&mut self, id: ConnectionId) -> Option<&mut [u8]> {
         let connection = self.connections.get(id)?;
         let ready = connection.state == State::Up && !connection.flags.has(Flags::HELD);
         if !ready || connection.decoder.body_left() == 0 {

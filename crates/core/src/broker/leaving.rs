@@ -10,7 +10,7 @@ use crate::time::Instant;
 
 /// How a session loses its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Leaving {
+pub(super) enum Leaving {
     /// DISCONNECT with Reason Code 0x00: no will. [MQTT-3.14.4-3]
     Goodbye,
     /// Any other end.
@@ -21,7 +21,7 @@ pub(crate) enum Leaving {
 
 impl Broker {
     /// The session that this connection carried goes on without it, or ends.
-    pub(crate) fn leave(&mut self, now: Instant, index: u32, leaving: Leaving) {
+    pub(super) fn leave(&mut self, now: Instant, index: u32, leaving: Leaving) {
         let session = self.connections[index].session;
         if session != NONE {
             self.detach(now, session, leaving);
@@ -29,7 +29,7 @@ impl Broker {
     }
 
     /// A session loses its connection.
-    pub(crate) fn detach(&mut self, now: Instant, session: u32, leaving: Leaving) {
+    pub(super) fn detach(&mut self, now: Instant, session: u32, leaving: Leaving) {
         let index = self.sessions[session].connection;
         debug_assert_ne!(index, NONE, "it had one");
         self.drop_early(session, index);
@@ -56,7 +56,7 @@ impl Broker {
     }
 
     /// What a session without a connection does: its will, and its end.
-    pub(crate) fn after_connection(&mut self, now: Instant, session: u32, leaving: Leaving) {
+    pub(super) fn after_connection(&mut self, now: Instant, session: u32, leaving: Leaving) {
         let expiry = self.sessions[session].expiry;
         match leaving {
             Leaving::Goodbye => self.cancel_will(session),
@@ -78,7 +78,7 @@ impl Broker {
 
     /// A session ends: its will is published if it still has one, its subscriptions go, and what it had not got
     /// has its fate.
-    pub(crate) fn end_session(&mut self, now: Instant, session: u32) {
+    pub(super) fn end_session(&mut self, now: Instant, session: u32) {
         self.publish_will(now, session);
         let subscriptions = self.sessions[session].subscriptions.take();
         for node in subscriptions.into_iter().flat_map(|s| *s) {
@@ -105,7 +105,7 @@ impl Broker {
 
     /// The connection is gone without goodbye: the will is due now, or after its delay, or when the session ends,
     /// whichever comes first. [MQTT-3.1.2-8]
-    pub(crate) fn will_is_due(&mut self, now: Instant, session: u32) {
+    pub(super) fn will_is_due(&mut self, now: Instant, session: u32) {
         let expiry = self.sessions[session].expiry;
         let Some(more) = self.sessions[session].more.as_deref_mut() else { return };
         let Some(will) = more.will.as_deref() else { return };
@@ -118,7 +118,7 @@ impl Broker {
     }
 
     /// Publishes it on the same path as any message.
-    pub(crate) fn publish_will(&mut self, now: Instant, session: u32) {
+    pub(super) fn publish_will(&mut self, now: Instant, session: u32) {
         let Some(more) = self.sessions[session].more.as_deref_mut() else { return };
         more.will_at = None;
         let Some(will) = more.will.take() else { return };
@@ -146,7 +146,7 @@ impl Broker {
     }
 
     /// The client said goodbye, or came back in time: nobody is to hear of it. [MQTT-3.1.2-10] [MQTT-3.1.3-9]
-    pub(crate) fn cancel_will(&mut self, session: u32) {
+    pub(super) fn cancel_will(&mut self, session: u32) {
         if let Some(more) = self.sessions[session].more.as_deref_mut() {
             more.will_at = None;
             if more.will.take().is_some() {
@@ -156,7 +156,7 @@ impl Broker {
     }
 
     /// Takes a subscription out of the trie, and tells the others if nobody is left who wants that filter.
-    pub(crate) fn unsubscribe_at(&mut self, node: NodeId, session: u32) {
+    pub(super) fn unsubscribe_at(&mut self, node: NodeId, session: u32) {
         if !self.shards.is_alone() && self.router.sessions_at(node) == 1 {
             let filter = self.router.filter(node);
             self.router.unsubscribe(node, Subscriber::session(session));
@@ -167,7 +167,7 @@ impl Broker {
     }
 
     /// The connection is gone: a replay that was not through is not taken up again.
-    pub(crate) fn abandon_replays(&mut self, flow: &mut Flow) {
+    pub(super) fn abandon_replays(&mut self, flow: &mut Flow) {
         let abandoned = flow.queue.take_replays(|place| self.retained.replays.remove(place));
         self.depot.books.ledger.replays_abandoned += u64::from(abandoned);
     }

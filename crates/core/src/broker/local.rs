@@ -1,11 +1,12 @@
 //! Local subscribers: sessions without a socket, for whatever in the host is not the protocol.
 use super::authority::policy::{Access, Grant};
+use super::base::LARGE;
 use super::messages::ledger::{Fate, Reason};
 use super::messages::queue::Queued;
 use super::messages::store::{Content, View};
 use super::session::{Kind, NEVER};
 use super::shards::settle::Waiter;
-use super::{Broker, Event, LARGE, Received};
+use super::{Broker, Event, Received};
 use crate::codec::SubscriptionOptions;
 use crate::delivery::Acknowledged;
 use crate::id::{LocalId, Ticket, Token};

@@ -91,8 +91,6 @@ use router::Router;
 use session::Sessions;
 use shards::Shards;
 
-/// Payloads from this length on are shared, not copied, and come in chunks.
-pub(crate) const LARGE: usize = 64 * 1024;
 /// So many topics are remembered with their recipients.
 const REMEMBERED: usize = 65_536;
 /// Each of the two rings of fates.

@@ -12,7 +12,7 @@ use crate::time::Instant;
 impl Broker {
     /// A connection that was accepted then, here if it is new. Its deadline runs from there, over all shards and
     /// layers.
-    pub(crate) fn open(
+    pub(super) fn open(
         &mut self,
         now: Instant,
         accepted: Instant,
@@ -32,7 +32,7 @@ impl Broker {
         id
     }
 
-    pub(crate) fn pack(&mut self, id: ConnectionId) -> Option<Passage> {
+    pub(super) fn pack(&mut self, id: ConnectionId) -> Option<Passage> {
         let connection = self.connections.get(id).filter(|c| c.state == State::Moving)?;
         let (peer, accepted) = (connection.peer(), connection.heard);
         let bytes = core::mem::take(&mut connection.lane.as_deref_mut()?.kept);
@@ -40,7 +40,7 @@ impl Broker {
         Some(Passage { peer, accepted, bytes })
     }
 
-    pub(crate) fn unpack(&mut self, now: Instant, passage: &Passage) -> ConnectionId {
+    pub(super) fn unpack(&mut self, now: Instant, passage: &Passage) -> ConnectionId {
         let id = self.open(now, passage.accepted, &passage.peer, false);
         if self.feed(now, id, &passage.bytes) == Input::Hold {
             // What follows stays in the socket, the peer's end of the connection too.
@@ -50,7 +50,7 @@ impl Broker {
     }
 
     /// Where nothing is unsent, nobody would ever ask for more; so that is no socket that takes no more.
-    pub(crate) fn on_blocked(&mut self, id: ConnectionId, unsent: usize) {
+    pub(super) fn on_blocked(&mut self, id: ConnectionId, unsent: usize) {
         if let Some(connection) = self.connections.get(id).filter(|_| unsent > 0) {
             connection.flags.set(Flags::BLOCKED);
         }

@@ -42,7 +42,7 @@ impl Broker {
     }
 
     /// Reads no more from a publisher until its slowest recipient has caught up, or its patience is over.
-    pub(crate) fn pause_for(&mut self, now: Instant, index: u32, slowest: u32) {
+    pub(super) fn pause_for(&mut self, now: Instant, index: u32, slowest: u32) {
         if self.connections[index].flags.has(Flags::PAUSED) {
             return;
         }
@@ -58,7 +58,7 @@ impl Broker {
         self.pause(now, index, Some(slowest));
     }
 
-    pub(crate) fn pause(&mut self, now: Instant, index: u32, slowest: Option<u32>) {
+    pub(super) fn pause(&mut self, now: Instant, index: u32, slowest: Option<u32>) {
         if self.connections[index].flags.has(Flags::PAUSED) {
             return;
         }
@@ -70,7 +70,7 @@ impl Broker {
     }
 
     /// Its recipients have caught up, or a publisher has waited long enough.
-    pub(crate) fn resume(&mut self, index: u32) {
+    pub(super) fn resume(&mut self, index: u32) {
         if self.read_again(index, Flags::PAUSED) {
             self.answer_paused(index);
             self.window_opens(index);
@@ -78,7 +78,7 @@ impl Broker {
     }
 
     /// Nobody need wait for this queue any more.
-    pub(crate) fn wake_publishers(&mut self, session: u32) {
+    pub(super) fn wake_publishers(&mut self, session: u32) {
         let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
         for publisher in core::mem::take(&mut flow.waiting) {
             if self.connections.is(publisher) {
@@ -89,7 +89,7 @@ impl Broker {
 
     /// Reads no more from a publisher until that shard's window has room. What is accepted is never held back, so
     /// nothing more is accepted.
-    pub(crate) fn wait_for_mail(&mut self, index: u32, shard: ShardId) {
+    pub(super) fn wait_for_mail(&mut self, index: u32, shard: ShardId) {
         if self.connections[index].flags.has(Flags::MAIL) {
             return;
         }
@@ -105,7 +105,7 @@ impl Broker {
     }
 
     /// Answers have left: perhaps there is room for more.
-    pub(crate) fn window_opens(&mut self, index: u32) {
+    pub(super) fn window_opens(&mut self, index: u32) {
         let waiting = self.connections[index].lane.as_deref().map_or(0, |lane| lane.answers.len());
         if waiting <= usize::from(self.limits.receive_maximum) {
             self.read_again(index, Flags::WINDOW);
@@ -113,12 +113,12 @@ impl Broker {
     }
 
     /// Its socket has taken what it was told.
-    pub(crate) fn is_heard(&mut self, index: u32) {
+    pub(super) fn is_heard(&mut self, index: u32) {
         self.read_again(index, Flags::UNHEARD);
     }
 
     /// Announces a question, unless too many are open: then `false`.
-    pub(crate) fn ask(&mut self, now: Instant, index: u32, about: About) -> bool {
+    pub(super) fn ask(&mut self, now: Instant, index: u32, about: About) -> bool {
         if self.questions.open.len() >= self.limits.answers_open as usize {
             return false;
         }
@@ -137,7 +137,7 @@ impl Broker {
     }
 
     /// The connection that asked is going: nobody needs the answer.
-    pub(crate) fn drop_question(&mut self, id: ConnectionId) {
+    pub(super) fn drop_question(&mut self, id: ConnectionId) {
         self.connections[id.index].flags.clear(Flags::HELD);
         if let Some(ticket) = self.connections[id.index].lane.as_deref_mut().and_then(|l| l.question.take()) {
             self.questions.open.remove(&ticket);

@@ -17,7 +17,7 @@ use alloc::boxed::Box;
 
 impl Broker {
     /// A PUBLISH: all of it, or all but a payload that follows.
-    pub(crate) fn on_publish(
+    pub(super) fn on_publish(
         &mut self,
         now: Instant,
         index: u32,
@@ -162,7 +162,7 @@ impl Broker {
     }
 
     /// The policy has judged a message.
-    pub(crate) fn on_admission(
+    pub(super) fn on_admission(
         &mut self,
         now: Instant,
         index: u32,

@@ -1,7 +1,7 @@
 //! From journal bytes back to a broker. They are judged like a peer's: whatever they say, nothing panics.
 use super::authority::grants::Grants;
-use super::base::NONE;
 use super::base::timers::Timers;
+use super::base::{LARGE, NONE};
 use super::journal::RestoreError;
 use super::journal::record::{InMail, MessageRecord, Payload, Place, Read, Record, SessionRecord, read};
 use super::journal::restoring::{Restored, Restoring};
@@ -12,7 +12,7 @@ use super::messages::queue::Entry;
 use super::messages::store::{Content, View};
 use super::router::{Options, Subscriber};
 use super::session::Kind;
-use super::{Broker, Config, LARGE};
+use super::{Broker, Config};
 use crate::delivery::CHUNK;
 use crate::id::{PacketId, Position};
 use crate::qos::QoS;

@@ -50,7 +50,7 @@ impl Broker {
     }
 
     /// Whoever waits longest is read on, if there is room or nobody else is.
-    pub(crate) fn give_room(&mut self, now: Instant) {
+    pub(super) fn give_room(&mut self, now: Instant) {
         if self.connections.room.turn.is_none() {
             return;
         }

@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 impl Broker {
     /// Appends the next piece of a snapshot, some `limit` bytes; true while more is to come. The one after the
     /// last begins anew.
-    pub(crate) fn snapshot(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) -> bool {
+    pub(super) fn snapshot(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) -> bool {
         let end = out.len().saturating_add(limit.max(1));
         let mut snapshot = self.journal.snapshot.take().unwrap_or_default();
         if !snapshot.begun {

@@ -11,20 +11,20 @@ use alloc::vec::Vec;
 
 impl Broker {
     /// A publisher has to wait, perhaps for this one.
-    pub(crate) fn note_paused(&mut self, session: u32, behind: Option<u32>) {
+    pub(super) fn note_paused(&mut self, session: u32, behind: Option<u32>) {
         let Self { sessions, depot, .. } = self;
         let about = || (behind.map(|slowest| sessions[slowest].client_id.clone()), 0);
         depot.books.note(sessions.recipient(session), Repeated::Paused, about);
     }
 
     /// A client asked for more than this limit allows.
-    pub(crate) fn note_limited(&mut self, session: u32, limit: Limit) {
+    pub(super) fn note_limited(&mut self, session: u32, limit: Limit) {
         let who = self.sessions.recipient(session);
         self.depot.books.note(who, Repeated::Limited(limit), || (None, 0));
     }
 
     /// A client may not do that.
-    pub(crate) fn note_denied(&mut self, session: u32, access: Access<'_>) {
+    pub(super) fn note_denied(&mut self, session: u32, access: Access<'_>) {
         let Self { sessions, depot, grants, .. } = self;
         let s = &sessions[session];
         let (what, name) = match access {
@@ -37,7 +37,7 @@ impl Broker {
     }
 
     /// Makes events of what was noted.
-    pub(crate) fn tell_tallies(&mut self) {
+    pub(super) fn tell_tallies(&mut self) {
         if self.depot.books.tallies.fresh.is_empty() {
             return;
         }
@@ -64,7 +64,7 @@ impl Broker {
     }
 
     /// Time has passed: what was counted meanwhile is told.
-    pub(crate) fn tell_counts(&mut self) {
+    pub(super) fn tell_counts(&mut self) {
         let books = &mut self.depot.books;
         if books.tallies.due.is_none_or(|due| books.millis < due) {
             return;
@@ -76,7 +76,7 @@ impl Broker {
     }
 
     /// A session is about to end: what was counted of it is told now or never.
-    pub(crate) fn tell_last(&mut self, session: u32) {
+    pub(super) fn tell_last(&mut self, session: u32) {
         let who = self.sessions.recipient(session);
         let tallies = &mut self.depot.books.tallies;
         if tallies.table.is_empty() {
@@ -95,7 +95,7 @@ impl Broker {
     }
 
     /// Somebody is not let in. What is known of it goes with what its CONNECT said: call this first.
-    pub(crate) fn tell_refused(&mut self, index: u32, reason: ReasonCode, cause: Cause) {
+    pub(super) fn tell_refused(&mut self, index: u32, reason: ReasonCode, cause: Cause) {
         let id = self.connections.id(index);
         let connection = &mut self.connections[index];
         let peer = connection.peer();

@@ -11,7 +11,7 @@ use crate::time::{Deadline, Instant};
 use alloc::vec::Vec;
 
 impl Broker {
-    pub(crate) fn next_timeout(&self) -> Option<Deadline<Timer>> {
+    pub(super) fn next_timeout(&self) -> Option<Deadline<Timer>> {
         let timer = |key: Key| match Kind::of(key) {
             // What it is for is decided when it goes off; this is how it looks now.
             Kind::Connection => {
@@ -31,7 +31,7 @@ impl Broker {
         [wheel, retained, shutdown, counts].into_iter().flatten().min_by_key(|d| d.at)
     }
 
-    pub(crate) fn on_timeout(&mut self, now: Instant) {
+    pub(super) fn on_timeout(&mut self, now: Instant) {
         while let Some(key) = self.timers.pop(now) {
             let (index, generation) = (key.index(), key.generation());
             let id = ConnectionId { index, generation };
@@ -54,7 +54,7 @@ impl Broker {
     }
 
     /// A timer of a connection went off: it is due, or it was put off by what came meanwhile.
-    pub(crate) fn on_connection_timer(&mut self, now: Instant, id: ConnectionId) {
+    pub(super) fn on_connection_timer(&mut self, now: Instant, id: ConnectionId) {
         if !self.connections.is(id) {
             return;
         }
@@ -102,7 +102,7 @@ impl Broker {
 
     /// As long as somebody waits for room, it is nobody's who does nothing with it; and whoever is slow is not the only
     /// one to be read on.
-    pub(crate) fn end_stalled(&mut self, now: Instant) {
+    pub(super) fn end_stalled(&mut self, now: Instant) {
         self.connections.room.armed = None;
         self.connections.forget_gone();
         if self.connections.room.is_empty() {
@@ -125,7 +125,7 @@ impl Broker {
     }
 
     /// A client has had the time to acknowledge some of what it got again; it gets the rest in any case.
-    pub(crate) fn resend_all(&mut self, id: ConnectionId) {
+    pub(super) fn resend_all(&mut self, id: ConnectionId) {
         let session = self.connections.get(id).map_or(NONE, |connection| connection.session);
         if session != NONE
             && let Some(flow) = self.sessions[session].flow.as_deref_mut()
@@ -136,7 +136,7 @@ impl Broker {
     }
 
     /// Everybody is told, and nobody new is let in.
-    pub(crate) fn begin_shutdown(&mut self, now: Instant, deadline: Instant) {
+    pub(super) fn begin_shutdown(&mut self, now: Instant, deadline: Instant) {
         self.shutdown = Shutdown::Until(deadline);
         let all: Vec<_> = self.connections.iter().map(|(index, _)| index).collect();
         for index in all {

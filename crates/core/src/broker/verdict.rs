@@ -10,7 +10,7 @@ use crate::time::Instant;
 
 impl Broker {
     /// What to find the answer to; `None` if it has been given, or is no longer needed.
-    pub(crate) fn open_question(&self, ticket: Ticket) -> Option<Question<'_>> {
+    pub(super) fn open_question(&self, ticket: Ticket) -> Option<Question<'_>> {
         let open = self.questions.open.get(&ticket.0)?;
         Some(match &open.about {
             About::Connect => {
@@ -25,7 +25,7 @@ impl Broker {
     }
 
     /// The authority has answered. An answer to a question that is closed does nothing.
-    pub(crate) fn on_answer(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
+    pub(super) fn on_answer(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
         let Some(open) = self.questions.open.remove(&ticket.0) else { return };
         let id = open.connection;
         if !self.connections.is(id) {
@@ -56,7 +56,7 @@ impl Broker {
     }
 
     /// Nobody answered in time: that is a no.
-    pub(crate) fn answer_is_late(&mut self, now: Instant, ticket: u64) {
+    pub(super) fn answer_is_late(&mut self, now: Instant, ticket: u64) {
         self.on_answer(now, Ticket(ticket), Answer::Deny(Denial::new(ReasonCode::ServerBusy)));
     }
 }

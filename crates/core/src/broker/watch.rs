@@ -5,7 +5,7 @@ use crate::time::Instant;
 
 impl Broker {
     /// Arms the timer of a connection.
-    pub(crate) fn watch(&mut self, now: Instant, index: u32) {
+    pub(super) fn watch(&mut self, now: Instant, index: u32) {
         if let Some((at, _)) = self.connections[index].due(&self.limits) {
             let at = at.min(now.after_secs(HORIZON));
             let generation = self.connections[index].generation;
@@ -15,7 +15,7 @@ impl Broker {
 
     /// Arms the timer of a session for its will or its end, whichever comes first. One stands in the wheel at most,
     /// and not for long: whoever connects and goes again and again leaves no trail of timers.
-    pub(crate) fn watch_session(&mut self, now: Instant, session: u32) {
+    pub(super) fn watch_session(&mut self, now: Instant, session: u32) {
         let generation = self.sessions[session].generation;
         let Some(more) = self.sessions[session].more.as_deref_mut() else { return };
         let Some(at) = [more.will_at, more.ends_at].into_iter().flatten().min() else { return };
@@ -27,7 +27,7 @@ impl Broker {
     }
 
     /// Arms the timer of a grant that ends by itself.
-    pub(crate) fn watch_grant(&mut self, now: Instant, place: u32) {
+    pub(super) fn watch_grant(&mut self, now: Instant, place: u32) {
         let granted = &mut self.grants[place];
         let Some(at) = granted.grant.as_ref().and_then(|g| g.expires_at) else { return };
         let at = at.min(now.after_secs(HORIZON));

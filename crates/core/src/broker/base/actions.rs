@@ -1,5 +1,5 @@
 //! What the broker wants done, in the order in which it should be.
-use crate::broker::{Action, Event};
+use crate::broker::announce::{Action, Event};
 use crate::id::{ConnectionId, LocalId};
 use alloc::collections::{BTreeSet, VecDeque};
 

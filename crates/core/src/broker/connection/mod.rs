@@ -6,7 +6,7 @@ pub(crate) mod passage;
 pub(crate) mod room;
 mod usage;
 
-use crate::broker::Timer;
+use crate::broker::announce::Timer;
 use crate::broker::authority::policy::Peer;
 use crate::broker::base::NONE;
 use crate::broker::base::actions::Actions;

@@ -1,6 +1,6 @@
 //! What unfinished input may take of a shard, and who waits for room for more.
 use super::State;
-use crate::broker::LARGE;
+use crate::broker::base::LARGE;
 use crate::broker::base::limits::Limits;
 use crate::codec::{self, Leniency};
 use crate::id::ConnectionId;

@@ -5,6 +5,7 @@ use crate::broker::base::NONE;
 use crate::broker::base::table::{Row, Table};
 use crate::broker::messages::ledger::Recipient;
 use crate::broker::messages::queue::{Entry, Queue};
+use crate::broker::router::NodeId;
 use crate::delivery::{Receiver, Sender};
 use crate::id::{ConnectionId, LocalId, PacketId, Ticket};
 use crate::time::Instant;
@@ -40,7 +41,7 @@ pub(crate) struct Session {
     pub(crate) more: Option<Box<More>>,
     /// Where in the trie it subscribes.
     #[expect(clippy::box_collection, reason = "most sessions have few or none, and each has this field")]
-    pub(crate) subscriptions: Option<Box<Vec<super::router::NodeId>>>,
+    pub(crate) subscriptions: Option<Box<Vec<NodeId>>>,
     /// Of its live connection, or [`NONE`].
     pub(crate) connection: u32,
     /// Whose it is, and what they may do: a place in the table of grants.
