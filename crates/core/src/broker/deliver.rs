@@ -1,5 +1,6 @@
 //! From a message to each of its recipients here: encoded at once, or queued.
 use super::Broker;
+use super::authority::grants::Grants;
 use super::authority::policy::{Access, QueuePolicy};
 use super::base::NONE;
 use super::base::actions::Actions;
@@ -12,7 +13,7 @@ use super::messages::ledger::{Fate, Reason};
 use super::messages::queue::{Entry, Identifiers};
 use super::messages::store::{Content, MessageRef, View};
 use super::messages::wire::{Wire, encode_early};
-use super::router::{Audience, Match};
+use super::router::Match;
 use super::session::{Flow, Kind, SPAN, Session, Sessions};
 use crate::codec::Delivery;
 use crate::id::ShardId;
@@ -36,39 +37,26 @@ impl Broker {
         let Accepted { view, qos, retain, arrival, .. } = *accepted;
         let (connection, from) = (arrival.connection(), arrival.session());
         let mut hint = connection.map_or(self.router.inner_hint, |c| self.connections[c].hint);
-        let Self {
-            router,
-            sessions,
-            grants,
-            depot,
-            connections,
-            actions,
-            limits,
-            scratch,
-            journal,
-            after,
-            ..
-        } = self;
+        let Self { router, sessions, grants, depot, connections, actions, limits, scratch, .. } = self;
         let topic = view.topic;
         let matches = router.resolve(topic, &mut hint, |session| {
             let s = &sessions[session];
             grants.may(s.grant, &s.client_id, Access::Receive { topic })
         });
-        let by_class = matches.len() > 1;
-        let wire = &mut scratch.wire;
-        wire.class = 0;
-        let durable = journal.is_on();
-        let routed = Routed::default();
+        let durable = self.journal.is_on();
         let mut delivering = Delivering {
+            view,
+            by_class: matches.len() > 1,
+            durable,
             sessions,
+            grants,
             connections,
             depot,
             actions,
             limits,
-            wire,
+            wire: scratch.wire.of_nothing(),
             kept: None,
-            routed,
-            durable,
+            routed: Routed::default(),
             places: Vec::new(),
         };
         for m in matches.iter() {
@@ -79,21 +67,15 @@ impl Broker {
                 }
                 continue;
             };
-            match m.audience {
-                Audience::NotSelf if to == from => continue,
-                Audience::OnlySelf if to != from => continue,
-                _ => {}
-            }
-            let qos = qos.min(m.qos);
-            let grant = delivering.sessions[to].grant;
-            let policy = || grants.grant(grant).map_or(QueuePolicy::default(), |g| g.queue_policy);
-            if delivering.one(view, to, m, qos, retain, by_class, matches.identifiers(m), policy) {
-                after.end_slow(to);
+            if m.audience.includes(to == from)
+                && delivering.one(to, m, qos.min(m.qos), retain, matches.identifiers(m))
+            {
+                self.after.end_slow(to);
             }
         }
         let Delivering { kept, mut routed, places, .. } = delivering;
         if let Some(kept) = kept {
-            depot.store.release(kept);
+            self.depot.store.release(kept);
         }
         if durable {
             routed.tracked = self.pen().message(accepted, places, leaves);
@@ -108,6 +90,12 @@ impl Broker {
 
 /// What handing a message to a recipient needs of the broker.
 struct Delivering<'a> {
+    view: &'a View<'a>,
+    /// There are several recipients: those of one class get the same bytes.
+    by_class: bool,
+    /// What is QoS 2 has to wait for the journal.
+    durable: bool,
+    grants: &'a Grants,
     sessions: &'a mut Sessions,
     connections: &'a mut Connections,
     depot: &'a mut Depot,
@@ -117,26 +105,14 @@ struct Delivering<'a> {
     /// The message in the store, once a recipient needs it there.
     kept: Option<MessageRef>,
     routed: Routed,
-    /// What is QoS 2 has to wait for the journal.
-    durable: bool,
     /// Where it stands in queues that outlive a crash.
     places: Vec<Place>,
 }
 
 impl Delivering<'_> {
     /// Hands the message to one recipient; true if that one is to be disconnected for being slow.
-    #[expect(clippy::too_many_arguments, reason = "the message, the recipient, and how the two met")]
-    fn one(
-        &mut self,
-        view: &View<'_>,
-        to: u32,
-        m: &Match,
-        qos: QoS,
-        retain: bool,
-        by_class: bool,
-        identifiers: &[u32],
-        policy: impl Fn() -> QueuePolicy,
-    ) -> bool {
+    fn one(&mut self, to: u32, m: &Match, qos: QoS, retain: bool, identifiers: &[u32]) -> bool {
+        let view = self.view;
         self.routed.matched += 1;
         let who = self.sessions.recipient(to);
         if !m.allowed {
@@ -150,14 +126,14 @@ impl Delivering<'_> {
             return false;
         }
         let retain = retain && m.retain_as_published;
-        if self.may_be_early(view, to, qos, identifiers) {
-            self.one_early(view, to, qos, retain, by_class);
+        if self.may_be_early(to, qos, identifiers) {
+            self.one_early(to, qos, retain);
             return false;
         }
         let size = view.size();
         let mut flow = self.sessions.take_flow_or_new(to);
         let full = is_full(&flow, &self.sessions[to], self.connections, self.limits, size);
-        let full = full.then(&policy);
+        let full = full.then(|| self.policy(to));
         let taken = match full {
             None => true,
             Some(QueuePolicy::DropOldest) => self.make_room(&mut flow, to, size),
@@ -168,7 +144,7 @@ impl Delivering<'_> {
             self.routed.refused += usize::from(taken);
             self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::ShardFull));
         } else if taken {
-            let message = self.keep(view);
+            let message = self.keep();
             self.note_place(to, qos, retain, identifiers);
             let identifiers = self.depot.identify(identifiers);
             self.depot.enqueue(&mut flow.queue, Entry::message(message, qos, retain, identifiers), who);
@@ -177,6 +153,11 @@ impl Delivering<'_> {
         }
         self.queued(to, flow);
         full == Some(QueuePolicy::Disconnect) && connection != NONE
+    }
+
+    /// What happens to what its full queue can't take.
+    fn policy(&self, to: u32) -> QueuePolicy {
+        self.grants.grant(self.sessions[to].grant).map_or(QueuePolicy::default(), |g| g.queue_policy)
     }
 
     /// A recipient's queue has changed: it wakes, or is found to be behind.
@@ -203,8 +184,8 @@ impl Delivering<'_> {
 
     /// While nothing else waits for a recipient, a message may be encoded at once, straight into its pending
     /// output. (Not where the time of sending decides something about it.)
-    fn may_be_early(&self, view: &View<'_>, to: u32, qos: QoS, identifiers: &[u32]) -> bool {
-        let session = &self.sessions[to];
+    fn may_be_early(&self, to: u32, qos: QoS, identifiers: &[u32]) -> bool {
+        let (view, session) = (self.view, &self.sessions[to]);
         let plain =
             matches!(view.content, Content::Small(_)) && view.expires_at.is_none() && identifiers.is_empty();
         if !plain || session.connection == NONE || session.maximum_packet_size < u32::MAX {
@@ -229,7 +210,8 @@ impl Delivering<'_> {
         })
     }
 
-    fn one_early(&mut self, view: &View<'_>, to: u32, qos: QoS, retain: bool, by_class: bool) {
+    fn one_early(&mut self, to: u32, qos: QoS, retain: bool) {
+        let view = self.view;
         let who = self.sessions.recipient(to);
         let (version, index) = (self.sessions[to].version, self.sessions[to].connection);
         self.depot.books.moved(view.id, who, None, Fate::Queued);
@@ -238,7 +220,7 @@ impl Delivering<'_> {
             Delivery::AtMostOnce
         } else {
             self.note_place(to, qos, retain, &[]);
-            let message = self.keep(view);
+            let message = self.keep();
             self.depot.store.share(message);
             self.depot.books.moved(view.id, who, Some(Fate::Queued), Fate::InFlight);
             let entry = Entry::message(message, qos, retain, Identifiers::None);
@@ -246,7 +228,7 @@ impl Delivering<'_> {
             Delivery::new(qos, packet_id, false)
         };
         let out = &mut self.connections.lane(index).out;
-        if by_class {
+        if self.by_class {
             self.wire.put(view, version, delivery, retain, out);
         } else {
             encode_early(view, version, delivery, retain, out);
@@ -269,10 +251,10 @@ impl Delivering<'_> {
     }
 
     /// The message in the store.
-    fn keep(&mut self, view: &View<'_>) -> MessageRef {
+    fn keep(&mut self) -> MessageRef {
         match self.kept {
             Some(kept) => kept,
-            None => *self.kept.insert(self.depot.store.put(view)),
+            None => *self.kept.insert(self.depot.store.put(self.view)),
         }
     }
 

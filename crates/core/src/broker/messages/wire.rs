@@ -33,12 +33,18 @@ pub(crate) fn encode_early(
 pub(crate) struct Wire {
     bytes: Vec<u8>,
     /// Version, QoS and RETAIN; 0 for none.
-    pub(crate) class: u8,
+    class: u8,
     /// Where the Packet Identifier stands.
     packet_id_at: usize,
 }
 
 impl Wire {
+    /// Another message follows.
+    pub(crate) fn of_nothing(&mut self) -> &mut Self {
+        self.class = 0;
+        self
+    }
+
     pub(crate) fn put(
         &mut self,
         view: &View<'_>,

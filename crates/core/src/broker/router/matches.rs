@@ -33,6 +33,18 @@ pub(crate) enum Audience {
     OnlySelf,
 }
 
+impl Audience {
+    /// Is it for a message that the subscriber published itself, or did not?
+    #[inline]
+    pub(crate) fn includes(self, is_own: bool) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::NotSelf => !is_own,
+            Self::OnlySelf => is_own,
+        }
+    }
+}
+
 /// The Subscription Identifiers of a [`Match`], or where they are: 0 for none, the identifier itself, or
 /// with the top bit a place in the list, where a count stands before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
