@@ -50,6 +50,9 @@ pub mod qos;
 pub mod reason;
 #[cfg(any(feature = "broker", feature = "client"))]
 mod seed;
+#[cfg(any(feature = "broker", feature = "client"))]
+#[cfg_attr(not(feature = "broker"), allow(dead_code, reason = "a client needs less"))]
+mod slab;
 pub mod text;
 pub mod time;
 pub mod topic;

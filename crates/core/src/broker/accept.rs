@@ -1,7 +1,7 @@
 //! A message that is complete and allowed: it is taken over, and its publisher is told what became of it.
 use super::Broker;
 use super::base::LARGE;
-use super::connection::Flags;
+use super::connection::Unread;
 use super::connection::answers::What;
 use super::connection::fault::in_refusal;
 use super::messages::accepted::{Accepted, Arrival};
@@ -185,7 +185,7 @@ impl Broker {
     /// A PUBLISH has to wait, and its socket with it.
     fn postpone(&mut self, index: u32, incoming: Box<Incoming>) -> Input {
         let id = self.connections.id(index);
-        self.connections[index].flags.set(Flags::HELD);
+        self.connections[index].stop(Unread::HELD);
         self.connections.lane(index).waiting = incoming.held();
         self.shards.postpone(Postponed::Incoming(id, incoming));
         Input::Hold

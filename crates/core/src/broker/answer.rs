@@ -5,7 +5,6 @@
 //! of their PUBLISHes. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
 use super::Broker;
 use super::base::rules::Rule;
-use super::connection::Flags;
 use super::connection::answers::{Answer, Waits, What};
 use crate::codec::AckKind;
 use crate::id::PacketId;
@@ -20,7 +19,7 @@ impl Broker {
         let lane = self.connections.lane(index);
         if lane.answers.is_empty() && position <= durable {
             what.encode(version, &mut lane.out);
-            self.connections[index].flags.set(Flags::GREETED);
+            self.connections[index].greet();
             self.announce(index);
         } else {
             lane.pubacks += u32::from(what.is_puback());
@@ -105,7 +104,7 @@ impl Broker {
         let next =
             lane.answers.front().filter(|first| first.waits == Waits::Nothing).map(|first| first.position);
         if lane.answers.len() < before {
-            self.connections[index].flags.set(Flags::GREETED);
+            self.connections[index].greet();
             self.announce(index);
         }
         if let Some(position) = next {

@@ -1,8 +1,8 @@
 //! What must hold between two calls.
 use super::Broker;
 use super::base::NONE;
+use super::connection::Unread;
 use super::connection::answers::{is_paused, is_stuck};
-use super::connection::{Flags, State};
 use super::messages::queue::{Identifiers, Queued};
 use super::session::{Kind, SPAN};
 use alloc::collections::BTreeMap;
@@ -12,62 +12,54 @@ impl Broker {
     pub(super) fn check_all(&self) {
         self.after.check();
         self.scratch.check();
-        assert!(self.depot.books.ledger.balances(), "the books balance: {:?}", self.depot.books.ledger);
+        self.actions.check();
+        self.timers.check();
+        self.depot.check();
+        self.check_grants();
+        self.questions.check();
+        self.router.check();
+        self.retained.check();
+        self.sessions.check();
+        self.connections.check();
+        self.shards.check();
+        self.journal.check();
         self.check_connections();
         self.check_room();
         self.check_flows();
-        self.router.check();
-        self.retained.check();
-        self.timers.check();
-        self.shards.check();
-        self.journal.check();
+    }
+
+    fn check_grants(&self) {
+        let mut rest = BTreeMap::new();
+        for (_, session) in self.sessions.iter() {
+            let (sessions, connections) = rest.entry(session.grant).or_insert((0, 0));
+            *sessions += 1;
+            *connections += u32::from(session.connection != NONE);
+        }
+        self.grants.check(|place| rest.get(&place).copied().unwrap_or_default());
     }
 
     fn check_connections(&self) {
         let touched: Vec<_> = self.actions.touched().collect();
-        let (mut incomplete, mut strangers) = (0, 0);
         for (index, connection) in self.connections.iter() {
             let id = self.connections.id(index);
             let session = connection.session;
-            assert_eq!(
-                session != NONE,
-                connection.state == State::Up,
-                "who is up has a session, and nobody else"
-            );
             if session != NONE {
                 assert_eq!(self.sessions[session].connection, index, "they belong to each other");
             }
             let here = touched.iter().filter(|t| **t == id).count();
             assert!(here <= 1, "announced at most once");
-            assert_eq!(
-                here == 1,
-                connection.flags.has(Flags::LISTED),
-                "who is to be announced stands in the list"
-            );
-            match connection.state {
-                State::Up => incomplete += u64::from(connection.charged),
-                _ => strangers += u64::from(connection.charged),
-            }
+            assert_eq!(here == 1, connection.is_listed(), "who is to be announced stands in the list");
             if let Some(lane) = connection.lane.as_deref() {
                 let durable = self.journal.durable();
                 let stuck = lane.answers.front().is_some_and(|a| is_stuck(a, durable));
                 assert!(!stuck, "no answer waits for nothing");
                 let paused = lane.answers.iter().any(is_paused);
-                let pauses = connection.flags.has(Flags::PAUSED);
+                let pauses = connection.is_stopped(Unread::PAUSED);
                 assert!(!paused || pauses, "an answer waits for the end of a pause that is there");
             }
         }
-        assert_eq!(
-            (incomplete, strangers),
-            (self.connections.room.incomplete, self.connections.room.strangers),
-            "what is charged is what is kept"
-        );
-        let up = self.connections.iter().filter(|(_, c)| c.session != NONE).count();
-        assert_eq!(up, self.connections.up as usize, "who has a session is counted");
-        let clients = self.sessions.iter().filter(|(_, s)| s.kind == Kind::Client).count();
-        assert_eq!(clients, self.sessions.clients() as usize, "clients' sessions are counted");
         for id in self.questions.connections() {
-            assert!(self.connections[id.index].flags.has(Flags::HELD), "who asked is held");
+            assert!(self.connections[id.index].is_stopped(Unread::HELD), "who asked is held");
         }
     }
 
@@ -85,9 +77,6 @@ impl Broker {
             let Some(flow) = session.flow.as_deref() else { continue };
             let held = flow.queue.iter().chain(flow.sender.iter().map(|(e, ..)| e));
             lists += held.filter(|e| matches!(e.identifiers(), Identifiers::Many(_))).count();
-            flow.sender.check();
-            flow.receiver.check();
-            assert!(!flow.is_idle(), "an idle session owns no flow");
             flow.queue.check(|message| self.depot.store.get(message).size());
             for entry in flow.queue.iter() {
                 match entry.what() {
@@ -124,10 +113,9 @@ impl Broker {
         // Whatever else it may have stopped for.
         let free =
             flow.bound <= self.journal.durable() && flow.queue.replays() == 0 && flow.sender.span() < SPAN;
-        let flags = connection.flags;
-        let may = flags.has(Flags::GREETED) && !flags.has(Flags::BLOCKED) && !flags.has(Flags::MORE);
+        let may = connection.takes_messages() && !connection.has_more();
         if waits && quota && may && (free || !flow.queue.is_stalled()) {
-            assert!(connection.flags.has(Flags::ANNOUNCED), "what can go has been announced");
+            assert!(connection.is_announced(), "what can go has been announced");
         }
     }
 
@@ -138,7 +126,7 @@ impl Broker {
         }
         for (index, connection) in self.connections.iter() {
             let id = self.connections.id(index);
-            let is_cramped = connection.flags.has(Flags::CRAMPED);
+            let is_cramped = connection.is_stopped(Unread::CRAMPED);
             assert!(!is_cramped || waiting.contains(&id), "who waits for room stands in the queue");
             assert!(!is_cramped || connection.session != NONE, "only who was let in waits");
         }

@@ -6,10 +6,10 @@ use super::base::limits::Limit;
 use super::base::rules::Rule;
 use super::base::timers::{Key, Kind as TimerKind};
 use super::cause::{Cause, ProtocolError};
+use super::connection::State;
 use super::connection::answers::What;
 use super::connection::fault::Fault;
 use super::connection::greeting::{Greeting, ROUNDS};
-use super::connection::{Flags, State};
 use super::leaving::Leaving;
 use super::session::{Kind, RESENT_SECONDS};
 use super::{Action, Broker, Event};
@@ -172,10 +172,10 @@ impl Broker {
         (c.session, c.state, c.keep_alive, c.heard) = (session, State::Up, keep_alive, now);
         c.hint = NONE;
         if greeting.terse {
-            c.flags.set(Flags::TERSE);
+            c.make_terse();
         }
         if greeting.bridge {
-            c.flags.set(Flags::BRIDGE);
+            c.make_bridge();
         }
         // The timer of the CONNECT is still set, and looks at what is due when it goes off.
         if u64::from(keep_alive) * 3 / 2 < u64::from(self.limits.connect_seconds) {

@@ -5,7 +5,7 @@ use super::authority::policy::{Access, QueuePolicy};
 use super::base::NONE;
 use super::base::actions::Actions;
 use super::base::limits::Limits;
-use super::connection::{Connection, Connections, Early, Flags, State};
+use super::connection::{Connection, Connections, Early};
 use super::journal::Place;
 use super::messages::accepted::{Accepted, Routed};
 use super::messages::depot::Depot;
@@ -192,9 +192,9 @@ impl Delivering<'_> {
             return false;
         }
         let connection = &self.connections[session.connection];
-        let flags = connection.flags;
-        let ready = flags.has(Flags::GREETED) && !flags.has(Flags::BLOCKED) && connection.state == State::Up;
-        if !ready || connection.lane.as_deref().is_some_and(|l| l.out.len() >= EARLY_BYTES) {
+        if !connection.takes_messages()
+            || connection.lane.as_deref().is_some_and(|l| l.out.len() >= EARLY_BYTES)
+        {
             return false;
         }
         if qos == QoS::ExactlyOnce && self.durable {
@@ -275,7 +275,7 @@ impl Delivering<'_> {
 
 /// Connected, and it takes no more at the moment: its socket is full, or it has not acknowledged.
 fn is_behind(flow: &Flow, session: &Session, connection: &Connection) -> bool {
-    connection.flags.has(Flags::BLOCKED) || !flow.sender.has_room(session.receive_maximum)
+    connection.is_blocked() || !flow.sender.has_room(session.receive_maximum)
 }
 
 /// A queue is judged full only when its owner is away or behind; in one turn more may come than it will hold.

@@ -3,8 +3,8 @@ use super::authority::policy::Denial;
 use super::base::NONE;
 use super::base::timers::{Key, Kind};
 use super::cause::Cause;
+use super::connection::State;
 use super::connection::fault::{Fault, in_connack, in_disconnect, put};
-use super::connection::{Flags, State};
 use super::leaving::Leaving;
 use super::{Action, Broker, CloseCause, Event, Shutdown};
 use crate::Input;
@@ -41,7 +41,7 @@ impl Broker {
             _ if refused || ((known || spoken) && self.connections[index].version().is_v5()) => {
                 let mut denial = fault.denial();
                 // What it takes is not known. [MQTT-3.2.2-19]
-                if self.connections[index].flags.has(Flags::TERSE) {
+                if self.connections[index].is_terse() {
                     denial.told = None;
                 }
                 let _done = self.refuse(now, index, &denial, cause);
@@ -88,7 +88,7 @@ impl Broker {
     pub(super) fn farewell(&mut self, now: Instant, index: u32, why: &Denial, cause: Cause) {
         let connection = &self.connections[index];
         if connection.version() == Version::V5 {
-            let (session, greeted) = (connection.session, connection.flags.has(Flags::GREETED));
+            let (session, greeted) = (connection.session, connection.is_greeted());
             let limit = if session == NONE { u32::MAX } else { self.sessions[session].maximum_packet_size };
             let words = why.words();
             put(&mut self.connections.lane(index).out, Version::V5, limit, &words, |properties| {

@@ -2,7 +2,7 @@
 use super::Broker;
 use super::base::rules::Rule;
 use super::connection::fault::Fault;
-use super::connection::{Flags, State};
+use super::connection::{State, Unread};
 use crate::Input;
 use crate::codec::{Decoder, Item, Packet};
 use crate::id::ConnectionId;
@@ -18,7 +18,7 @@ impl Broker {
         match connection.state {
             State::Free | State::Closing | State::Aborted => return Input::Done,
             State::Moving | State::Asking => return self.keep(now, id, bytes),
-            State::Opened | State::Up if connection.flags.has(Flags::HELD) => {
+            State::Opened | State::Up if connection.is_stopped(Unread::HELD) => {
                 return self.keep(now, id, bytes);
             }
             // After a restart no socket is read before all shards have told their interest.
@@ -76,7 +76,7 @@ impl Broker {
                     let connection = &mut self.connections[id.index];
                     connection.spoken = decoder.mode().version;
                     if decoder.may_be_limited() {
-                        connection.flags.set(Flags::TERSE);
+                        connection.make_terse();
                     }
                     return (Err(error.into()), packets);
                 }
@@ -168,14 +168,15 @@ impl Broker {
         }
         let connection = &mut self.connections[id.index];
         if let Some(lane) = connection.lane.as_deref() {
-            if lane.answers.len() > 2 * usize::from(self.limits.receive_maximum) {
-                connection.flags.set(Flags::WINDOW);
+            let (answers, output) = (lane.answers.len(), lane.out.len() as u64);
+            if answers > 2 * usize::from(self.limits.receive_maximum) {
+                connection.stop(Unread::WINDOW);
             }
-            if connection.flags.has(Flags::BLOCKED) && lane.out.len() as u64 > self.limits.unsent_bytes {
-                connection.flags.set(Flags::UNHEARD);
+            if connection.is_blocked() && output > self.limits.unsent_bytes {
+                connection.stop(Unread::UNHEARD);
             }
         }
-        if connection.flags.is_unread() { Input::Hold } else { Input::More }
+        if connection.is_unread() { Input::Hold } else { Input::More }
     }
 
     /// Charges what the connection keeps of unfinished input. It waits, or ends, if there is no room for more.
@@ -222,7 +223,7 @@ impl Broker {
 
     pub(super) fn space(&mut self, id: ConnectionId) -> Option<&mut [u8]> {
         let connection = self.connections.get(id)?;
-        let ready = connection.state == State::Up && !connection.flags.has(Flags::HELD);
+        let ready = connection.state == State::Up && !connection.is_stopped(Unread::HELD);
         if !ready || connection.decoder.body_left() == 0 {
             return None;
         }

@@ -168,7 +168,7 @@ impl Broker {
 
     /// The connection is gone: a replay that was not through is not taken up again.
     pub(super) fn abandon_replays(&mut self, flow: &mut Flow) {
-        let abandoned = flow.queue.take_replays(|place| self.retained.replays.remove(place));
+        let abandoned = flow.queue.take_replays(|place| drop(self.retained.replays.remove(place)));
         self.depot.books.ledger.replays_abandoned += u64::from(abandoned);
     }
 }

@@ -2,7 +2,7 @@
 use super::base::NONE;
 use super::base::rules::Rule;
 use super::connection::answers::{Waits, What};
-use super::connection::{Connection, Flags};
+use super::connection::{Connection, Unread};
 use super::messages::accepted::Routed;
 use super::messages::kept::Undistributed;
 use super::router::{Options, Subscriber};
@@ -124,7 +124,7 @@ impl Broker {
             }
             match self.shards.post.full_window(self.limits.mail_notes, self.limits.mail_bytes) {
                 Some(other) => self.shards.post.waiting(other).push(id),
-                None => drop(self.read_again(id.index, Flags::MAIL)),
+                None => drop(self.read_again(id.index, Unread::MAIL)),
             }
         }
     }
@@ -254,7 +254,7 @@ impl Broker {
             let Some(postponed) = self.shards.postponed.remove(at).filter(|_| !gone) else { continue };
             match postponed {
                 Postponed::Incoming(id, incoming) => {
-                    self.connections[id.index].flags.clear(Flags::HELD);
+                    self.connections[id.index].let_go(Unread::HELD);
                     self.connections.lane(id.index).waiting = 0;
                     self.accept_incoming(now, id.index, &incoming);
                     self.after.go_on(id);

@@ -1,8 +1,8 @@
 //! A connection on its way: in from a listener, or over from another shard.
 use super::authority::policy::Peer;
 use super::cause::Cause;
+use super::connection::State;
 use super::connection::passage::Passage;
-use super::connection::{Flags, State};
 use super::{Action, Broker, Shutdown};
 use crate::Input;
 use crate::id::ConnectionId;
@@ -52,7 +52,7 @@ impl Broker {
     /// Where nothing is unsent, nobody would ever ask for more; so that is no socket that takes no more.
     pub(super) fn on_blocked(&mut self, id: ConnectionId, unsent: usize) {
         if let Some(connection) = self.connections.get(id).filter(|_| unsent > 0) {
-            connection.flags.set(Flags::BLOCKED);
+            connection.block();
         }
     }
 }

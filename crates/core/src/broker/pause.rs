@@ -12,30 +12,30 @@
 //! Who waits for several things is read when the last of them is over.
 use super::authority::questions::{About, Open};
 use super::base::timers::{Key, Kind};
-use super::connection::Flags;
+use super::connection::Unread;
 use super::{Action, Broker};
 use crate::id::{ConnectionId, ShardId, Ticket};
 use crate::time::Instant;
 
 impl Broker {
     /// Reads no more from it.
-    fn stop_reading(&mut self, index: u32, why: Flags) {
-        let flags = &mut self.connections[index].flags;
-        let was_read = !flags.is_unread();
-        flags.set(why);
+    fn stop_reading(&mut self, index: u32, why: Unread) {
+        let connection = &mut self.connections[index];
+        let was_read = !connection.is_unread();
+        connection.stop(why);
         if was_read {
             self.actions.push(Action::Pause(self.connections.id(index)));
         }
     }
 
     /// That is no reason any more; true if it was one.
-    pub(super) fn read_again(&mut self, index: u32, why: Flags) -> bool {
+    pub(super) fn read_again(&mut self, index: u32, why: Unread) -> bool {
         let connection = &mut self.connections[index];
-        if !connection.flags.has(why) || connection.is_ending() {
+        if !connection.is_stopped(why) || connection.is_ending() {
             return false;
         }
-        connection.flags.clear(why);
-        if !connection.flags.is_unread() {
+        connection.let_go(why);
+        if !connection.is_unread() {
             self.actions.push(Action::Resume(self.connections.id(index)));
         }
         true
@@ -43,7 +43,7 @@ impl Broker {
 
     /// Reads no more from a publisher until its slowest recipient has caught up, or its patience is over.
     pub(super) fn pause_for(&mut self, now: Instant, index: u32, slowest: u32) {
-        if self.connections[index].flags.has(Flags::PAUSED) {
+        if self.connections[index].is_stopped(Unread::PAUSED) {
             return;
         }
         let id = self.connections.id(index);
@@ -51,7 +51,7 @@ impl Broker {
         // number doubles.
         let mut waiting = core::mem::take(&mut self.sessions.flow(slowest).waiting);
         if waiting.len().is_power_of_two() {
-            waiting.retain(|id| self.connections.get(*id).is_some_and(|c| c.flags.has(Flags::PAUSED)));
+            waiting.retain(|id| self.connections.get(*id).is_some_and(|c| c.is_stopped(Unread::PAUSED)));
         }
         waiting.push(id);
         self.sessions.flow(slowest).waiting = waiting;
@@ -59,10 +59,10 @@ impl Broker {
     }
 
     pub(super) fn pause(&mut self, now: Instant, index: u32, slowest: Option<u32>) {
-        if self.connections[index].flags.has(Flags::PAUSED) {
+        if self.connections[index].is_stopped(Unread::PAUSED) {
             return;
         }
-        self.stop_reading(index, Flags::PAUSED);
+        self.stop_reading(index, Unread::PAUSED);
         self.note_paused(self.connections[index].session, slowest);
         let generation = self.connections[index].generation;
         let at = now.after_secs(self.limits.pause_seconds.into());
@@ -71,7 +71,7 @@ impl Broker {
 
     /// Its recipients have caught up, or a publisher has waited long enough.
     pub(super) fn resume(&mut self, index: u32) {
-        if self.read_again(index, Flags::PAUSED) {
+        if self.read_again(index, Unread::PAUSED) {
             self.answer_paused(index);
             self.window_opens(index);
         }
@@ -90,7 +90,7 @@ impl Broker {
     /// Reads no more from a publisher until that shard's window has room. What is accepted is never held back, so
     /// nothing more is accepted.
     pub(super) fn wait_for_mail(&mut self, index: u32, shard: ShardId) {
-        if self.connections[index].flags.has(Flags::MAIL) {
+        if self.connections[index].is_stopped(Unread::MAIL) {
             return;
         }
         let id = self.connections.id(index);
@@ -100,7 +100,7 @@ impl Broker {
         }
         waiting.push(id);
         *self.shards.post.waiting(shard) = waiting;
-        self.stop_reading(index, Flags::MAIL);
+        self.stop_reading(index, Unread::MAIL);
         self.note_paused(self.connections[index].session, None);
     }
 
@@ -108,13 +108,13 @@ impl Broker {
     pub(super) fn window_opens(&mut self, index: u32) {
         let waiting = self.connections[index].lane.as_deref().map_or(0, |lane| lane.answers.len());
         if waiting <= usize::from(self.limits.receive_maximum) {
-            self.read_again(index, Flags::WINDOW);
+            self.read_again(index, Unread::WINDOW);
         }
     }
 
     /// Its socket has taken what it was told.
     pub(super) fn is_heard(&mut self, index: u32) {
-        self.read_again(index, Flags::UNHEARD);
+        self.read_again(index, Unread::UNHEARD);
     }
 
     /// Announces a question, unless too many are open: then `false`.
@@ -126,7 +126,7 @@ impl Broker {
         let ticket = self.questions.asked;
         let connection = self.connections.id(index);
         self.questions.open.insert(ticket, Open { connection, about });
-        self.connections[index].flags.set(Flags::HELD);
+        self.connections[index].stop(Unread::HELD);
         self.connections.lane(index).question = Some(ticket);
         self.actions.push(Action::Ask(Ticket(ticket)));
         let at = now.after_secs(self.limits.answer_seconds.into());
@@ -138,7 +138,7 @@ impl Broker {
 
     /// The connection that asked is going: nobody needs the answer.
     pub(super) fn drop_question(&mut self, id: ConnectionId) {
-        self.connections[id.index].flags.clear(Flags::HELD);
+        self.connections[id.index].let_go(Unread::HELD);
         if let Some(ticket) = self.connections[id.index].lane.as_deref_mut().and_then(|l| l.question.take()) {
             self.questions.open.remove(&ticket);
         }
@@ -146,7 +146,7 @@ impl Broker {
 
     /// It is read again, unless something else is in the way.
     pub(super) fn read_if_wanted(&mut self, id: ConnectionId) {
-        if !self.connections[id.index].flags.is_unread() {
+        if !self.connections[id.index].is_unread() {
             self.actions.push(Action::Resume(id));
         }
     }

@@ -11,7 +11,7 @@
 //! one is as well. Whoever keeps little goes before those who keep much. As long as anybody waits, an unfinished packet that makes no progress ends its connection.
 use super::Broker;
 use super::base::timers::{HORIZON, Key, Kind};
-use super::connection::Flags;
+use super::connection::Unread;
 use super::connection::room::{READ, is_much};
 use crate::Input;
 use crate::id::ConnectionId;
@@ -21,7 +21,7 @@ impl Broker {
     /// Charges what the connection keeps of unfinished input.
     pub(super) fn charge(&mut self, now: Instant, index: u32) {
         let Some(held) = self.connections.charge(index) else { return };
-        if held == 0 && self.connections[index].flags.has(Flags::CRAMPED) {
+        if held == 0 && self.connections[index].is_stopped(Unread::CRAMPED) {
             // It needs none any more.
             let id = self.connections.id(index);
             self.connections.room.forget(id);
@@ -37,9 +37,8 @@ impl Broker {
         }
         let connection = &mut self.connections[id.index];
         let queue = usize::from(is_much(&self.limits, connection.charged));
-        let flags = &mut connection.flags;
-        if !flags.has(Flags::CRAMPED) {
-            flags.set(Flags::CRAMPED);
+        if !connection.is_stopped(Unread::CRAMPED) {
+            connection.stop(Unread::CRAMPED);
             self.note_paused(self.connections[id.index].session, None);
             if self.connections.room.is_empty() {
                 self.watch_stalled(now.after_secs(self.stalled_seconds()));
@@ -73,7 +72,7 @@ impl Broker {
 
     pub(super) fn read_on(&mut self, now: Instant, id: ConnectionId) {
         let connection = &mut self.connections[id.index];
-        connection.flags.clear(Flags::CRAMPED);
+        connection.let_go(Unread::CRAMPED);
         // That it was silent was our doing.
         connection.heard = now;
         self.read_if_wanted(id);

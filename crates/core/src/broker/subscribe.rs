@@ -3,7 +3,6 @@ use super::Broker;
 use super::authority::policy::Access;
 use super::base::limits::Limit;
 use super::base::rules::Rule;
-use super::connection::Flags;
 use super::connection::answers::What;
 use super::connection::fault::Fault;
 use super::retained::replay::Replay;
@@ -25,7 +24,7 @@ impl Broker {
         let mut interest = Vec::new();
         let most = self.limits.filters_per_packet as usize;
         // Before 5.0 a bridge has no other way to ask for messages as they were published, and for none of its own.
-        let is_bridge = self.connections[index].flags.has(Flags::BRIDGE);
+        let is_bridge = self.connections[index].is_bridge();
         for (n, (filter, mut options)) in subscribe.filters.iter().enumerate() {
             options.no_local |= is_bridge;
             options.retain_as_published |= is_bridge;
@@ -205,7 +204,7 @@ impl Broker {
         if !self.rules.obeys(Rule::CursorPassesOver) {
             cursor = cursor.of_all_versions();
         }
-        let place = self.retained.replays.put(Replay { cursor, qos, identifier, behind });
+        let place = self.retained.replays.insert(Replay { cursor, qos, identifier, behind });
         let behind = self.rules.obeys(Rule::CursorInPlace);
         self.sessions.flow(session).queue.put_replay(place, behind);
     }

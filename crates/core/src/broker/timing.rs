@@ -63,7 +63,7 @@ impl Broker {
             return self.watch(now, id.index);
         }
         match timer {
-            Timer::KeepAlive if self.connections[id.index].flags.is_silenced() => {
+            Timer::KeepAlive if self.connections[id.index].is_silenced() => {
                 // Its signs of life wait in a socket that we don't read.
                 self.connections[id.index].heard = now;
                 self.watch(now, id.index);

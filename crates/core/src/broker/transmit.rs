@@ -3,7 +3,7 @@ use super::Broker;
 use super::authority::policy::Access;
 use super::base::NONE;
 use super::base::rules::Rule;
-use super::connection::{Flags, State};
+use super::connection::State;
 use super::messages::depot::Depot;
 use super::messages::ledger::{Fate, Reason, Recipient};
 use super::messages::queue::{Entry, Identifiers, Queued};
@@ -63,17 +63,15 @@ impl Broker {
         out: &mut Output,
     ) -> bool {
         let Some(connection) = self.connections.get(id) else { return false };
-        connection.flags.clear(Flags::ANNOUNCED);
-        connection.flags.clear(Flags::BLOCKED);
-        connection.flags.clear(Flags::MORE);
+        connection.begin_poll();
         let session = connection.session;
         let limit = limit.min(usize::try_from(self.limits.unsent_bytes).unwrap_or(usize::MAX));
-        let ready = connection.state == State::Up && connection.flags.has(Flags::GREETED);
+        let ready = connection.state == State::Up && connection.is_greeted();
         self.hand_over(id.index, out);
         self.is_heard(id.index);
         let more = ready && session != NONE && self.drain(now, session, limit, out);
         if more {
-            self.connections[id.index].flags.set(Flags::MORE);
+            self.connections[id.index].leave_more();
         }
         self.connections.rest(id.index);
         more
@@ -210,14 +208,14 @@ impl Broker {
 
     /// Takes the next entry of a replay; one that is over is forgotten.
     fn replay_step(&mut self, now: Instant, session: u32, place: u32) -> Next {
-        let behind = self.retained.replays.table[place as usize].as_ref().and_then(|r| r.behind);
+        let behind = self.retained.replays.get(place).and_then(|r| r.behind);
         if let Some((id, number)) = behind
             && self.connections.get(id).is_some()
             && self.is_unanswered(id.index, number)
         {
             return Next::Wait;
         }
-        let Some(replay) = self.retained.replays.table[place as usize].as_mut() else { return Next::End };
+        let Some(replay) = self.retained.replays.get_mut(place) else { return Next::End };
         replay.behind = None;
         let s = &self.sessions[session];
         let mut budget = BUDGET;

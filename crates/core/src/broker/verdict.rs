@@ -1,7 +1,7 @@
 //! The policy's host has answered, or has not in time.
 use super::authority::policy::{Answer, Authentication, Denial};
 use super::authority::questions::About;
-use super::connection::{Flags, State};
+use super::connection::{State, Unread};
 use super::{Broker, Question};
 use crate::Input;
 use crate::id::Ticket;
@@ -31,7 +31,7 @@ impl Broker {
         if !self.connections.is(id) {
             return;
         }
-        self.connections[id.index].flags.clear(Flags::HELD);
+        self.connections[id.index].let_go(Unread::HELD);
         let lane = self.connections.lane(id.index);
         (lane.question, lane.waiting) = (None, 0);
         let input = match open.about {

@@ -1,9 +1,8 @@
 //! Who may do what: the grants that sessions and messages rest on, by identity.
 use crate::broker::authority::policy::{Access, Grant};
-use crate::broker::base::NONE;
 use crate::id::IdentityId;
+use crate::slab::Slab;
 use crate::time::Instant;
-use alloc::vec::Vec;
 use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 
@@ -20,15 +19,14 @@ pub(crate) struct Granted {
 
 /// The table of grants. A place in it stands for an identity as long as a session rests on it.
 pub(crate) struct Grants {
-    table: Vec<Granted>,
-    free: Vec<u32>,
+    table: Slab<Granted>,
     by_identity: HashMap<IdentityId, u32, FixedState>,
 }
 
 impl Grants {
     pub(crate) fn new(seed: u64) -> Self {
         let by_identity = HashMap::with_hasher(FixedState::with_seed(seed));
-        Self { table: Vec::new(), free: Vec::new(), by_identity }
+        Self { table: Slab::default(), by_identity }
     }
 
     pub(crate) fn find(&self, identity: IdentityId) -> Option<u32> {
@@ -39,42 +37,32 @@ impl Grants {
     pub(crate) fn set(&mut self, identity: IdentityId, grant: Option<Grant>) -> u32 {
         if let Some(place) = self.find(identity) {
             if grant.is_some() {
-                self.table[place as usize].grant = grant;
+                self.table[place].grant = grant;
             }
             return place;
         }
         let granted = Granted { identity, grant, sessions: 0, connections: 0, armed: None };
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.table[place as usize] = granted;
-                place
-            }
-            None => {
-                self.table.push(granted);
-                u32::try_from(self.table.len() - 1).expect("there are fewer sessions than that")
-            }
-        };
+        let place = self.table.insert(granted);
         self.by_identity.insert(identity, place);
         place
     }
 
     /// Forgets an identity that no session rests on.
     pub(crate) fn rest(&mut self, place: u32) {
-        let granted = &mut self.table[place as usize];
+        let granted = &self.table[place];
         if granted.sessions == 0 && granted.connections == 0 {
-            granted.grant = None;
             self.by_identity.remove(&granted.identity);
-            self.free.push(place);
+            self.table.remove(place);
         }
     }
 
     /// Whose it is; nobody's where there is none.
     pub(crate) fn identity(&self, place: u32) -> IdentityId {
-        self.table.get(place as usize).map_or(IdentityId(0), |granted| granted.identity)
+        self.table.get(place).map_or(IdentityId(0), |granted| granted.identity)
     }
 
     pub(crate) fn grant(&self, place: u32) -> Option<&Grant> {
-        self.table.get(place as usize)?.grant.as_ref()
+        self.table.get(place)?.grant.as_ref()
     }
 
     /// Why that client may not, for whoever asks when it was refused: the policy's rule.
@@ -87,9 +75,19 @@ impl Grants {
         self.grant(place).is_some_and(|g| g.rights.may(client_id, access).allow)
     }
 
+    /// `sessions` and `connections` are how many rest on a place.
+    pub(crate) fn check(&self, rest: impl Fn(u32) -> (u32, u32)) {
+        self.table.check();
+        assert_eq!(self.by_identity.len(), self.table.len(), "each identity is known once");
+        for (place, granted) in self.table.iter() {
+            assert_eq!(self.find(granted.identity), Some(place), "an identity is found at its place");
+            assert_eq!((granted.sessions, granted.connections), rest(place), "who rests on it is counted");
+        }
+    }
+
     /// Those that exist, by place.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Granted)> {
-        (0..).zip(&self.table).filter(|(place, g)| self.find(g.identity) == Some(*place))
+        self.table.iter()
     }
 }
 
@@ -97,14 +95,12 @@ impl core::ops::Index<u32> for Grants {
     type Output = Granted;
 
     fn index(&self, place: u32) -> &Granted {
-        debug_assert_ne!(place, NONE);
-        &self.table[place as usize]
+        &self.table[place]
     }
 }
 
 impl core::ops::IndexMut<u32> for Grants {
     fn index_mut(&mut self, place: u32) -> &mut Granted {
-        debug_assert_ne!(place, NONE);
-        &mut self.table[place as usize]
+        &mut self.table[place]
     }
 }

@@ -39,6 +39,10 @@ impl Questions {
         self.open.len()
     }
 
+    pub(crate) fn check(&self) {
+        assert!(self.open.keys().all(|ticket| (1..=self.asked).contains(ticket)), "what is open was asked");
+    }
+
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
         self.open.values().map(|o| o.connection)
     }

@@ -93,6 +93,12 @@ impl Actions {
         self.touched.pop_front()
     }
 
+    pub(crate) fn check(&self) {
+        assert!(self.events.len() <= EVENTS, "those who watch are told a bounded number of things");
+        let is_told = self.event_announced || (self.events.is_empty() && self.owed.is_empty());
+        assert!(is_told, "what is to be told has been announced");
+    }
+
     /// For `check`: connections that stand here.
     pub(crate) fn touched(&self) -> impl Iterator<Item = ConnectionId> {
         self.touched.iter().copied()

@@ -21,17 +21,30 @@ pub(crate) struct Table<T> {
     /// Of full length, so that a row is found with one comparison.
     blocks: Vec<Box<[T; BLOCK]>>,
     len: u32,
+    /// Rows that may be used again.
+    free: Vec<u32>,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Self { blocks: Vec::new(), len: 0 }
+        Self { blocks: Vec::new(), len: 0, free: Vec::new() }
     }
 }
 
 impl<T: Row> Table<T> {
+    /// Puts a row where there is a place, and says what its number is. It is made knowing what was there before.
+    pub(crate) fn insert(&mut self, make: impl FnOnce(&T) -> T) -> u32 {
+        match self.free.pop() {
+            Some(index) => {
+                self[index] = make(&self[index]);
+                index
+            }
+            None => self.push(make(&T::vacant())),
+        }
+    }
+
     /// Adds a row, and says what its number is.
-    pub(crate) fn push(&mut self, row: T) -> u32 {
+    fn push(&mut self, row: T) -> u32 {
         let index = self.len;
         if slot(index) == 0 {
             self.blocks.push(Box::new(core::array::from_fn(|_| T::vacant())));
@@ -43,8 +56,19 @@ impl<T: Row> Table<T> {
 }
 
 impl<T> Table<T> {
-    pub(crate) fn len(&self) -> usize {
+    /// A row may be used again; what it says until then is the caller's.
+    pub(crate) fn vacate(&mut self, index: u32) {
+        self.free.push(index);
+    }
+
+    /// How many rows there are, those that were vacated included.
+    pub(crate) fn rows(&self) -> usize {
         self.len as usize
+    }
+
+    /// How many there are, those that were vacated aside.
+    pub(crate) fn len(&self) -> usize {
+        self.len as usize - self.free.len()
     }
 
     #[cfg(test)]
@@ -103,7 +127,7 @@ mod tests {
         let mut table = Table::default();
         for i in 0..200 {
             assert_eq!(table.len(), i as usize);
-            assert_eq!(table.push(i * 2), i);
+            assert_eq!(table.insert(|_| i * 2), i);
         }
         table[130] += 1;
         assert_eq!((table[0], table[130], table.get(199), table.get(200)), (0, 261, Some(&398), None));
@@ -116,11 +140,20 @@ mod tests {
     #[test]
     fn rows_stay_where_they_are() {
         let mut table = Table::default();
-        let first = table.push(0);
+        let first = table.insert(|_| 0);
         let before = core::ptr::from_ref(&table[first]);
         for i in 0..1000 {
-            table.push(i);
+            table.insert(|_| i);
         }
         assert_eq!(before, core::ptr::from_ref(&table[first]));
+    }
+
+    #[test]
+    fn a_row_that_was_vacated_is_used_again() {
+        let mut table = Table::default();
+        let [first, second] = [1, 2].map(|n| table.insert(|_| n));
+        table.vacate(first);
+        assert_eq!((table.len(), table.insert(|old| old + 10)), (1, first));
+        assert_eq!((table[first], table[second], table.len()), (11, 2, 2));
     }
 }

@@ -1,20 +1,24 @@
 //! What a network connection knows, and the table of them.
 pub(crate) mod answers;
 pub(crate) mod fault;
+mod flags;
 pub(crate) mod greeting;
 pub(crate) mod passage;
 pub(crate) mod room;
+mod table;
 mod usage;
+
+pub(crate) use flags::Unread;
+pub(crate) use table::Connections;
 
 use crate::broker::announce::Timer;
 use crate::broker::authority::policy::Peer;
 use crate::broker::base::NONE;
-use crate::broker::base::actions::Actions;
-use crate::broker::base::limits::{Limit, Limits};
-use crate::broker::base::table::{Row, Table};
+use crate::broker::base::limits::Limits;
+use crate::broker::base::table::Row;
 use crate::broker::messages::incoming::Incoming;
 use crate::codec::{Decoder, Mode};
-use crate::id::{ConnectionId, MessageId, PacketId};
+use crate::id::{MessageId, PacketId};
 use crate::time::Instant;
 use crate::version::{Role, Version};
 use alloc::boxed::Box;
@@ -22,9 +26,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use answers::Answer;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use flags::Flags;
 use greeting::Greeting;
-use room::Room;
-use usage::Usage;
 
 /// Where a connection stands.
 ///
@@ -54,63 +57,6 @@ pub(crate) enum State {
     Aborted,
 }
 
-/// What a connection is at the moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Flags(u16);
-
-impl Flags {
-    /// `Transmit` was announced and not polled since.
-    pub(crate) const ANNOUNCED: Self = Self(1);
-    /// The socket took no more.
-    pub(crate) const BLOCKED: Self = Self(2);
-    /// Those that it publishes to are behind.
-    pub(crate) const PAUSED: Self = Self(4);
-    /// Input is refused until a verdict.
-    pub(crate) const HELD: Self = Self(8);
-    /// The client does not want Reason Strings and User Properties. (Section 3.1.2.11.7)
-    pub(crate) const TERSE: Self = Self(16);
-    /// Its CONNACK has left for the output: messages may follow.
-    pub(crate) const GREETED: Self = Self(32);
-    /// Whoever polls has been told that there is more.
-    pub(crate) const MORE: Self = Self(64);
-    /// It stands in the list of those whose `Transmit` is to be announced, wanted or not.
-    pub(crate) const LISTED: Self = Self(128);
-    /// It has said by its Protocol Level that it is a bridge.
-    pub(crate) const BRIDGE: Self = Self(256);
-    /// It waits until more of its packets have been answered.
-    pub(crate) const WINDOW: Self = Self(512);
-    /// It waits for room for its unfinished input.
-    pub(crate) const CRAMPED: Self = Self(1024);
-    /// It waits for another shard.
-    pub(crate) const MAIL: Self = Self(2048);
-    /// It does not read, and much waits for it.
-    pub(crate) const UNHEARD: Self = Self(4096);
-
-    /// We have asked for nothing to be read from it for now.
-    pub(crate) fn is_unread(self) -> bool {
-        self.has(Self::UNHEARD) || self.is_silenced()
-    }
-
-    /// The same, and not because of itself: that it says nothing is our doing.
-    pub(crate) fn is_silenced(self) -> bool {
-        const OURS: u16 =
-            Flags::HELD.0 | Flags::PAUSED.0 | Flags::MAIL.0 | Flags::WINDOW.0 | Flags::CRAMPED.0;
-        self.0 & OURS != 0
-    }
-
-    pub(crate) fn has(self, flag: Self) -> bool {
-        self.0 & flag.0 != 0
-    }
-
-    pub(crate) fn set(&mut self, flag: Self) {
-        self.0 |= flag.0;
-    }
-
-    pub(crate) fn clear(&mut self, flag: Self) {
-        self.0 &= !flag.0;
-    }
-}
-
 pub(crate) struct Connection {
     pub(crate) decoder: Decoder,
     /// When something came that counts for the Keep Alive.
@@ -135,7 +81,7 @@ pub(crate) struct Connection {
     /// As its CONNECT said.
     pub(crate) spoken: Option<Version>,
     pub(crate) state: State,
-    pub(crate) flags: Flags,
+    flags: Flags,
 }
 const _: () = assert!(size_of::<Connection>() <= 80); // one for each idle connection
 
@@ -217,7 +163,7 @@ impl Connection {
 
     /// It has begun a packet that it could go on with.
     pub(crate) fn keeps_others_waiting(&self) -> bool {
-        self.state == State::Up && self.charged > 0 && !self.flags.is_unread()
+        self.state == State::Up && self.charged > 0 && !self.is_unread()
     }
 
     /// Its output is done for, but for what the lane still holds.
@@ -284,210 +230,4 @@ impl Lane {
 /// A message that was encoded early and is not handed over yet.
 pub(crate) struct Early {
     pub(crate) id: MessageId,
-}
-
-/// How many idle lanes are kept warm, and how large they may be.
-const POOL: usize = 256;
-const POOLED_BYTES: usize = 256 * 1024;
-
-/// All connections, by index and generation.
-pub(crate) struct Connections {
-    table: Table<Connection>,
-    free: Vec<u32>,
-    #[expect(clippy::vec_box, reason = "what is pooled is the box")]
-    pool: Vec<Box<Lane>>,
-    usage: Usage,
-    pub(crate) room: Room,
-    /// How many have a session.
-    pub(crate) up: u32,
-}
-
-impl Connections {
-    pub(crate) fn new(seed: u64, room: Room) -> Self {
-        let (table, free, pool) = (Table::default(), Vec::new(), Vec::new());
-        Self { table, free, pool, usage: Usage::new(seed), room, up: 0 }
-    }
-
-    /// Counts a connection among those of its address; refused if that has too many, or makes them too fast.
-    pub(crate) fn count_opened(
-        &mut self,
-        now: Instant,
-        index: u32,
-        is_new: bool,
-        limits: &Limits,
-    ) -> Result<(), Limit> {
-        self.usage.opened(now, &self.table[index], is_new, limits)
-    }
-
-    pub(crate) fn count_closed(&mut self, index: u32) {
-        self.usage.closed(&self.table[index]);
-    }
-
-    /// It has something to send: it is announced, unless that goes without saying.
-    pub(crate) fn announce(&mut self, actions: &mut Actions, index: u32) {
-        let connection = &mut self.table[index];
-        let quiet = connection.flags.has(Flags::ANNOUNCED)
-            || connection.flags.has(Flags::BLOCKED)
-            || connection.flags.has(Flags::MORE)
-            || matches!(connection.state, State::Aborted | State::Free | State::Moving);
-        if !quiet {
-            connection.flags.set(Flags::ANNOUNCED);
-            if !connection.flags.has(Flags::LISTED) {
-                connection.flags.set(Flags::LISTED);
-                actions.touch(ConnectionId { index, generation: connection.generation });
-            }
-        }
-    }
-
-    /// The next one that was announced. Whoever was polled without being asked to is passed over.
-    pub(crate) fn next_announced(&mut self, actions: &mut Actions) -> Option<ConnectionId> {
-        while let Some(id) = actions.next_touched() {
-            let Some(connection) = self.get(id) else { continue };
-            connection.flags.clear(Flags::LISTED);
-            if connection.flags.has(Flags::ANNOUNCED) {
-                return Some(id);
-            }
-        }
-        None
-    }
-
-    /// What a connection's timer is for now, and when; if there is such a connection.
-    pub(crate) fn due(&self, index: u32, limits: &Limits) -> Option<(Instant, Timer)> {
-        self.table.get(index)?.due(limits)
-    }
-
-    /// Charges what it keeps of unfinished input: how much that is, if it has changed.
-    pub(crate) fn charge(&mut self, index: u32) -> Option<u32> {
-        let connection = &mut self.table[index];
-        let mut held = connection.decoder.held();
-        if let Some(lane) = connection.lane.as_deref() {
-            held += lane.kept.len() + lane.waiting + lane.incoming.as_deref().map_or(0, |i| i.held());
-        }
-        let held = u32::try_from(held).unwrap_or(u32::MAX);
-        let before = core::mem::replace(&mut connection.charged, held);
-        if held == before {
-            return None;
-        }
-        self.room.charge(connection.state, before, held);
-        Some(held)
-    }
-
-    /// Gives the charge back; before the state changes. Others may want the room.
-    pub(crate) fn uncharge(&mut self, index: u32) {
-        let connection = &mut self.table[index];
-        let before = core::mem::take(&mut connection.charged);
-        connection.flags.clear(Flags::CRAMPED);
-        self.room.charge(connection.state, before, 0);
-    }
-
-    /// Takes the next one that waits for room out of its queue.
-    pub(crate) fn next_waiting(&mut self) -> Option<ConnectionId> {
-        while let Some(next) = self.room.pop() {
-            if self.get(next).is_some_and(|c| c.flags.has(Flags::CRAMPED)) {
-                return Some(next);
-            }
-        }
-        None
-    }
-
-    /// Those who are gone wait for room no more.
-    pub(crate) fn forget_gone(&mut self) {
-        let Self { table, room, .. } = self;
-        let is_here = |id: &ConnectionId| {
-            table.get(id.index).is_some_and(|c| c.generation == id.generation && c.state != State::Free)
-        };
-        room.waiting.iter_mut().for_each(|queue| queue.retain(is_here));
-    }
-
-    pub(crate) fn open(&mut self, accepted: Instant, peer: &Peer) -> ConnectionId {
-        if let Some(index) = self.free.pop() {
-            let generation = self.table[index].generation;
-            self.table[index] = Connection::new(accepted, peer, generation);
-            return ConnectionId { index, generation };
-        }
-        let index = self.table.push(Connection::new(accepted, peer, 0));
-        ConnectionId { index, generation: 0 }
-    }
-
-    /// Forgets it. A later event about it will find nothing.
-    pub(crate) fn free(&mut self, id: ConnectionId) {
-        self.recycle(id.index);
-        let connection = &mut self.table[id.index];
-        connection.decoder = Decoder::default();
-        connection.lane = None;
-        connection.state = State::Free;
-        connection.generation = connection.generation.wrapping_add(1);
-        self.free.push(id.index);
-    }
-
-    /// If it is still the one that the id names.
-    pub(crate) fn get(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.table.get_mut(id.index).filter(|c| c.generation == id.generation && c.state != State::Free)
-    }
-
-    /// Is it still the one that the id names?
-    pub(crate) fn is(&self, id: ConnectionId) -> bool {
-        self.table.get(id.index).is_some_and(|c| c.generation == id.generation && c.state != State::Free)
-    }
-
-    pub(crate) fn id(&self, index: u32) -> ConnectionId {
-        ConnectionId { index, generation: self.table[index].generation }
-    }
-
-    /// What a busy connection needs, from the pool if it had none.
-    pub(crate) fn lane(&mut self, index: u32) -> &mut Lane {
-        let pool = &mut self.pool;
-        self.table[index].lane.get_or_insert_with(|| pool.pop().unwrap_or_default())
-    }
-
-    /// An idle connection owns nothing.
-    pub(crate) fn rest(&mut self, index: u32) {
-        let connection = &self.table[index];
-        if connection.lane.as_ref().is_some_and(|l| l.is_idle()) {
-            self.recycle(index);
-        }
-    }
-
-    fn recycle(&mut self, index: u32) {
-        let Some(mut lane) = self.table[index].lane.take() else { return };
-        if self.pool.len() < POOL {
-            lane.answers.clear();
-            lane.out.clear();
-            lane.kept = Vec::new();
-            lane.waiting = 0;
-            lane.early.clear();
-            lane.pubacks = 0;
-            (lane.incoming, lane.greeting, lane.question, lane.answered) = (None, None, None, 0);
-            if lane.out.capacity() > POOLED_BYTES {
-                lane.out = Vec::new();
-            }
-            if lane.answers.capacity() > 1024 {
-                lane.answers = VecDeque::new();
-            }
-            self.pool.push(lane);
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.table.len() - self.free.len()
-    }
-
-    /// Those that exist, by index.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
-        self.table.iter_from(0).filter(|(_, c)| c.state != State::Free)
-    }
-}
-
-impl core::ops::Index<u32> for Connections {
-    type Output = Connection;
-
-    fn index(&self, index: u32) -> &Connection {
-        &self.table[index]
-    }
-}
-
-impl core::ops::IndexMut<u32> for Connections {
-    fn index_mut(&mut self, index: u32) -> &mut Connection {
-        &mut self.table[index]
-    }
 }

@@ -5,6 +5,7 @@ use crate::broker::messages::store::{MessageRef, Store, View};
 use crate::delivery::Sender;
 use crate::id::MessageId;
 use crate::qos::QoS;
+use crate::slab::Slab;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -12,7 +13,8 @@ use alloc::vec::Vec;
 /// The store, the lists of identifiers that its entries name, and the books.
 pub(crate) struct Depot {
     pub(crate) store: Store,
-    lists: Lists,
+    /// Of Subscription Identifiers, for the few entries that have more than one.
+    lists: Slab<Box<[u32]>>,
     pub(crate) books: Books,
     /// What has ended and is to be journaled: QoS 1 and 2, if there is a journal.
     pub(crate) ended: Vec<(Recipient, MessageId)>,
@@ -23,7 +25,7 @@ impl Depot {
     pub(crate) fn new(ring_bytes: usize, journaled: bool) -> Self {
         Self {
             store: Store::default(),
-            lists: Lists::default(),
+            lists: Slab::default(),
             books: Books::new(ring_bytes),
             ended: Vec::new(),
             journaled,
@@ -35,7 +37,7 @@ impl Depot {
         match identifiers {
             [] => Identifiers::None,
             [one] => Identifiers::One(*one),
-            many => Identifiers::Many(self.lists.put(many)),
+            many => Identifiers::Many(self.lists.insert(many.into())),
         }
     }
 
@@ -47,7 +49,7 @@ impl Depot {
                 *one = [identifier];
                 one
             }
-            Identifiers::Many(place) => self.lists.get(place),
+            Identifiers::Many(place) => &self.lists[place],
         }
     }
 
@@ -79,7 +81,7 @@ impl Depot {
     /// Gives back the identifiers of an entry that never came into a queue.
     pub(crate) fn unidentify(&mut self, entry: Entry) {
         if let Identifiers::Many(place) = entry.identifiers() {
-            self.lists.free(place);
+            self.lists.remove(place);
         }
     }
 
@@ -152,43 +154,19 @@ impl Depot {
         self.stored(entry).size()
     }
 
+    pub(crate) fn check(&self) {
+        assert!(self.books.ledger.balances(), "the books balance: {:?}", self.books.ledger);
+        self.store.check();
+        self.lists.check();
+    }
+
     /// For `check`: how many entries hold a list.
     pub(crate) fn lists(&self) -> usize {
-        self.lists.used
+        self.lists.len()
     }
 
     /// For `check`: who holds what.
     pub(crate) fn references(&self) -> impl Iterator<Item = (MessageRef, u32)> {
         self.store.references()
-    }
-}
-
-/// Lists of Subscription Identifiers, for the few entries that have more than one.
-#[derive(Default)]
-struct Lists {
-    table: Vec<Box<[u32]>>,
-    free: Vec<u32>,
-    used: usize,
-}
-
-impl Lists {
-    fn put(&mut self, list: &[u32]) -> u32 {
-        self.used += 1;
-        if let Some(place) = self.free.pop() {
-            self.table[place as usize] = list.into();
-            return place;
-        }
-        self.table.push(list.into());
-        u32::try_from(self.table.len() - 1).expect("there are fewer entries than that")
-    }
-
-    fn get(&self, place: u32) -> &[u32] {
-        &self.table[place as usize]
-    }
-
-    fn free(&mut self, place: u32) {
-        self.used -= 1;
-        self.table[place as usize] = Box::default();
-        self.free.push(place);
     }
 }

@@ -199,6 +199,16 @@ impl Store {
         self.slots.len() - self.free.len()
     }
 
+    pub(crate) fn check(&self) {
+        let kept = |s: &&Slot| s.refs > 0;
+        let (live, freed): (Vec<_>, Vec<_>) = self.slots.iter().partition(kept);
+        assert_eq!(freed.len(), self.free.len(), "what nobody needs is free");
+        let blocks: usize = freed.iter().map(|s| s.block.capacity()).sum();
+        assert!(blocks == self.kept && blocks <= KEPT, "freed slots keep little, and it is counted");
+        let sizes = self.references().map(|(message, _)| self.get(message).size());
+        assert_eq!((live.len(), sizes.sum()), (self.len(), self.bytes), "what is kept is charged");
+    }
+
     /// How many references there are to each message, for [`check`](crate::broker::Broker::check).
     pub(crate) fn references(&self) -> impl Iterator<Item = (MessageRef, u32)> {
         (0..).zip(&self.slots).filter(|(_, s)| s.refs > 0).map(|(i, s)| (MessageRef(i), s.refs))

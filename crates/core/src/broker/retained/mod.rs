@@ -6,22 +6,25 @@ mod steer;
 mod tests;
 
 use crate::broker::messages::kept::Kept;
+use crate::slab::Slab;
 use alloc::sync::Arc;
 use index::Index;
-use replay::Replays;
+use replay::Replay;
 
 /// The Retained Messages of a shard, each shared by all shards, and the replays that stand in queues.
 pub(crate) struct Retained {
     pub(crate) index: Index<Arc<Kept>>,
-    pub(crate) replays: Replays,
+    /// Each stands in one queue.
+    pub(crate) replays: Slab<Replay>,
 }
 
 impl Retained {
     pub(crate) fn new() -> Self {
-        Self { index: Index::new(), replays: Replays::default() }
+        Self { index: Index::new(), replays: Slab::default() }
     }
 
     pub(crate) fn check(&self) {
         self.index.check();
+        self.replays.check();
     }
 }

@@ -16,7 +16,6 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(crate) struct Trie {
     nodes: Table<Node>,
-    free: Vec<u32>,
     /// All nodes but the root, by their parent and label.
     edges: HashTable<u32>,
     hash: FixedState,
@@ -93,10 +92,9 @@ impl Row for Node {
 impl Trie {
     pub(crate) fn new(seed: u64) -> Self {
         let mut nodes = Table::default();
-        nodes.push(Node::vacant());
+        nodes.insert(|_| Node::vacant());
         Self {
             nodes,
-            free: Vec::new(),
             edges: HashTable::new(),
             // Topics are the attacker's choice.
             hash: FixedState::with_seed(seed),
@@ -105,7 +103,7 @@ impl Trie {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.nodes.len() - self.free.len()
+        self.nodes.len()
     }
 
     pub(crate) fn find(&self, filter: &str) -> Option<u32> {
@@ -154,7 +152,7 @@ impl Trie {
                 .expect("each node but the root is in the table of edges")
                 .remove();
             self.nodes[at] = Node::vacant();
-            self.free.push(at);
+            self.nodes.vacate(at);
             let above = &mut self.nodes[parent];
             above.children -= 1;
             for child in [&mut above.plus, &mut above.sharp] {
@@ -212,7 +210,7 @@ impl Trie {
     }
 
     fn grow(&mut self, parent: u32, label: &[u8]) -> u32 {
-        let at = self.place(Node::new(parent, label));
+        let at = self.nodes.insert(|_| Node::new(parent, label));
         let above = &mut self.nodes[parent];
         above.children += 1;
         match label {
@@ -228,14 +226,6 @@ impl Trie {
         at
     }
 
-    fn place(&mut self, node: Node) -> u32 {
-        if let Some(at) = self.free.pop() {
-            self.nodes[at] = node;
-            return at;
-        }
-        self.nodes.push(node)
-    }
-
     #[cfg(test)]
     pub(crate) fn bytes_estimate(&self) -> usize {
         let beside = |node: &Node| {
@@ -244,14 +234,13 @@ impl Trie {
         };
         self.nodes.capacity() * size_of::<Node>()
             + self.nodes.iter_from(ROOT).map(|(_, node)| beside(node)).sum::<usize>()
-            + self.free.capacity() * size_of::<u32>()
             + self.edges.allocation_size()
     }
 
     /// States what must hold; returns how many subscriptions there are.
     pub(crate) fn check(&self) -> usize {
         assert_eq!(self.edges.len() + 1, self.len(), "each node but the root has one edge to it");
-        let mut children = vec![0; self.nodes.len()];
+        let mut children = vec![0; self.nodes.rows()];
         let mut subscriptions = Vec::new();
         let mut detached = 0;
         for (at, node) in self.nodes.iter_from(ROOT) {
@@ -266,7 +255,11 @@ impl Trie {
             assert_eq!(self.child(node.parent, node.label.as_bytes()), Some(at));
             children[node.parent as usize] += 1;
         }
-        assert_eq!(detached, self.free.len() + 1, "only the root and free nodes have no parent");
+        assert_eq!(
+            detached,
+            self.nodes.rows() - self.nodes.len() + 1,
+            "only the root and free nodes have no parent"
+        );
         for (at, node) in self.nodes.iter_from(ROOT) {
             assert_eq!(children[at as usize], node.children, "children of {at}");
             for (child, label) in [(node.plus, b"+"), (node.sharp, b"#")] {

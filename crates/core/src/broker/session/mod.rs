@@ -139,7 +139,6 @@ const POOLED_ENTRIES: usize = 2048;
 /// All sessions, by index and by Client Identifier.
 pub(crate) struct Sessions {
     table: Table<Session>,
-    free: Vec<u32>,
     /// How many are clients'.
     clients: u32,
     by_client_id: HashTable<u32>,
@@ -154,7 +153,6 @@ impl Sessions {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             table: Table::default(),
-            free: Vec::new(),
             clients: 0,
             by_client_id: HashTable::new(),
             hash: FixedState::with_seed(seed),
@@ -193,16 +191,13 @@ impl Sessions {
     }
 
     pub(crate) fn insert(&mut self, client_id: &str, kind: Kind) -> u32 {
-        let mut session = Session { client_id: client_id.into(), kind, ..Session::vacant() };
         self.clients += u32::from(kind == Kind::Client);
-        let index = match self.free.pop() {
-            Some(index) => {
-                session.generation = self.table[index].generation;
-                self.table[index] = session;
-                index
-            }
-            None => self.table.push(session),
-        };
+        let index = self.table.insert(|old| Session {
+            client_id: client_id.into(),
+            kind,
+            generation: old.generation,
+            ..Session::vacant()
+        });
         let (table, state) = (&self.table, &self.hash);
         self.by_client_id.insert_unique(hash(state, client_id), index, |&i| hash(state, &table[i].client_id));
         index
@@ -220,7 +215,7 @@ impl Sessions {
         if let Ok(entry) = self.by_client_id.find_entry(hash(&self.hash, &client_id), |&i| i == index) {
             entry.remove();
         }
-        self.free.push(index);
+        self.table.vacate(index);
     }
 
     /// What a busy session needs, from the pool if it had none.
@@ -282,12 +277,30 @@ impl Sessions {
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.table.len() - self.free.len()
+        self.table.len()
     }
 
     /// How many of them are clients'.
     pub(crate) fn clients(&self) -> u32 {
         self.clients
+    }
+
+    pub(crate) fn check(&self) {
+        let clients = self.iter().filter(|(_, s)| s.kind == Kind::Client).count();
+        assert_eq!(clients, self.clients as usize, "clients' sessions are counted");
+        assert_eq!(
+            (self.iter().count(), self.by_client_id.len()),
+            (self.len(), self.len()),
+            "each is known once"
+        );
+        for (index, session) in self.iter() {
+            assert_eq!(self.find(&session.client_id), Some(index), "it is found by its Client Identifier");
+            let Some(flow) = session.flow.as_deref() else { continue };
+            assert!(!flow.is_idle(), "an idle session owns no flow");
+            flow.sender.check();
+            flow.receiver.check();
+        }
+        assert!(self.pool.iter().all(|flow| flow.is_idle()), "what is pooled is idle");
     }
 
     /// The first one at or behind this place.

@@ -381,6 +381,7 @@ impl Shards {
     pub(crate) fn check(&self) {
         self.post.check();
         self.roads.check();
+        self.settlements.check();
         self.postponed.check();
         let (written, settled) = self.post.totals();
         assert!(settled <= written);

@@ -1,11 +1,11 @@
 //! The road: messages with RETAIN, and what follows them, by way of the shard that owns their topic.
+use crate::slab::Slab;
 use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 
 /// The road of a topic: until it has ended, every message on it goes by its owner.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Road {
     topic: Box<str>,
     under_way: usize,
@@ -15,8 +15,7 @@ struct Road {
 #[derive(Debug, Default)]
 pub(super) struct Roads {
     by_topic: BTreeMap<Box<str>, u32>,
-    table: Vec<Road>,
-    free: Vec<u32>,
+    table: Slab<Road>,
 }
 
 impl Roads {
@@ -28,36 +27,31 @@ impl Roads {
     /// A message more on the road of this topic.
     pub(super) fn lengthen(&mut self, topic: Text<'_>) -> u32 {
         let place = self.by_topic.get(topic.as_str()).copied().unwrap_or_else(|| {
-            let place = self.free.pop().unwrap_or_else(|| {
-                self.table.push(Road::default());
-                u32::try_from(self.table.len() - 1).expect("there are fewer topics than that")
-            });
-            self.table[place as usize].topic = topic.into();
+            let place = self.table.insert(Road { topic: topic.into(), under_way: 0 });
             self.by_topic.insert(topic.into(), place);
             place
         });
-        self.table[place as usize].under_way += 1;
+        self.table[place].under_way += 1;
         place
     }
 
     /// So many messages fewer; with the last one the road ends.
     pub(super) fn shorten(&mut self, place: u32, all: bool) {
-        let road = &mut self.table[place as usize];
-        if road.under_way == 0 {
-            return; // Where roads are not counted, they may be told to end twice.
-        }
+        // Where roads are not counted, they may be told to end twice.
+        let Some(road) = self.table.get_mut(place) else { return };
         road.under_way = if all { 0 } else { road.under_way - 1 };
-        if road.under_way == 0 {
+        if road.under_way == 0
+            && let Some(road) = self.table.remove(place)
+        {
             self.by_topic.remove(&road.topic);
-            road.topic = Box::default();
-            self.free.push(place);
         }
     }
 
     pub(super) fn check(&self) {
-        assert_eq!(self.by_topic.len() + self.free.len(), self.table.len(), "a road that is empty has ended");
+        self.table.check();
+        assert_eq!(self.by_topic.len(), self.table.len(), "a road that is empty has ended");
         for (topic, place) in &self.by_topic {
-            let road = &self.table[*place as usize];
+            let road = &self.table[*place];
             assert!(road.topic == *topic && road.under_way > 0, "a road is found by its topic");
         }
     }

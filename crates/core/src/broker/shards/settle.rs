@@ -2,6 +2,7 @@
 use crate::broker::messages::accepted::Routed;
 use crate::id::{ConnectionId, MessageId, PacketId, ShardId, Ticket};
 use crate::reason::ReasonCode;
+use crate::slab::Slab;
 use alloc::vec::Vec;
 
 /// What became of a message on a shard.
@@ -67,7 +68,6 @@ pub(crate) enum Waiter {
     Receipt(u32, u32, PacketId),
 }
 
-#[derive(Default)]
 struct Settlement {
     /// How many shards have not answered.
     open: usize,
@@ -80,30 +80,23 @@ struct Settlement {
 /// The settlements that are open.
 #[derive(Default)]
 pub(crate) struct Settlements {
-    table: Vec<Settlement>,
-    free: Vec<u32>,
+    table: Slab<Settlement>,
 }
 
 impl Settlements {
     /// One that so many shards have to answer, and what is known already.
     pub(crate) fn open(&mut self, shards: usize, here: Outcome) -> u32 {
-        let settlement = Settlement {
+        self.table.insert(Settlement {
             open: shards,
             queued: here == Outcome::Queued,
             refused: here == Outcome::EveryQueueRefused,
             behind: here == Outcome::EveryQueueBehind,
             waiters: Vec::new(),
-        };
-        if let Some(place) = self.free.pop() {
-            self.table[place as usize] = settlement;
-            return place;
-        }
-        self.table.push(settlement);
-        u32::try_from(self.table.len() - 1).expect("there are fewer answers under way than that")
+        })
     }
 
     pub(crate) fn add(&mut self, place: u32, waiter: Waiter) {
-        self.table[place as usize].waiters.push(waiter);
+        self.table[place].waiters.push(waiter);
     }
 
     pub(crate) fn join(&mut self, place: u32, id: ConnectionId, number: u32) {
@@ -112,7 +105,7 @@ impl Settlements {
 
     /// A shard tells what became of it there.
     pub(crate) fn outcome(&mut self, place: u32, outcome: Outcome) {
-        let settlement = &mut self.table[place as usize];
+        let settlement = &mut self.table[place];
         settlement.queued |= outcome == Outcome::Queued;
         settlement.refused |= outcome == Outcome::EveryQueueRefused;
         settlement.behind |= outcome == Outcome::EveryQueueBehind;
@@ -120,7 +113,7 @@ impl Settlements {
 
     /// A shard is done with it; the outcome and the waiters if it was the last one.
     pub(crate) fn close(&mut self, place: u32) -> Option<(Outcome, Vec<Waiter>)> {
-        let settlement = &mut self.table[place as usize];
+        let settlement = &mut self.table[place];
         settlement.open -= 1;
         if settlement.open > 0 {
             return None;
@@ -131,13 +124,16 @@ impl Settlements {
             (false, false, true) => Outcome::EveryQueueBehind,
             (false, false, false) => Outcome::NobodyMatched,
         };
-        let waiters = core::mem::take(&mut settlement.waiters);
-        self.free.push(place);
-        Some((outcome, waiters))
+        self.table.remove(place).map(|settlement| (outcome, settlement.waiters))
     }
 
     /// How many are open.
     pub(crate) fn len(&self) -> usize {
-        self.table.len() - self.free.len()
+        self.table.len()
+    }
+
+    pub(super) fn check(&self) {
+        self.table.check();
+        assert!(self.table.iter().all(|(_, settlement)| settlement.open > 0), "what is answered is closed");
     }
 }
