@@ -5,6 +5,7 @@ use tidewire_core::codec::{
 };
 use tidewire_core::id::PacketId;
 use tidewire_core::qos::QoS;
+use tidewire_core::text::Text;
 use tidewire_core::topic::TopicFilter;
 use tidewire_core::version::Version;
 
@@ -40,7 +41,7 @@ fn head<'a>(topic: &'a str, delivery: Delivery, properties: &'a [u8], payload_le
     PublishHead {
         delivery,
         retain: false,
-        topic: topic.as_bytes(),
+        topic: Text::new(topic).expect("it has no U+0000"),
         topic_alias: None,
         message_expiry_interval: None,
         properties,
@@ -69,7 +70,7 @@ pub fn connect() -> Vec<u8> {
     of_will.push(Property::MessageExpiryInterval(600));
     of_will.push(Property::ContentType("text/plain"));
     let will = Will {
-        topic: "sensors/house/7/status".into(),
+        topic: Text::new("sensors/house/7/status").expect("it has no U+0000"),
         payload: b"offline",
         qos: QoS::AtLeastOnce,
         retain: true,
@@ -81,9 +82,9 @@ pub fn connect() -> Vec<u8> {
         clean_start: true,
         keep_alive: 60,
         properties: properties.as_properties(),
-        client_id: "sensor-house-7".into(),
+        client_id: Text::new("sensor-house-7").expect("it has no U+0000"),
         will: Some(will),
-        username: Some("sensor".into()),
+        username: Some(Text::new("sensor").expect("it has no U+0000")),
         password: Some(b"correct horse battery"),
     };
     encoded(&Packet::Connect(connect), Version::V5)

@@ -14,6 +14,7 @@ use crate::Input;
 use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property};
 use crate::id::ShardId;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use crate::version::Version;
 use alloc::boxed::Box;
@@ -372,7 +373,7 @@ impl Broker {
         }
         if let Some(will) = &greeting.will {
             let access = super::policy::Access::Publish {
-                topic: (&*will.topic).into(),
+                topic: Text::known_str(&will.topic),
                 qos: will.qos,
                 retain: will.retain,
             };

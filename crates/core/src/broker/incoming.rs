@@ -6,6 +6,7 @@ use crate::codec::{Delivery, Publish};
 use crate::delivery::Assembly;
 use crate::message::{self, Publication};
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use crate::topic::TopicName;
 use alloc::boxed::Box;
@@ -116,7 +117,7 @@ impl Broker {
             self.answer_discarded(index, incoming.delivery, why);
             return Input::More;
         }
-        if self.has_to_wait((&*incoming.topic).into(), incoming.retain) {
+        if self.has_to_wait(Text::known_str(&incoming.topic), incoming.retain) {
             return self.postpone(index, incoming);
         }
         self.accept_incoming(now, index, &incoming);

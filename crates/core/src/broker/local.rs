@@ -108,7 +108,7 @@ impl Broker {
         let session = self.local(id).ok_or(ReasonCode::UnspecifiedError)?;
         let s = &self.sessions[session];
         let (qos, retain) = (publication.qos, publication.retain);
-        let access = Access::Publish { topic: publication.topic.as_str().into(), qos, retain };
+        let access = Access::Publish { topic: publication.topic.as_text(), qos, retain };
         if !self.grants.may(s.grant, &s.client_id, access) {
             return Err(ReasonCode::NotAuthorized);
         }
@@ -125,7 +125,7 @@ impl Broker {
             id: self.next_message_id(now),
             origin: self.identity(session),
             expires_at: publication.message_expiry_interval.map(|seconds| now.after_secs(seconds.into())),
-            topic: publication.topic.as_str().into(),
+            topic: publication.topic.as_text(),
             properties: &publication.properties,
             content,
         };

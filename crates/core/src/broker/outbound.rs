@@ -382,7 +382,7 @@ fn head<'a>(
     PublishHead {
         delivery,
         retain: entry.retain(),
-        topic: view.topic.as_bytes(),
+        topic: view.topic,
         topic_alias: None,
         message_expiry_interval: left,
         properties: view.properties,

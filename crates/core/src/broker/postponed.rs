@@ -41,7 +41,7 @@ impl Postponed {
             Self::Incoming(_, incoming) => &incoming.topic,
             Self::Inner(inner) => &inner.topic,
         };
-        (&**topic).into()
+        Text::known_str(topic)
     }
 
     fn retain(&self) -> bool {
@@ -93,7 +93,7 @@ impl Broker {
         let id = self.connections.id(index);
         self.connections[index].flags.set(Flags::HELD);
         self.connections.lane(index).waiting = incoming.held();
-        self.postponed.push(self.lane((&*incoming.topic).into()), Postponed::Incoming(id, incoming));
+        self.postponed.push(self.lane(Text::known_str(&incoming.topic)), Postponed::Incoming(id, incoming));
         Input::Hold
     }
 

@@ -15,6 +15,7 @@ use crate::delivery::Receipt;
 use crate::id::{IdentityId, MessageId, PacketId};
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -274,7 +275,7 @@ impl Broker {
             id: self.next_message_id(now),
             origin: self.identity(session),
             expires_at: incoming.expiry.map(|seconds| now.after_secs(seconds.into())),
-            topic: (&*incoming.topic).into(),
+            topic: Text::known_str(&incoming.topic),
             properties: &incoming.properties,
             content,
         };

@@ -6,6 +6,7 @@ use super::retained::{Cursor, Step};
 use super::session::{Entry, Flow, Identifiers, Queued};
 use crate::id::ConnectionId;
 use crate::qos::QoS;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -80,7 +81,11 @@ impl Broker {
             match self.retained.next(&mut replay.cursor, &mut budget) {
                 Step::Found(topic, kept) => {
                     let expired = kept.expires_at.is_some_and(|at| now > at);
-                    let may = self.grants.may(s.grant, &s.client_id, Access::Receive { topic: topic.into() });
+                    let may = self.grants.may(
+                        s.grant,
+                        &s.client_id,
+                        Access::Receive { topic: Text::known_str(topic) },
+                    );
                     if expired || !may {
                         continue;
                     }

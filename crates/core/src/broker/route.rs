@@ -349,7 +349,7 @@ fn encode_early(view: &View<'_>, version: Version, delivery: Delivery, retain: b
     let head = PublishHead {
         delivery,
         retain,
-        topic: view.topic.as_bytes(),
+        topic: view.topic,
         topic_alias: None,
         message_expiry_interval: None,
         properties: view.properties,

@@ -7,6 +7,7 @@ use super::store::{Content, View};
 use crate::codec;
 use crate::id::IdentityId;
 use crate::qos::QoS;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -73,7 +74,8 @@ impl Broker {
         let Some(will) = more.will.take() else { return };
         self.journal_will(session);
         let grant = self.sessions[session].grant;
-        let access = Access::Publish { topic: (&*will.topic).into(), qos: will.qos, retain: will.retain };
+        let access =
+            Access::Publish { topic: Text::known_str(&will.topic), qos: will.qos, retain: will.retain };
         let allowed = self.grants.may(grant, &self.sessions[session].client_id, access);
         let id = self.next_message_id(now);
         let publisher = self.publisher_hash(session, 0);
@@ -87,7 +89,7 @@ impl Broker {
             id,
             origin,
             expires_at,
-            topic: (&*will.topic).into(),
+            topic: Text::known_str(&will.topic),
             properties: &will.properties,
             content: Content::Small(&will.payload),
         };

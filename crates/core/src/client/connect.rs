@@ -5,6 +5,7 @@ use super::server::Server;
 use super::{Action, Client, Next, Phase};
 use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property, Will};
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use crate::version::Version;
 
@@ -55,7 +56,7 @@ impl Client {
                 will_properties = PropertiesBuf::of_will(publication, will.delay_seconds);
             }
             Will {
-                topic: publication.topic.as_str().into(),
+                topic: publication.topic.as_text(),
                 payload: &payload,
                 qos: publication.qos,
                 retain: publication.retain,
@@ -69,15 +70,22 @@ impl Client {
             true => !self.resuming,
             false => !keeps || client_id.is_empty(),
         };
+        let texts = (Text::new(client_id), config.username.as_deref().map(Text::new).transpose());
+        let (client_id, username) = match texts {
+            (Ok(client_id), Ok(username)) => (client_id, username),
+            (Err(error), _) | (_, Err(error)) => {
+                return self.fail(now, Cause::Text(error), ReasonCode::ClientIdentifierNotValid, Next::Stop);
+            }
+        };
         let connect = Packet::Connect(Connect {
             version: self.version,
             bridge: false,
             clean_start,
             keep_alive: config.keep_alive_seconds,
             properties: properties.as_properties(),
-            client_id: client_id.into(),
+            client_id,
             will,
-            username: config.username.as_deref().map(Into::into),
+            username,
             // Without a User Name only 5.0 has room for it. [MQTT-3.1.2-22 of 3.1.1]
             password: config
                 .password

@@ -4,6 +4,7 @@ use crate::id::{Ticket, Token};
 use crate::message::Payload;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::text::TextError;
 use crate::topic::{TopicFilter, TopicName};
 use alloc::boxed::Box;
 use core::fmt;
@@ -121,6 +122,8 @@ pub enum Cause {
     MadeRoom,
     /// The server takes no packet of that size.
     TooLarge,
+    /// The Client Identifier or the User Name is a text that no packet may have.
+    Text(TextError),
     /// The server does not support this QoS.
     QoSNotSupported,
     /// The server keeps no Retained Messages.
@@ -144,6 +147,7 @@ impl fmt::Display for Cause {
             Self::Expired => f.write_str("it expired before it could be sent"),
             Self::MadeRoom => f.write_str("it was dropped for newer messages"),
             Self::TooLarge => f.write_str("it is larger than the server accepts"),
+            Self::Text(error) => write!(f, "the Client Identifier or the User Name can't be sent: {error}"),
             Self::QoSNotSupported => f.write_str("the server does not support this QoS"),
             Self::RetainNotSupported => f.write_str("the server keeps no retained messages"),
         }

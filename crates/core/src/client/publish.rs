@@ -126,7 +126,7 @@ pub(super) fn head(publication: &Publication, delivery: Delivery, expiry: Option
     PublishHead {
         delivery,
         retain: publication.retain,
-        topic: publication.topic.as_str().as_bytes(),
+        topic: publication.topic.as_text(),
         topic_alias: None,
         message_expiry_interval: expiry,
         properties: &publication.properties,

@@ -117,7 +117,7 @@ impl Request {
     fn shorten(&self, places: &mut Vec<usize>, error: &EncodeError) -> bool {
         let mut by = match *error {
             EncodeError::TooLarge { by } => by as usize,
-            EncodeError::NotInThisVersion => usize::MAX,
+            EncodeError::NotInThisVersion | EncodeError::TopicName(_) => usize::MAX,
         };
         let before = places.len();
         while by > 0 && places.len() > 1 {

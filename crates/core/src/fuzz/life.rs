@@ -9,6 +9,7 @@ use crate::id::{ConnectionId, IdentityId, PacketId, Position, ShardId};
 use crate::output::Output;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use crate::topic::TopicFilter;
 use crate::version::Version;
@@ -147,7 +148,7 @@ impl Life {
         let mut of_will = PropertiesBuf::new();
         of_will.push(Property::WillDelayInterval(EXPIRIES[usize::from(how >> 5 & 1)]));
         let will = Will {
-            topic: "w".into(),
+            topic: Text::known_str("w"),
             payload: b"gone",
             qos: QoS::ExactlyOnce,
             retain: how & 0x20 != 0,
@@ -159,7 +160,7 @@ impl Life {
             clean_start: how & 8 != 0,
             keep_alive: 0,
             properties: properties.as_properties(),
-            client_id: CLIENTS[client].into(),
+            client_id: Text::known_str(CLIENTS[client]),
             will: (how & 0x10 != 0).then_some(will),
             username: None,
             password: None,
@@ -202,7 +203,7 @@ impl Life {
         let publish = Publish {
             delivery,
             retain: what % 10 == 4,
-            topic: TOPICS[topic].into(),
+            topic: Text::known_str(TOPICS[topic]),
             properties: properties.as_properties(),
             payload: Payload::Whole(&payload),
         };

@@ -110,7 +110,7 @@ fn head_and_payload(publish: &Publish<'_>, version: Version, bytes: &[u8]) {
     let head = PublishHead {
         delivery: publish.delivery,
         retain: publish.retain,
-        topic: publish.topic.as_bytes(),
+        topic: publish.topic,
         topic_alias: publish.properties.topic_alias(),
         message_expiry_interval: publish.properties.message_expiry_interval(),
         properties: &travelling,

@@ -11,6 +11,7 @@ use tidewire_core::id::{ConnectionId, IdentityId, PacketId, Position, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::text::Text;
 use tidewire_core::time::Instant;
 use tidewire_core::topic::TopicFilter;
 use tidewire_core::version::{Role, Version};
@@ -305,7 +306,7 @@ pub(crate) fn connect(client_id: &str, clean_start: bool) -> Packet<'_> {
         clean_start,
         keep_alive: 0,
         properties: Properties::default(),
-        client_id: client_id.into(),
+        client_id: Text::new(client_id).expect("it has no U+0000"),
         will: None,
         username: None,
         password: None,
@@ -322,7 +323,7 @@ pub(crate) fn publish<'a>(topic: &'a str, payload: &'a str, qos: QoS, n: u16, du
     Packet::Publish(Publish {
         delivery,
         retain: false,
-        topic: topic.into(),
+        topic: Text::new(topic).expect("it has no U+0000"),
         properties: Properties::default(),
         payload,
     })

@@ -12,6 +12,7 @@ use tidewire_core::broker::{Broker, RestoreError};
 use tidewire_core::codec::{self, Connect, Packet, Properties, PropertiesBuf, Property};
 use tidewire_core::id::Position;
 use tidewire_core::qos::QoS;
+use tidewire_core::text::Text;
 use tidewire_core::version::Version;
 
 // verb: poll_journal, handle_durable
@@ -58,7 +59,7 @@ fn nobody_is_told_goodbye_who_was_not_told_welcome() {
         clean_start: true,
         keep_alive: 0,
         properties: properties.as_properties(),
-        client_id: "bob".into(),
+        client_id: Text::new("bob").expect("it has no U+0000"),
         will: None,
         username: None,
         password: None,
@@ -178,7 +179,7 @@ fn wills_of_those_who_were_connected_come_after_a_crash() {
     let id = host.open();
     let Packet::Connect(mut doomed) = connect("doomed", true) else { unreachable!("it is one") };
     doomed.will = Some(codec::Will {
-        topic: "will".into(),
+        topic: Text::new("will").expect("it has no U+0000"),
         payload: b"gone",
         qos: QoS::AtLeastOnce,
         retain: false,

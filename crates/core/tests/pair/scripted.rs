@@ -11,6 +11,7 @@ use tidewire_core::message::Publication;
 use tidewire_core::output::Output;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::text::Text;
 use tidewire_core::time::Instant;
 use tidewire_core::topic::{TopicFilter, TopicName};
 use tidewire_core::version::Version;
@@ -161,7 +162,7 @@ fn publish<'a>(qos: u8, n: u16, payload: &'a [u8], properties: &'a PropertiesBuf
     Packet::Publish(Publish {
         delivery,
         retain: false,
-        topic: "t".into(),
+        topic: Text::new("t").expect("it has no U+0000"),
         properties,
         payload: Payload::Whole(payload),
     })

@@ -8,6 +8,7 @@ use super::super::settle::Waiter;
 use super::note::{Note, Posted};
 use crate::id::{MessageId, ShardId};
 use crate::qos::QoS;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -62,7 +63,7 @@ impl Broker {
             let view = left.message.view(&left.topic);
             let posted =
                 Posted { view, qos: QoS::ExactlyOnce, retain: left.retain, tracked: true, kept: None };
-            let owner = self.owner((&*left.topic).into());
+            let owner = self.owner(Text::known_str(&left.topic));
             let mut routed = Routed::default();
             if left.retain && owner != self.shard {
                 self.take_the_road(owner, &posted, self.origin(NONE), true);
@@ -72,7 +73,7 @@ impl Broker {
                 self.hold_receipt(&posted, routed.settlement);
             } else {
                 let mut hint = NONE;
-                let matches = self.router.resolve((&*left.topic).into(), &mut hint, |_| true);
+                let matches = self.router.resolve(Text::known_str(&left.topic), &mut hint, |_| true);
                 let shards: Vec<_> = matches.iter().filter_map(|m| m.who.as_shard()).collect();
                 if shards.is_empty() {
                     self.distributed(id);

@@ -4,6 +4,7 @@ use super::super::settle::Outcome;
 use super::super::store::{Content, View};
 use crate::id::{IdentityId, MessageId, ShardId};
 use crate::qos::QoS;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -233,7 +234,7 @@ impl<'a> Reader<'a> {
             id,
             origin,
             expires_at,
-            topic: topic.into(),
+            topic: Text::known_str(topic),
             properties,
             content: Content::Small(payload),
         };

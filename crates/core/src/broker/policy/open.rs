@@ -86,6 +86,7 @@ impl Rights for Everything {
 mod tests {
     use super::*;
     use crate::qos::QoS;
+    use crate::text::Text;
     use std::boxed::Box;
 
     fn connect(username: Option<&str>, method: Option<&str>) -> AuthStep {
@@ -124,7 +125,7 @@ mod tests {
     fn only_the_servers_own_topics_are_not_for_publishing() {
         let may = |access| Everything.may("c", access).allow;
         let publish = |topic: &'static str| Access::Publish {
-            topic: topic.into(),
+            topic: Text::known_str(topic),
             qos: QoS::AtMostOnce,
             retain: false,
         };
@@ -133,7 +134,7 @@ mod tests {
         assert!(!may(publish("$SYS/broker/connection/other/state")));
         assert!(may(publish("$SYS/broker/connection/c/state")), "its own");
         assert!(may(Access::Subscribe { filter: "$SYS/#" }));
-        assert!(may(Access::Receive { topic: "$SYS/broker/version".into() }));
+        assert!(may(Access::Receive { topic: Text::known_str("$SYS/broker/version") }));
     }
 
     #[test]
@@ -144,7 +145,8 @@ mod tests {
             ("c", "$SYS/broker/connection/c/state/more"),
             ("c", "$SYS/broker/connection/c"),
         ] {
-            let publish = Access::Publish { topic: topic.into(), qos: QoS::AtMostOnce, retain: true };
+            let publish =
+                Access::Publish { topic: Text::known_str(topic), qos: QoS::AtMostOnce, retain: true };
             assert!(!Everything.may(client_id, publish).allow, "{client_id} on {topic}");
         }
     }

@@ -192,7 +192,7 @@ impl Router {
         if filter.contains(['+', '#']) {
             self.remembered.forget_all();
         } else {
-            self.remembered.forget(filter.into());
+            self.remembered.forget(Text::known_str(filter));
         }
     }
 

@@ -6,6 +6,7 @@ use tidewire_core::codec::{
     Publish, RetainHandling, Subscribe, SubscriptionOptions, Unsubscribe,
 };
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::text::Text;
 use tidewire_core::topic::TopicFilter;
 use tidewire_core::version::Version;
 
@@ -116,7 +117,7 @@ impl Client {
         encode(&Packet::Publish(Publish {
             delivery,
             retain: publication.retain,
-            topic: publication.topic.into(),
+            topic: Text::new(publication.topic).expect("it has no U+0000"),
             properties: properties.as_properties(),
             payload: Payload::Whole(payload),
         }))
