@@ -5,7 +5,7 @@ use crate::say::{Failure, given};
 use std::ffi::OsString;
 use std::time::Duration;
 use tidewire_core::client::{Acknowledge, Authentication, Config, Will};
-use tidewire_core::codec::{PropertiesBuf, Property};
+use tidewire_core::codec::{PropertiesBuf, Property, PropertyError};
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::topic::TopicName;
@@ -253,11 +253,12 @@ impl Options {
                 return Err(Failure::Usage(format!("-D {}: it is given twice", properties::shown(option))));
             }
             seen.push((packet, property.id()));
+            let refused = |error| Failure::Usage(format!("-D {}: {error}", properties::shown(option)));
             match packet {
-                Packet::Connect => add_to_connect(&mut plan.config, property),
+                Packet::Connect => add_to_connect(&mut plan.config, property).map_err(refused)?,
                 Packet::Publish => match property {
                     Property::MessageExpiryInterval(seconds) => plan.message_expiry_interval = Some(seconds),
-                    property => plan.publish.push(property),
+                    property => plan.publish.push(property).map_err(refused)?,
                 },
                 Packet::Subscribe => {
                     if let Property::SubscriptionIdentifier(identifier) = property {
@@ -272,7 +273,7 @@ impl Options {
                     (Some(will), Property::MessageExpiryInterval(seconds)) => {
                         will.publication.message_expiry_interval = Some(seconds);
                     }
-                    (Some(_), property) => of_will.push(property),
+                    (Some(_), property) => of_will.push(property).map_err(refused)?,
                 },
             }
         }
@@ -289,7 +290,7 @@ impl Options {
 }
 
 /// Some of them the client has a place of its own for.
-fn add_to_connect(config: &mut Config, property: Property<'_>) {
+fn add_to_connect(config: &mut Config, property: Property<'_>) -> Result<(), PropertyError> {
     let nothing = || Authentication { method: Box::default(), data: None };
     match property {
         Property::SessionExpiryInterval(seconds) => config.session_expiry_seconds = seconds,
@@ -301,8 +302,9 @@ fn add_to_connect(config: &mut Config, property: Property<'_>) {
         Property::AuthenticationData(data) => {
             config.authentication.get_or_insert_with(nothing).data = Some(data.into());
         }
-        property => config.properties.push(property),
+        property => config.properties.push(property)?,
     }
+    Ok(())
 }
 
 pub(crate) fn qos(text: &str) -> Result<QoS, &'static str> {

@@ -24,25 +24,28 @@ impl Broker {
         let keep_alive = self.keep_alive(greeting.keep_alive);
         let expiry = greeting.expiry.min(self.limits.session_expiry_seconds);
         let mut properties = PropertiesBuf::default();
+        let mut put = |property| {
+            properties.push(property).expect("limits, and what a CONNECT said, are what a CONNACK may say");
+        };
         if greeting.version.is_v5() {
             if expiry != greeting.expiry {
-                properties.push(Property::SessionExpiryInterval(expiry));
+                put(Property::SessionExpiryInterval(expiry));
             }
             if self.limits.receive_maximum != u16::MAX {
-                properties.push(Property::ReceiveMaximum(self.limits.receive_maximum));
+                put(Property::ReceiveMaximum(self.limits.receive_maximum));
             }
             if self.limits.packet_bytes < super::limits::PACKET_MAX {
-                properties.push(Property::MaximumPacketSize(self.limits.packet_bytes));
+                put(Property::MaximumPacketSize(self.limits.packet_bytes));
             }
             if greeting.assigned {
-                properties.push(Property::AssignedClientIdentifier(&greeting.client_id));
+                put(Property::AssignedClientIdentifier(&greeting.client_id));
             }
-            properties.push(Property::SharedSubscriptionAvailable(false));
+            put(Property::SharedSubscriptionAvailable(false));
             if keep_alive != greeting.keep_alive {
-                properties.push(Property::ServerKeepAlive(keep_alive));
+                put(Property::ServerKeepAlive(keep_alive));
             }
             if let Some(method) = &greeting.method {
-                properties.push(Property::AuthenticationMethod(method));
+                put(Property::AuthenticationMethod(method));
             }
         }
         let connack = Connack {

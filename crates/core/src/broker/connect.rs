@@ -189,11 +189,12 @@ impl Broker {
         };
         greeting.awaits_auth = true;
         let mut properties = PropertiesBuf::default();
-        properties.push(Property::AuthenticationMethod(&method));
-        properties.push(Property::AuthenticationData(data));
+        let said = [Property::AuthenticationMethod(&method), Property::AuthenticationData(data)];
+        let fits = properties.extend(said).is_ok();
         let auth =
             Auth { reason: ReasonCode::ContinueAuthentication, properties: properties.as_properties() };
-        if Packet::Auth(auth).encode(Version::V5, greeting.maximum_packet_size, &mut lane.out).is_err() {
+        let limit = greeting.maximum_packet_size;
+        if !fits || Packet::Auth(auth).encode(Version::V5, limit, &mut lane.out).is_err() {
             let too_large = ProtocolError::AnswerTooLarge;
             return self.refuse(now, index, &Denial::new(too_large.reason()), Cause::Protocol(too_large));
         }

@@ -3,7 +3,7 @@ mod open;
 
 pub use open::{ANONYMOUS, Everything, Open};
 
-use crate::codec::{PropertiesBuf, Property, Publish};
+use crate::codec::{PropertiesBuf, Property, PropertyError, Publish};
 use crate::id::IdentityId;
 use crate::message::Publication;
 use crate::qos::QoS;
@@ -111,11 +111,11 @@ pub enum Answer {
 
 /// No, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Denial {
     /// For the peer.
     pub reason: ReasonCode,
-    /// A Reason String for the peer, if it may know.
-    pub told: Option<Box<str>>,
+    pub(super) told: Option<Box<str>>,
 }
 
 impl Denial {
@@ -124,9 +124,24 @@ impl Denial {
         Self { reason, told: None }
     }
 
+    /// With a Reason String for the peer, who may know. It is left out where it has no room. (5.0)
+    ///
+    /// # Errors
+    /// It contains U+0000, or has more than 65,535 bytes.
+    pub fn with_reason_string(self, words: &str) -> Result<Self, PropertyError> {
+        PropertiesBuf::of([Property::ReasonString(words)])?;
+        Ok(Self { told: Some(words.into()), ..self })
+    }
+
+    /// The Reason String, if there is one.
+    pub fn reason_string(&self) -> Option<&str> {
+        self.told.as_deref()
+    }
+
     /// The words as a property.
     pub(super) fn words(&self) -> PropertiesBuf {
-        self.told.as_deref().map(Property::ReasonString).into_iter().collect()
+        PropertiesBuf::of(self.told.as_deref().map(Property::ReasonString))
+            .expect("`with_reason_string` has checked it, and what the broker says itself is short")
     }
 }
 

@@ -1,5 +1,5 @@
 //! What a client tells its application.
-use crate::codec::{DecodeError, Properties, PropertiesBuf};
+use crate::codec::{DecodeError, Properties, PropertiesBuf, PropertyError};
 use crate::id::{Ticket, Token};
 use crate::message::Payload;
 use crate::qos::QoS;
@@ -124,6 +124,8 @@ pub enum Cause {
     TooLarge,
     /// The Client Identifier or the User Name is a text that no packet may have.
     Text(TextError),
+    /// A property that the configuration has for CONNECT can't be sent.
+    Property(PropertyError),
     /// The server does not support this QoS.
     QoSNotSupported,
     /// The server keeps no Retained Messages.
@@ -147,6 +149,7 @@ impl fmt::Display for Cause {
             Self::Expired => f.write_str("it expired before it could be sent"),
             Self::MadeRoom => f.write_str("it was dropped for newer messages"),
             Self::TooLarge => f.write_str("it is larger than the server accepts"),
+            Self::Property(error) => error.fmt(f),
             Self::Text(error) => write!(f, "the Client Identifier or the User Name can't be sent: {error}"),
             Self::QoSNotSupported => f.write_str("the server does not support this QoS"),
             Self::RetainNotSupported => f.write_str("the server keeps no retained messages"),
@@ -174,6 +177,8 @@ pub enum Misuse {
     OutboxFull,
     /// No packet can be that large, or none that this server accepts.
     TooLarge,
+    /// A property that can't be sent.
+    Property(PropertyError),
     /// The server supports no such QoS.
     QoSNotSupported,
     /// The server keeps no Retained Messages.
@@ -199,6 +204,7 @@ impl fmt::Display for Misuse {
             Self::TooLarge => f.write_str("it is larger than the server accepts"),
             Self::QoSNotSupported => f.write_str("the server does not support this QoS"),
             Self::RetainNotSupported => f.write_str("the server keeps no retained messages"),
+            Self::Property(error) => error.fmt(f),
             Self::Properties(error) => write!(f, "its properties are wrong: {error}"),
             Self::SharedNoLocal => f.write_str("a shared subscription gets what its own client publishes"),
             Self::SubscriptionIdentifier => f.write_str("the server knows no such subscription identifier"),

@@ -46,6 +46,10 @@ impl Rights for Everybody {
     }
 }
 
+fn with<'a>(property: impl Into<Option<Property<'a>>>) -> PropertiesBuf {
+    PropertiesBuf::of(property.into()).expect("it can be sent")
+}
+
 pub(super) fn broker(now: Instant, shards: u16, incarnation: u32) -> Broker {
     let config = Config {
         shard: ShardId(0),
@@ -143,10 +147,8 @@ impl Life {
         let peer = Peer { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1), listener: 0 };
         let version = if how & 4 == 0 { Version::V5 } else { Version::V3_1_1 };
         self.lines[client] = Some((self.broker.handle_open(self.now, peer), version));
-        let mut properties = PropertiesBuf::new();
-        properties.push(Property::SessionExpiryInterval(EXPIRIES[usize::from(how >> 6)]));
-        let mut of_will = PropertiesBuf::new();
-        of_will.push(Property::WillDelayInterval(EXPIRIES[usize::from(how >> 5 & 1)]));
+        let properties = with(Property::SessionExpiryInterval(EXPIRIES[usize::from(how >> 6)]));
+        let of_will = with(Property::WillDelayInterval(EXPIRIES[usize::from(how >> 5 & 1)]));
         let will = Will {
             topic: Text::known_str("w"),
             payload: b"gone",
@@ -173,10 +175,7 @@ impl Life {
         let mut filters = FiltersBuf::new(version);
         filters
             .push(&filter(which), SubscriptionOptions { qos: qos_of(qos), ..SubscriptionOptions::default() });
-        let mut properties = PropertiesBuf::new();
-        if qos == 3 {
-            properties.push(Property::SubscriptionIdentifier(9));
-        }
+        let properties = with((qos == 3).then_some(Property::SubscriptionIdentifier(9)));
         let (packet_id, properties) = (PacketId::new(9).expect("not zero"), properties.as_properties());
         self.send(
             client,
@@ -191,10 +190,7 @@ impl Life {
             n => usize::from(n),
         };
         let payload = vec![7; size];
-        let mut properties = PropertiesBuf::new();
-        if what & 0x20 != 0 {
-            properties.push(Property::MessageExpiryInterval(15));
-        }
+        let properties = with((what & 0x20 != 0).then_some(Property::MessageExpiryInterval(15)));
         let delivery = match qos_of(qos) {
             QoS::AtMostOnce => Delivery::AtMostOnce,
             QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id, dup: false },

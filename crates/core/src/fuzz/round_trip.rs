@@ -134,7 +134,7 @@ fn short_ack(kind: AckKind, ack: &Ack<'_>, version: Version, bytes: &[u8]) {
 }
 
 fn properties_from_parts(properties: Properties<'_>) {
-    let parts: PropertiesBuf = properties.iter().collect();
+    let parts = PropertiesBuf::of(properties.iter()).expect("what was read can be said");
     assert_eq!(parts.as_properties(), properties, "properties are all that they consist of");
 }
 

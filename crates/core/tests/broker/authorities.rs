@@ -229,8 +229,8 @@ fn who_waits_for_a_verdict_is_not_taken_for_dead() {
 fn an_exchange_of_several_steps_ends_in_welcome_refusal_or_silence() {
     let auth = |data: &str| {
         let mut properties = tidewire_core::codec::PropertiesBuf::new();
-        properties.push(tidewire_core::codec::Property::AuthenticationMethod("SCRAM"));
-        properties.push(tidewire_core::codec::Property::AuthenticationData(data.as_bytes()));
+        properties.push(tidewire_core::codec::Property::AuthenticationMethod("SCRAM")).unwrap();
+        properties.push(tidewire_core::codec::Property::AuthenticationData(data.as_bytes())).unwrap();
         let auth = tidewire_core::codec::Auth {
             reason: ReasonCode::ContinueAuthentication,
             properties: properties.as_properties(),

@@ -195,10 +195,10 @@ impl Client {
         }
         let (mut properties, mut will_properties) = (PropertiesBuf::new(), PropertiesBuf::new());
         if keeps {
-            properties.push(Property::SessionExpiryInterval(1000));
+            properties.push(Property::SessionExpiryInterval(1000)).expect("it can be sent");
         }
         if let Some(most) = self.receive_maximum {
-            properties.push(Property::ReceiveMaximum(most));
+            properties.push(Property::ReceiveMaximum(most)).expect("it can be sent");
         }
         encode(&Packet::Connect(Connect {
             bridge: false,
@@ -208,7 +208,7 @@ impl Client {
             properties: properties.as_properties(),
             client_id: Text::new(&self.id).expect("it has no U+0000"),
             will: will.as_ref().map(|(will, name)| {
-                will_properties.push(Property::CorrelationData(name));
+                will_properties.push(Property::CorrelationData(name)).expect("it can be sent");
                 codec::Will {
                     topic: Text::new(will.topic).expect("it has no U+0000"),
                     payload: b"x",

@@ -50,8 +50,7 @@ fn nobody_is_told_goodbye_who_was_not_told_welcome() {
     let mut host = Host::new();
     host.prompt = false;
     let bob = host.open();
-    let mut properties = PropertiesBuf::new();
-    properties.push(Property::SessionExpiryInterval(100));
+    let properties = PropertiesBuf::of([Property::SessionExpiryInterval(100)]).expect("it can be sent");
     let mut bytes = Vec::new();
     let connect = Connect {
         bridge: false,
@@ -200,8 +199,8 @@ fn wills_of_those_who_were_connected_come_after_a_crash() {
 fn a_session_that_was_to_end_with_its_connection_does_not_come_back() {
     let mut host = Host::new();
     let with_expiry = |host: &mut Host, seconds: u32| {
-        let mut properties = PropertiesBuf::default();
-        properties.push(Property::SessionExpiryInterval(seconds));
+        let properties =
+            PropertiesBuf::of([Property::SessionExpiryInterval(seconds)]).expect("it can be sent");
         let Packet::Connect(bob) = connect("bob", false) else { unreachable!("it is one") };
         let bob =
             Packet::Connect(Connect { version: Version::V5, properties: properties.as_properties(), ..bob });

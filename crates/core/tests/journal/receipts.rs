@@ -38,7 +38,7 @@ fn send(host: &mut Host, id: ConnectionId, version: Version, packet: &Packet<'_>
 fn come(host: &mut Host, version: Version) -> ConnectionId {
     let mut properties = PropertiesBuf::default();
     if version.is_v5() {
-        properties.push(Property::SessionExpiryInterval(1000));
+        properties.push(Property::SessionExpiryInterval(1000)).expect("it can be sent");
     }
     let Packet::Connect(alice) = connect("alice", false) else { unreachable!("it is one") };
     let id = host.open();

@@ -1,10 +1,12 @@
 //! Properties of MQTT 5.0: walked where they lie, never collected into a list.
 mod buf;
 mod check;
+mod error;
 pub(super) mod table;
 mod value;
 
 pub use buf::PropertiesBuf;
+pub use error::{PropertyError, PropertyFault};
 pub use table::Property;
 
 pub(super) use check::{check, decode, decode_in};

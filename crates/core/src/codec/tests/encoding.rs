@@ -73,7 +73,7 @@ fn session_present_is_unknown_to_3_1() {
 #[test]
 fn properties_are_for_5_only() {
     let mut buf = PropertiesBuf::new();
-    buf.push(Property::ReasonString("so"));
+    buf.push(Property::ReasonString("so")).expect("it can be sent");
     let properties = buf.as_properties();
     let disconnect = Packet::Disconnect(Disconnect { reason: ReasonCode::ServerBusy, properties });
     assert_eq!(encoded(&disconnect, V5), bytes("e0 07 89 05 1f s:so"));
@@ -242,9 +242,9 @@ fn what_is_no_topic_name_is_not_published_to() {
 #[test]
 fn what_an_older_version_cannot_say_is_not_said_wrongly() {
     let mut alias = PropertiesBuf::new();
-    alias.push(Property::TopicAlias(1));
+    alias.push(Property::TopicAlias(1)).expect("it can be sent");
     let mut method = PropertiesBuf::new();
-    method.push(Property::AuthenticationMethod("m"));
+    method.push(Property::AuthenticationMethod("m")).expect("it can be sent");
     let publish = Packet::Publish(Publish {
         delivery: Delivery::AtMostOnce,
         retain: false,

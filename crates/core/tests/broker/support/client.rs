@@ -113,9 +113,10 @@ impl Hello {
             let receive = self.receive_maximum.map(Property::ReceiveMaximum);
             let size = self.maximum_packet_size.map(Property::MaximumPacketSize);
             let method = self.method.as_deref().map(Property::AuthenticationMethod);
-            properties.extend([expiry, receive, size, method].into_iter().flatten());
+            let said = [expiry, receive, size, method].into_iter().flatten();
+            properties.extend(said).expect("it can be sent");
             if let Some((.., delay @ 1..)) = self.will {
-                will_properties.push(Property::WillDelayInterval(delay));
+                will_properties.push(Property::WillDelayInterval(delay)).expect("it can be sent");
             }
         }
         let will = self.will.as_ref().map(|(topic, payload, qos, retain, _)| Will {

@@ -109,9 +109,9 @@ impl Client {
             self.unacknowledged.push_back(id);
         }
         let mut properties = PropertiesBuf::new();
-        properties.push(Property::CorrelationData(&name(message)));
+        properties.push(Property::CorrelationData(&name(message))).expect("it can be sent");
         if let Some(seconds) = self.expiry {
-            properties.push(Property::MessageExpiryInterval(seconds));
+            properties.push(Property::MessageExpiryInterval(seconds)).expect("it can be sent");
         }
         let payload: &[u8] = if publication.empty { b"" } else { b"x" };
         encode(&Packet::Publish(Publish {
