@@ -137,7 +137,6 @@ pub(crate) struct Plan {
     pub(crate) topic: Option<String>,
     /// For PUBLISH.
     pub(crate) publish: PropertiesBuf,
-    pub(crate) message_expiry_interval: Option<u32>,
     /// For SUBSCRIBE.
     pub(crate) subscription_identifier: Option<u32>,
     pub(crate) debug: bool,
@@ -155,7 +154,6 @@ impl Options {
             server: Endpoint::new(host, port.unwrap_or(1883)),
             topic: url.and_then(|url| url.topic).map(Into::into),
             publish: PropertiesBuf::new(),
-            message_expiry_interval: None,
             subscription_identifier: None,
             debug: self.debug,
         };
@@ -243,7 +241,6 @@ impl Options {
         if self.version.is_some_and(|version| !version.is_v5()) {
             return Err(Failure::Usage("-D: only 5.0 has properties: say -V 5".into()));
         }
-        let mut of_will = PropertiesBuf::new();
         let mut seen = Vec::new();
         for option in &self.properties {
             let given = properties::Given::read(option)?;
@@ -256,10 +253,7 @@ impl Options {
             let refused = |error| Failure::Usage(format!("-D {}: {error}", properties::shown(option)));
             match packet {
                 Packet::Connect => add_to_connect(&mut plan.config, property).map_err(refused)?,
-                Packet::Publish => match property {
-                    Property::MessageExpiryInterval(seconds) => plan.message_expiry_interval = Some(seconds),
-                    property => plan.publish.push(property).map_err(refused)?,
-                },
+                Packet::Publish => plan.publish.push(property).map_err(refused)?,
                 Packet::Subscribe => {
                     if let Property::SubscriptionIdentifier(identifier) = property {
                         plan.subscription_identifier = Some(identifier);
@@ -270,15 +264,11 @@ impl Options {
                         return Err(Failure::Usage("-D will: there is no Will: say --will-topic".into()));
                     }
                     (Some(will), Property::WillDelayInterval(seconds)) => will.delay_seconds = seconds,
-                    (Some(will), Property::MessageExpiryInterval(seconds)) => {
-                        will.publication.message_expiry_interval = Some(seconds);
+                    (Some(will), property) => {
+                        will.publication = will.publication.clone().property(property).map_err(refused)?;
                     }
-                    (Some(_), property) => of_will.push(property).map_err(refused)?,
                 },
             }
-        }
-        if let Some(will) = &mut plan.config.will {
-            will.publication.properties = of_will.into();
         }
         if plan.config.authentication.as_ref().is_some_and(|with| with.method.is_empty()) {
             return Err(Failure::Usage(

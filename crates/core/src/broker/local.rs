@@ -6,7 +6,7 @@ use super::session::{Kind, NEVER, Queued};
 use super::settle::Waiter;
 use super::store::{Content, View};
 use super::{Broker, Event, Received};
-use crate::codec::SubscriptionOptions;
+use crate::codec::{Properties, SubscriptionOptions};
 use crate::delivery::Acknowledged;
 use crate::id::{LocalId, Ticket, Token};
 use crate::message::{Message, Payload, Publication};
@@ -126,7 +126,7 @@ impl Broker {
             origin: self.identity(session),
             expires_at: publication.message_expiry_interval.map(|seconds| now.after_secs(seconds.into())),
             topic: publication.topic.as_text(),
-            properties: &publication.properties,
+            properties: publication.properties().as_bytes(),
             content,
         };
         let ticket = self.locals.ticket();
@@ -218,6 +218,6 @@ fn message(view: &View<'_>, retain: bool) -> Message {
         },
         retain,
         expires_at: view.expires_at,
-        properties: Bytes::copy_from_slice(view.properties),
+        properties: Properties::known(view.properties).into(),
     }
 }

@@ -238,8 +238,7 @@ impl PropertiesBuf {
     fn of_will(publication: &crate::message::Publication, delay_seconds: u32) -> Self {
         let delay = (delay_seconds > 0).then_some(Property::WillDelayInterval(delay_seconds));
         let expiry = publication.message_expiry_interval.map(Property::MessageExpiryInterval);
-        let others = crate::codec::Properties::of_message(&publication.properties).unwrap_or_default();
-        let all = delay.into_iter().chain(expiry).chain(others.iter());
-        Self::of(all).unwrap_or_default()
+        let all = delay.into_iter().chain(expiry).chain(publication.properties().iter());
+        Self::of(all).expect("a message has no other properties than a Will may have")
     }
 }

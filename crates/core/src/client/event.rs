@@ -183,8 +183,6 @@ pub enum Misuse {
     QoSNotSupported,
     /// The server keeps no Retained Messages.
     RetainNotSupported,
-    /// Not a property of a message, or not with this value.
-    Properties(DecodeError),
     /// No Local on a Shared Subscription. [MQTT-3.8.3-4]
     SharedNoLocal,
     /// It is 0 or beyond 268,435,455, or the server knows none.
@@ -205,7 +203,6 @@ impl fmt::Display for Misuse {
             Self::QoSNotSupported => f.write_str("the server does not support this QoS"),
             Self::RetainNotSupported => f.write_str("the server keeps no retained messages"),
             Self::Property(error) => error.fmt(f),
-            Self::Properties(error) => write!(f, "its properties are wrong: {error}"),
             Self::SharedNoLocal => f.write_str("a shared subscription gets what its own client publishes"),
             Self::SubscriptionIdentifier => f.write_str("the server knows no such subscription identifier"),
             Self::NoFilters => f.write_str("there is no topic filter"),

@@ -48,6 +48,8 @@ pub enum PropertyFault {
     TopicName(TopicError),
     /// It is there already, and no packet may have it twice.
     Duplicate,
+    /// No message carries it to its subscribers.
+    Misplaced,
 }
 
 impl fmt::Display for PropertyError {
@@ -64,6 +66,7 @@ impl fmt::Display for PropertyFault {
             Self::Text(error) => error.fmt(f),
             Self::TopicName(error) => error.fmt(f),
             Self::Duplicate => f.write_str("it is there already"),
+            Self::Misplaced => f.write_str("no message carries it"),
         }
     }
 }

@@ -197,13 +197,6 @@ fn what_cannot_be_said_is_refused_by_name_and_changes_nothing() {
     assert_eq!(buf.as_properties(), Properties::default());
 }
 
-#[test]
-fn properties_of_a_message_are_checked_at_another_door() {
-    assert!(Properties::of_message(&bytes("03 s:text 26 s:k s:v")).is_ok());
-    assert_eq!(Properties::of_message(&bytes("24 01")), Err(DecodeError::MisplacedProperty(0x24)));
-    assert_eq!(Properties::of_message(&bytes("03 0002 'a'")), Err(DecodeError::Truncated));
-}
-
 proptest! {
     #[test]
     fn what_is_read_is_written_the_same(encoded in strategies::properties(place::CONNACK, V5)) {
