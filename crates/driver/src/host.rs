@@ -1,7 +1,7 @@
 //! What a shard leaves to the program around it.
 use tidewire_core::broker::policy::{AuthStep, Grant, Peer};
 use tidewire_core::broker::{Broker, Event, Question};
-use tidewire_core::id::{LocalId, Position, Ticket};
+use tidewire_core::id::{LocalId, Position, QuestionId};
 use tidewire_core::message::Publication;
 use tidewire_core::time::Instant;
 
@@ -10,8 +10,8 @@ use tidewire_core::time::Instant;
 /// What each method does unless it is written: nothing. An unanswered question is refused by its deadline.
 pub trait Host {
     /// Find the answer and send it as [`Post::Answer`](crate::Post::Answer).
-    fn ask(&mut self, now: Instant, ticket: Ticket, question: Asked) {
-        let _ = (now, ticket, question);
+    fn ask(&mut self, now: Instant, id: QuestionId, question: Asked) {
+        let _ = (now, id, question);
     }
 
     /// Something to know.

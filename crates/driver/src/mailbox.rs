@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use tidewire_core::broker::policy::{Answer, Peer};
-use tidewire_core::id::{Position, ShardId, Ticket};
+use tidewire_core::id::{Position, QuestionId, ShardId};
 use tidewire_core::time::Instant;
 
 /// Accepted sockets that wait for a shard, at most: strangers can fill nothing more than this.
@@ -31,7 +31,7 @@ pub enum Post<M: Machine, S> {
         mail: M::Mail,
     },
     /// The answer to what the host was asked.
-    Answer(Ticket, Answer),
+    Answer(QuestionId, Answer),
     /// The journal is durable up to here.
     Durable(Position),
     /// The journal can't be written.

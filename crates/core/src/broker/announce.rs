@@ -3,7 +3,7 @@ use super::cause::Cause;
 use super::ledger::Reason;
 use super::limits::Limit;
 use super::policy::{AuthStep, Grant, Peer};
-use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, ShardId, Ticket, Token};
+use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, QuestionId, ShardId, Ticket, Token};
 use crate::message::{Message, Publication};
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
@@ -38,7 +38,7 @@ pub enum Action {
     /// A local subscriber has something to take with `poll_local`.
     Local(LocalId),
     /// Find the answer to `question`, then call `handle_answer`.
-    Ask(Ticket),
+    Ask(QuestionId),
     /// There is something to tell: `poll_event`.
     Event,
 }

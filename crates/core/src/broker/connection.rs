@@ -231,7 +231,7 @@ pub(super) struct Lane {
     pub(super) early: Vec<super::outbound::Early>,
     /// The exchange before CONNACK.
     pub(super) greeting: Option<Box<super::connect::Greeting>>,
-    /// The ticket of the question whose answer it waits for.
+    /// The question whose answer it waits for.
     pub(super) question: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Questions that the policy put off: each has a ticket, a deadline and exactly one end.
+//! Questions that the policy put off: each has a name, a deadline and exactly one end.
 use super::connection::{Flags, State};
 use super::incoming::Incoming;
 use super::policy::{Answer, Authentication, Denial, Grant};
@@ -6,7 +6,7 @@ use super::timers::Key;
 use super::timing::Kind;
 use super::{Action, Broker, Question};
 use crate::Input;
-use crate::id::{ConnectionId, Ticket};
+use crate::id::{ConnectionId, QuestionId};
 use crate::message::Publication;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -34,7 +34,7 @@ struct Open {
     about: About,
 }
 
-/// The open questions, by ticket.
+/// The open questions, by their ids.
 #[derive(Default)]
 pub(super) struct Questions {
     open: BTreeMap<u64, Open>,
@@ -58,22 +58,22 @@ impl Broker {
             return false;
         }
         self.questions.asked += 1;
-        let ticket = self.questions.asked;
+        let question = self.questions.asked;
         let connection = self.connections.id(index);
-        self.questions.open.insert(ticket, Open { connection, about });
+        self.questions.open.insert(question, Open { connection, about });
         self.connections[index].flags.set(Flags::HELD);
-        self.connections.lane(index).question = Some(ticket);
-        self.push(Action::Ask(Ticket(ticket)));
+        self.connections.lane(index).question = Some(question);
+        self.push(Action::Ask(QuestionId(question)));
         let at = now.after_secs(self.limits.answer_seconds.into());
         let [high, low] =
-            [ticket >> 32, ticket & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or_default());
+            [question >> 32, question & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or_default());
         self.timers.insert(at, Key::new(Kind::Answer as u8, high, low));
         true
     }
 
     /// What to find the answer to; `None` if it has been given, or is no longer needed.
-    pub(super) fn open_question(&self, ticket: Ticket) -> Option<Question<'_>> {
-        let open = self.questions.open.get(&ticket.0)?;
+    pub(super) fn open_question(&self, question: QuestionId) -> Option<Question<'_>> {
+        let open = self.questions.open.get(&question.0)?;
         Some(match &open.about {
             About::Connect => {
                 let connection = &self.connections[open.connection.index];
@@ -87,8 +87,8 @@ impl Broker {
     }
 
     /// The authority has answered. An answer to a question that is closed does nothing.
-    pub(super) fn on_answer(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
-        let Some(open) = self.questions.open.remove(&ticket.0) else { return };
+    pub(super) fn on_answer(&mut self, now: Instant, question: QuestionId, answer: Answer) {
+        let Some(open) = self.questions.open.remove(&question.0) else { return };
         let id = open.connection;
         if self.connections.get(id).is_none() {
             return;
@@ -116,15 +116,16 @@ impl Broker {
     }
 
     /// Nobody answered in time: that is a no.
-    pub(super) fn answer_is_late(&mut self, now: Instant, ticket: u64) {
-        self.on_answer(now, Ticket(ticket), Answer::Deny(Denial::new(ReasonCode::ServerBusy)));
+    pub(super) fn answer_is_late(&mut self, now: Instant, question: u64) {
+        self.on_answer(now, QuestionId(question), Answer::Deny(Denial::new(ReasonCode::ServerBusy)));
     }
 
     /// The connection that asked is going: nobody needs the answer.
     pub(super) fn drop_question(&mut self, id: ConnectionId) {
         self.connections[id.index].flags.clear(Flags::HELD);
-        if let Some(ticket) = self.connections[id.index].lane.as_deref_mut().and_then(|l| l.question.take()) {
-            self.questions.open.remove(&ticket);
+        if let Some(question) = self.connections[id.index].lane.as_deref_mut().and_then(|l| l.question.take())
+        {
+            self.questions.open.remove(&question);
         }
     }
 

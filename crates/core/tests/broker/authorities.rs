@@ -34,12 +34,12 @@ fn only_the_first_answer_counts() {
     let mut s = Shards::new(1);
     s.authority().says("guest", Verdict::Later);
     let guest = s.greet(&Hello::new("guest"));
-    let (shard, ticket) = s.asked[0];
+    let (shard, question) = s.asked[0];
     let grant = s.grant("guest");
     s.answer(Answer::Allow(grant.clone()));
-    s.answer_to(shard, ticket, denied(ReasonCode::Banned));
-    s.answer_to(shard, ticket, Answer::Allow(grant));
-    s.answer_to(shard, tidewire_core::id::Ticket(u64::MAX), Answer::Admit);
+    s.answer_to(shard, question, denied(ReasonCode::Banned));
+    s.answer_to(shard, question, Answer::Allow(grant));
+    s.answer_to(shard, tidewire_core::id::QuestionId(u64::MAX), Answer::Admit);
     assert_eq!(s.hear(guest), ["CONNACK new 0x00"]);
     assert!(s.is_open(guest));
 }
@@ -148,8 +148,8 @@ fn a_message_is_published_as_the_policy_says_and_those_behind_it_wait_their_turn
             }
             if let Some(answer) = answer {
                 assert!(s.hear(sender).is_empty() && !s.reads(sender), "{case}");
-                let (shard, ticket) = s.asked[0];
-                let Some(Question::Admit { publication, .. }) = s.brokers[shard].question(ticket) else {
+                let (shard, question) = s.asked[0];
+                let Some(Question::Admit { publication, .. }) = s.brokers[shard].question(question) else {
                     panic!("{case}: it was asked about the message")
                 };
                 let told = if size < 65_536 { size } else { 0 };

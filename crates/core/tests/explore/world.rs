@@ -12,7 +12,7 @@ use tidewire_core::broker::policy::{
 use tidewire_core::broker::{Broker, Config, Limits, Mail, Passage};
 use tidewire_core::codec::Leniency;
 use tidewire_core::codec::Publish;
-use tidewire_core::id::{ConnectionId, IdentityId, ShardId, Ticket};
+use tidewire_core::id::{ConnectionId, IdentityId, QuestionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
 
@@ -127,7 +127,7 @@ pub(crate) struct World {
     /// `[to][from]`.
     pub(crate) mail: Vec<Vec<VecDeque<Mail>>>,
     pub(crate) passages: Vec<VecDeque<(usize, Passage)>>,
-    pub(crate) tickets: Vec<Vec<(Ticket, bool)>>,
+    pub(crate) questions: Vec<Vec<(QuestionId, bool)>>,
     lines: Vec<Line>,
     pub(crate) clients: Vec<Client>,
     pub(crate) history: History,
@@ -181,7 +181,7 @@ impl World {
             brokers: (0..setup.shards).map(broker).collect(),
             mail: (0..n).map(|_| (0..n).map(|_| VecDeque::new()).collect()).collect(),
             passages: (0..n).map(|_| VecDeque::new()).collect(),
-            tickets: vec![vec![]; n],
+            questions: vec![vec![]; n],
             lines: vec![],
             clients: vec![],
             history: History { tale, ..History::default() },
@@ -348,7 +348,7 @@ impl World {
         let due = self.due_mail.iter().all(BTreeSet::is_empty)
             && self.due_output.iter().all(VecDeque::is_empty)
             && self.due_reads.iter().all(BTreeSet::is_empty);
-        let asked = self.tickets.iter().all(Vec::is_empty);
+        let asked = self.questions.iter().all(Vec::is_empty);
         let read = |l: &Line| l.down.is_empty() && (!l.down_end || l.up_end.is_some());
         let sockets = self.lines.iter().all(|l| {
             let ended = l.up_end.is_some() && l.place.is_some();
