@@ -5,10 +5,7 @@ use crate::client::{Client, Op};
 use crate::history::{End, History, NEVER};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use tidewire_core::broker::policy::{
-    Access, Admission, AuthStep, Authentication, Grant, Peer, Policy, Rights, Ruling,
-};
+use tidewire_core::broker::policy::{Admission, AuthStep, Authentication, Grant, Open, Peer, Policy};
 use tidewire_core::broker::{Broker, Config, Limits, Mail, Passage};
 use tidewire_core::codec::Leniency;
 use tidewire_core::codec::Publish;
@@ -16,28 +13,18 @@ use tidewire_core::id::{ConnectionId, IdentityId, QuestionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
 
-struct Everything;
-
-impl Rights for Everything {
-    fn may(&self, _client_id: &str, _access: Access<'_>) -> Ruling {
-        Ruling { allow: true, rule: 0 }
-    }
-}
-
 pub(crate) fn anybody() -> Grant {
-    let mut grant = Grant::new(IdentityId(1), Arc::new(Everything));
-    grant.anonymous = true;
-    grant
+    Open::new().grant()
 }
 
 /// Everybody is welcome and may do everything, at once or when somebody gets round to saying so.
 #[derive(Clone, Copy)]
-struct Open {
+struct Slow {
     slow_verdicts: bool,
     slow_admissions: bool,
 }
 
-impl Policy for Open {
+impl Policy for Slow {
     fn authenticate(&mut self, _now: Instant, _peer: &Peer, _step: &AuthStep) -> Authentication {
         if self.slow_verdicts { Authentication::Later } else { Authentication::Allow(anybody()) }
     }
@@ -152,7 +139,7 @@ impl World {
         let mut placement = [0; 16];
         placement[..8].copy_from_slice(&setup.placement.to_le_bytes());
         let broker = |shard: u16| {
-            let policy = Open { slow_verdicts: setup.slow_verdicts, slow_admissions: setup.slow_admissions };
+            let policy = Slow { slow_verdicts: setup.slow_verdicts, slow_admissions: setup.slow_admissions };
             let config = Config {
                 shard: ShardId(shard),
                 shards: setup.shards,

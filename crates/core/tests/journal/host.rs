@@ -1,13 +1,12 @@
 //! A broker with its disk.
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use tidewire_core::broker::policy::{Access, AuthStep, Authentication, Grant, Peer, Policy, Rights, Ruling};
+use tidewire_core::broker::policy::{Open, Peer};
 use tidewire_core::broker::{Action, Broker, CloseCause, Config, Limits};
 use tidewire_core::codec::{
     self, Ack, Connect, Decoder, Delivery, FiltersBuf, Item, Leniency, Mode, Packet, Payload, Properties,
     Publish, Subscribe, SubscriptionOptions,
 };
-use tidewire_core::id::{ConnectionId, IdentityId, PacketId, Position, ShardId};
+use tidewire_core::id::{ConnectionId, PacketId, Position, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
@@ -15,30 +14,6 @@ use tidewire_core::text::Text;
 use tidewire_core::time::Instant;
 use tidewire_core::topic::TopicFilter;
 use tidewire_core::version::{Role, Version};
-
-struct Everybody;
-
-impl Everybody {
-    fn grant() -> Grant {
-        Grant { anonymous: true, ..Grant::new(IdentityId(1), Arc::new(Everybody)) }
-    }
-}
-
-impl Rights for Everybody {
-    fn may(&self, _: &str, _: Access<'_>) -> Ruling {
-        Ruling { allow: true, rule: 0 }
-    }
-}
-
-impl Policy for Everybody {
-    fn authenticate(&mut self, _: Instant, _: &Peer, _: &AuthStep) -> Authentication {
-        Authentication::Allow(Self::grant())
-    }
-
-    fn known(&mut self, _: Instant, _: IdentityId) -> Option<Grant> {
-        Some(Self::grant())
-    }
-}
 
 /// A broker with its disk: what was polled, and how much of that is durable.
 pub(crate) struct Host {
@@ -84,7 +59,7 @@ pub(crate) fn config_of(shard: u16, shards: u16, incarnation: u32) -> Config {
         durable: true,
         limits: Limits::default(),
         lenient: Leniency::default(),
-        policy: Box::new(Everybody),
+        policy: Box::new(Open::new()),
     }
 }
 

@@ -20,7 +20,8 @@ impl Open {
         Self { rights: Arc::new(Everything) }
     }
 
-    fn grant(&self) -> Grant {
+    /// What everybody is granted. Also for a local subscriber that may do as much as anybody.
+    pub fn grant(&self) -> Grant {
         let rights: Arc<Everything> = Arc::clone(&self.rights);
         Grant { anonymous: true, ..Grant::new(ANONYMOUS, rights) }
     }
