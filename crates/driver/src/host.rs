@@ -33,6 +33,7 @@ impl Host for () {}
 #[non_exhaustive]
 pub enum Asked {
     /// May this client come in?
+    #[non_exhaustive]
     Authenticate {
         /// Where it comes from.
         peer: Peer,
@@ -40,6 +41,7 @@ pub enum Asked {
         step: AuthStep,
     },
     /// May this be published?
+    #[non_exhaustive]
     Admit {
         /// By whom.
         publisher: Grant,
@@ -52,10 +54,10 @@ impl Asked {
     /// `None` for a kind of question that is newer than this crate.
     pub(crate) fn of(question: &Question<'_>) -> Option<Self> {
         match question {
-            Question::Authenticate { peer, step } => {
+            Question::Authenticate { peer, step, .. } => {
                 Some(Self::Authenticate { peer: *peer, step: (*step).clone() })
             }
-            Question::Admit { publisher, publication } => {
+            Question::Admit { publisher, publication, .. } => {
                 Some(Self::Admit { publisher: (*publisher).clone(), publication: (*publication).clone() })
             }
             _ => None,

@@ -193,10 +193,8 @@ mod tests {
         (mailbox, rung)
     }
 
-    const PEER: Peer = Peer {
-        address: std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1),
-        listener: 0,
-    };
+    const PEER: Peer =
+        Peer::new(std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1), 0);
 
     #[test]
     fn only_a_sleeping_shard_is_woken_and_only_once() {

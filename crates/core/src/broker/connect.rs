@@ -163,7 +163,7 @@ impl Broker {
     pub(super) fn on_authentication(&mut self, now: Instant, index: u32, verdict: Authentication) -> Input {
         match verdict {
             Authentication::Allow(grant) => self.welcome(now, index, &grant),
-            Authentication::Continue(data) => self.continue_auth(now, index, &data),
+            Authentication::Continue { data } => self.continue_auth(now, index, &data),
             Authentication::Deny(denial) => self.refuse(now, index, &denial, Cause::Denied),
             Authentication::Later => {
                 if self.ask(now, index, super::questions::About::Connect) {

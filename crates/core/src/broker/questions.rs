@@ -101,7 +101,7 @@ impl Broker {
                 self.connections[id.index].state = State::Opened;
                 let verdict = match answer {
                     Answer::Allow(grant) => Authentication::Allow(grant),
-                    Answer::Continue(data) => Authentication::Continue(data),
+                    Answer::Continue { data } => Authentication::Continue { data },
                     Answer::Deny(denial) => Authentication::Deny(denial),
                     // No answer to what was asked: it lets nobody in.
                     Answer::Admit | Answer::Changed(_) => {

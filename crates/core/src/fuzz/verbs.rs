@@ -133,7 +133,7 @@ impl<'a> Arguments<'a> {
     fn answer(&mut self) -> Answer {
         match self.byte() % 5 {
             0 => Answer::Allow(Whoever::grant(u32::from(self.byte() % 8))),
-            1 => Answer::Continue(self.bytes().into()),
+            1 => Answer::continue_with(self.bytes()),
             2 => Answer::Admit,
             3 => Answer::Changed(self.publication()),
             _ => Answer::Deny(Denial::new(self.reason())),

@@ -57,9 +57,7 @@ fn an_answer_to_another_question_lets_nobody_in_and_publishes_nothing() {
     }
     let watcher = s.subscriber("watcher", "#", 0);
     let sender = s.connect("sender");
-    for (at, wrong) in
-        [Answer::Allow(s.grant("sender")), Answer::Continue(Box::default())].into_iter().enumerate()
-    {
+    for (at, wrong) in [Answer::Allow(s.grant("sender")), Answer::continue_with([])].into_iter().enumerate() {
         let refused = s.stats().ledger.refused;
         s.publish(sender, "t", b"x", 1, 5);
         s.answer(wrong);
@@ -245,7 +243,7 @@ fn an_exchange_of_several_steps_ends_in_welcome_refusal_or_silence() {
         s.authority().says("guest", if later { Verdict::Later } else { Verdict::Continue });
         let guest = s.greet(&hello);
         if later {
-            s.answer(Answer::Continue(b"who?".as_slice().into()));
+            s.answer(Answer::continue_with(*b"who?"));
         }
         assert_eq!(s.hear(guest), ["AUTH"]);
         s.send(guest, &[auth("it is me"), subscribe(Version::V5, 1, &[("a", 0)])].concat());

@@ -18,7 +18,7 @@ fn subscribe(s: &mut Shards, shard: usize, id: LocalId, filter: &str, qos: QoS) 
     let ticket = s.brokers[shard].subscribe(s.now, id, &TopicFilter::new(filter).expect("a filter"), qos);
     s.settle();
     let told = s.events.iter().find_map(|e| match e {
-        Event::Subscribed { ticket: t, reason } if *t == ticket => Some(*reason),
+        Event::Subscribed { ticket: t, reason, .. } if *t == ticket => Some(*reason),
         _ => None,
     });
     told.expect("told when it is active everywhere")

@@ -243,7 +243,7 @@ impl World {
         let up = self.clients[client].connect(&mut self.history, line, clean);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1000));
         let now = self.now();
-        let id = self.brokers[accept].handle_open(now, Peer { address, listener: 0 });
+        let id = self.brokers[accept].handle_open(now, Peer::new(address, 0));
         self.lines.push(Line {
             client,
             place: Some((accept, id)),

@@ -155,7 +155,7 @@ impl Host {
 
     pub(crate) fn open(&mut self) -> ConnectionId {
         let address = "127.0.0.1:1".parse().expect("an address");
-        self.broker.handle_open(self.now, Peer { address, listener: 0 })
+        self.broker.handle_open(self.now, Peer::new(address, 0))
     }
 
     pub(crate) fn send(&mut self, id: ConnectionId, packet: &Packet<'_>) {

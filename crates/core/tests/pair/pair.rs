@@ -177,7 +177,7 @@ impl Pair {
             return self.act();
         }
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1000));
-        let id = self.broker.handle_open(self.now, Peer { address, listener: 0 });
+        let id = self.broker.handle_open(self.now, Peer::new(address, 0));
         self.line = Some(Line {
             id,
             up: VecDeque::new(),

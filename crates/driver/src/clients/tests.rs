@@ -74,7 +74,7 @@ impl World {
             // From many addresses, each of which may only connect so often.
             let [.., high, low] = self.lines.len().to_be_bytes();
             let address = SocketAddr::from(([10, 1, high, low], 1000));
-            let peer_of = Peer { address, listener: 0 };
+            let peer_of = Peer::new(address, 0);
             while let Err(back) = self.broker.mailbox().post_accepted(socket, peer_of) {
                 socket = back;
                 let _ = self.broker.turn();

@@ -73,12 +73,12 @@ impl Rights for Everything {
     fn may(&self, client_id: &str, access: Access<'_>) -> Ruling {
         match access {
             Access::Publish { topic, .. } if is_own_connection(topic.as_bytes(), client_id) => {
-                Ruling { allow: true, rule: Self::OWN_CONNECTION }
+                Ruling::allow(Self::OWN_CONNECTION)
             }
             Access::Publish { topic, .. } if topic.as_bytes().starts_with(b"$") => {
-                Ruling { allow: false, rule: Self::SERVERS_TOPICS }
+                Ruling::deny(Self::SERVERS_TOPICS)
             }
-            _ => Ruling { allow: true, rule: Self::ALLOW },
+            _ => Ruling::allow(Self::ALLOW),
         }
     }
 }

@@ -171,7 +171,7 @@ impl Shards {
     pub(crate) fn dial_from(&mut self, address: &str) -> Client {
         self.port = self.port.wrapping_add(1);
         let ip = address.parse().expect("an address");
-        let peer = Peer { address: SocketAddr::new(ip, self.port), listener: 0 };
+        let peer = Peer::new(SocketAddr::new(ip, self.port), 0);
         let shard = self.next_shard;
         self.next_shard = (shard + 1) % self.brokers.len();
         let id = self.brokers[shard].handle_open(self.now, peer);
