@@ -5,6 +5,7 @@ use tidewire_core::codec::{
 };
 use tidewire_core::id::PacketId;
 use tidewire_core::qos::QoS;
+use tidewire_core::text::Text;
 use tidewire_core::topic::TopicFilter;
 use tidewire_core::version::Version;
 
@@ -26,9 +27,9 @@ pub fn publish(topic: &str, payload_len: usize) -> Vec<u8> {
 /// Message Expiry Interval, Content Type, Correlation Data and a User Property.
 pub fn publish_1() -> Vec<u8> {
     let mut properties = PropertiesBuf::new();
-    properties.push(Property::ContentType("text/plain"));
-    properties.push(Property::CorrelationData(&[1, 2, 3, 4]));
-    properties.push(Property::UserProperty(("unit", "C")));
+    properties.push(Property::ContentType("text/plain")).expect("it can be sent");
+    properties.push(Property::CorrelationData(&[1, 2, 3, 4])).expect("it can be sent");
+    properties.push(Property::UserProperty(("unit", "C"))).expect("it can be sent");
     let properties = properties.into_vec();
     let delivery = Delivery::AtLeastOnce { packet_id: id(7), dup: false };
     let head =
@@ -40,7 +41,7 @@ fn head<'a>(topic: &'a str, delivery: Delivery, properties: &'a [u8], payload_le
     PublishHead {
         delivery,
         retain: false,
-        topic: topic.as_bytes(),
+        topic: Text::new(topic).expect("it has no U+0000"),
         topic_alias: None,
         message_expiry_interval: None,
         properties,
@@ -59,17 +60,17 @@ fn with_payload(head: &PublishHead<'_>, version: Version) -> Vec<u8> {
 /// With a will, both kinds of properties, user name and password.
 pub fn connect() -> Vec<u8> {
     let mut properties = PropertiesBuf::new();
-    properties.push(Property::SessionExpiryInterval(3600));
-    properties.push(Property::ReceiveMaximum(100));
-    properties.push(Property::MaximumPacketSize(1 << 20));
-    properties.push(Property::TopicAliasMaximum(10));
-    properties.push(Property::UserProperty(("site", "north")));
+    properties.push(Property::SessionExpiryInterval(3600)).expect("it can be sent");
+    properties.push(Property::ReceiveMaximum(100)).expect("it can be sent");
+    properties.push(Property::MaximumPacketSize(1 << 20)).expect("it can be sent");
+    properties.push(Property::TopicAliasMaximum(10)).expect("it can be sent");
+    properties.push(Property::UserProperty(("site", "north"))).expect("it can be sent");
     let mut of_will = PropertiesBuf::new();
-    of_will.push(Property::WillDelayInterval(30));
-    of_will.push(Property::MessageExpiryInterval(600));
-    of_will.push(Property::ContentType("text/plain"));
+    of_will.push(Property::WillDelayInterval(30)).expect("it can be sent");
+    of_will.push(Property::MessageExpiryInterval(600)).expect("it can be sent");
+    of_will.push(Property::ContentType("text/plain")).expect("it can be sent");
     let will = Will {
-        topic: "sensors/house/7/status".into(),
+        topic: Text::new("sensors/house/7/status").expect("it has no U+0000"),
         payload: b"offline",
         qos: QoS::AtLeastOnce,
         retain: true,
@@ -81,9 +82,9 @@ pub fn connect() -> Vec<u8> {
         clean_start: true,
         keep_alive: 60,
         properties: properties.as_properties(),
-        client_id: "sensor-house-7".into(),
+        client_id: Text::new("sensor-house-7").expect("it has no U+0000"),
         will: Some(will),
-        username: Some("sensor".into()),
+        username: Some(Text::new("sensor").expect("it has no U+0000")),
         password: Some(b"correct horse battery"),
     };
     encoded(&Packet::Connect(connect), Version::V5)

@@ -14,7 +14,7 @@ use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
 
 /// From this machine, so that connections are not limited.
-const PEER: Peer = Peer { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1), listener: 0 };
+const PEER: Peer = Peer::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1), 0);
 const EPOCH: Instant = Instant::from_secs(1_800_000_000);
 /// So long a turn takes: then a thousand of them see the timers of a connection come and go.
 const TURN: Duration = Duration::from_millis(10);

@@ -171,7 +171,7 @@ fn message(version: Version, packet: &Bytes) -> (PublishHead<'static>, &'static 
     let head = PublishHead {
         delivery: publish.delivery,
         retain: publish.retain,
-        topic: publish.topic.as_bytes(),
+        topic: publish.topic,
         topic_alias: None,
         message_expiry_interval: publish.properties.message_expiry_interval(),
         properties: properties.leak(),

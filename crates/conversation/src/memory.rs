@@ -294,7 +294,7 @@ impl Wire for World {
         let index = at % self.shards.len();
         let shard = &mut self.shards[index];
         let port = 1024 + u16::try_from(at).expect("a conversation has few connections");
-        let peer = Peer { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port), listener: 0 };
+        let peer = Peer::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port), 0);
         let id = shard.broker.handle_open(self.now, peer);
         shard.lines.insert(id, at);
         self.lines.push(Line {

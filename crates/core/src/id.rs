@@ -123,7 +123,13 @@ impl core::str::FromStr for MessageId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdentityId(pub u32);
 
-/// Ties an answer to the question it answers.
+/// A question of a broker's policy that waits for its answer: given by `Action::Ask`, given back to `handle_answer`.
+///
+/// Never reused within one broker, so a late answer cannot hit another question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuestionId(pub u64);
+
+/// Ties what was asked of a client, or of a broker for a local subscriber, to the event that tells what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 

@@ -7,12 +7,13 @@
 //! [`codec`] is for whoever wants packets and nothing else:
 //! ```
 //! use tidewire_core::codec::{Decoder, Delivery, Item, Limits, Mode, Packet, Payload, Properties, Publish};
+//! use tidewire_core::text::Text;
 //! use tidewire_core::version::{Role, Version};
 //!
 //! let publish = Publish {
 //!     delivery: Delivery::AtMostOnce,
 //!     retain: false,
-//!     topic: "sensors/7".into(),
+//!     topic: Text::new("sensors/7")?,
 //!     properties: Properties::default(),
 //!     payload: Payload::Whole(b"21.5"),
 //! };

@@ -30,10 +30,20 @@ impl fmt::Display for TextError {
 
 impl core::error::Error for TextError {}
 
-/// A UTF-8 Encoded String of a packet.
+/// A UTF-8 Encoded String of a packet: valid by construction, so it has no U+0000. (Section 1.5.4)
 ///
-/// One that was read has been checked. One that is made of a `str` is taken as it is: it is UTF-8, and that it has
-/// no U+0000 is for the caller to see to.
+/// Packets have room for 65,535 bytes of it; one that is longer is [refused](crate::codec::EncodeError::TooLarge) when it
+/// is to be sent.
+///
+/// [`new`](Self::new) makes one of a `str`. Where it is to be a Topic Name, [`topic::check_name`](crate::topic::check_name)
+/// makes one that is, and so does a [`TopicName`](crate::topic::TopicName).
+/// ```
+/// use tidewire_core::text::{Text, TextError};
+///
+/// assert_eq!(Text::new("pump 7")?.as_bytes(), b"pump 7");
+/// assert_eq!(Text::new("pump\0"), Err(TextError::Nul));
+/// # Ok::<(), TextError>(())
+/// ```
 ///
 /// Most texts are compared, hashed and forwarded, and for that their bytes do. To make a `str` of them would check
 /// them once more, and for a small PUBLISH that is more work than all the rest of decoding it; so that is done
@@ -42,10 +52,24 @@ impl core::error::Error for TextError {}
 pub struct Text<'a>(&'a [u8]);
 
 impl<'a> Text<'a> {
-    /// The caller knows that it is one.
+    /// Checks a `str`.
+    ///
+    /// # Errors
+    /// [`Nul`](TextError::Nul), if it contains U+0000: a `str` has no other fault. [MQTT-1.5.4-2]
+    pub fn new(text: &'a str) -> Result<Self, TextError> {
+        check(text.as_bytes())
+    }
+
+    /// The caller knows that it is one: these bytes were checked when they came in.
     #[inline]
     pub(crate) const fn known(bytes: &'a [u8]) -> Self {
         Self(bytes)
+    }
+
+    /// [`known`](Self::known), of what is kept as a `str`.
+    #[inline]
+    pub(crate) const fn known_str(text: &'a str) -> Self {
+        Self(text.as_bytes())
     }
 
     /// In UTF-8.
@@ -73,9 +97,11 @@ impl<'a> Text<'a> {
     }
 }
 
-impl<'a> From<&'a str> for Text<'a> {
-    fn from(text: &'a str) -> Self {
-        Self(text.as_bytes())
+impl<'a> TryFrom<&'a str> for Text<'a> {
+    type Error = TextError;
+
+    fn try_from(text: &'a str) -> Result<Self, TextError> {
+        Self::new(text)
     }
 }
 
@@ -118,7 +144,7 @@ pub fn check(bytes: &[u8]) -> Result<Text<'_>, TextError> {
 #[cold]
 fn check_unusual(bytes: &[u8]) -> Result<Text<'_>, TextError> {
     let text = core::str::from_utf8(bytes).map_err(|_| TextError::NotUtf8)?;
-    if any(bytes, words::zero) { Err(TextError::Nul) } else { Ok(text.into()) }
+    if any(bytes, words::zero) { Err(TextError::Nul) } else { Ok(Text::known(text.as_bytes())) }
 }
 
 /// Checks a text that names something: it also has no control characters, and nothing that is no character.
@@ -239,7 +265,7 @@ mod tests {
             assert_eq!(check_name(refused.as_bytes()), Err(TextError::ControlCharacter), "{refused:?}");
         }
         for accepted in ["", " ", "~", "\u{a0}", "\u{feff}", "\u{fffd}", "\u{2a6d4}", "temperature/kitchen"] {
-            assert_eq!(check_name(accepted.as_bytes()), Ok(accepted.into()));
+            assert_eq!(check_name(accepted.as_bytes()), Ok(Text::known_str(accepted)));
         }
     }
 
@@ -250,15 +276,11 @@ mod tests {
         for c in all {
             let name = std::format!("a/{c}");
             assert_eq!(check_name(name.as_bytes()), Err(TextError::NonCharacter), "{c:?}");
-            assert_eq!(
-                check(name.as_bytes()),
-                Ok(name.as_str().into()),
-                "what merely travels may have {c:?}"
-            );
+            assert_eq!(check(name.as_bytes()), Text::new(&name), "what merely travels may have {c:?}");
         }
         for c in ['\u{fdcf}', '\u{fdf0}', '\u{fffd}', '\u{10000}', '\u{1fffd}', '\u{20000}', '\u{10fffd}'] {
             let name = std::format!("a/{c}");
-            assert_eq!(check_name(name.as_bytes()), Ok(name.as_str().into()), "{c:?}");
+            assert_eq!(check_name(name.as_bytes()), Text::new(&name), "{c:?}");
         }
     }
 

@@ -21,6 +21,11 @@ impl TopicName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// As it stands in a packet.
+    pub fn as_text(&self) -> Text<'_> {
+        Text::known_str(&self.0)
+    }
 }
 
 impl TopicFilter {

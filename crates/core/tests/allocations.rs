@@ -10,13 +10,14 @@ use tidewire_core::codec::{
 };
 use tidewire_core::id::PacketId;
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::text::Text;
 use tidewire_core::version::Version;
 
 fn publish(topic: &str, payload_len: usize) -> PublishHead<'_> {
     PublishHead {
         delivery: Delivery::AtMostOnce,
         retain: false,
-        topic: topic.as_bytes(),
+        topic: Text::new(topic).expect("it has no U+0000"),
         topic_alias: None,
         message_expiry_interval: None,
         properties: &[],

@@ -1,7 +1,7 @@
 //! What a shard leaves to the program around it.
 use tidewire_core::broker::policy::{AuthStep, Grant, Peer};
 use tidewire_core::broker::{Broker, Event, Question};
-use tidewire_core::id::{LocalId, Position, Ticket};
+use tidewire_core::id::{LocalId, Position, QuestionId};
 use tidewire_core::message::Publication;
 use tidewire_core::time::Instant;
 
@@ -10,8 +10,8 @@ use tidewire_core::time::Instant;
 /// What each method does unless it is written: nothing. An unanswered question is refused by its deadline.
 pub trait Host {
     /// Find the answer and send it as [`Post::Answer`](crate::Post::Answer).
-    fn ask(&mut self, now: Instant, ticket: Ticket, question: Asked) {
-        let _ = (now, ticket, question);
+    fn ask(&mut self, now: Instant, id: QuestionId, question: Asked) {
+        let _ = (now, id, question);
     }
 
     /// Something to know.
@@ -33,6 +33,7 @@ impl Host for () {}
 #[non_exhaustive]
 pub enum Asked {
     /// May this client come in?
+    #[non_exhaustive]
     Authenticate {
         /// Where it comes from.
         peer: Peer,
@@ -40,6 +41,7 @@ pub enum Asked {
         step: AuthStep,
     },
     /// May this be published?
+    #[non_exhaustive]
     Admit {
         /// By whom.
         publisher: Grant,
@@ -52,10 +54,10 @@ impl Asked {
     /// `None` for a kind of question that is newer than this crate.
     pub(crate) fn of(question: &Question<'_>) -> Option<Self> {
         match question {
-            Question::Authenticate { peer, step } => {
+            Question::Authenticate { peer, step, .. } => {
                 Some(Self::Authenticate { peer: *peer, step: (*step).clone() })
             }
-            Question::Admit { publisher, publication } => {
+            Question::Admit { publisher, publication, .. } => {
                 Some(Self::Admit { publisher: (*publisher).clone(), publication: (*publication).clone() })
             }
             _ => None,

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Answer, Peer};
 use tidewire_core::broker::{Action, Broker, CloseCause, Event, Mail, Passage};
-use tidewire_core::id::{ConnectionId, LocalId, Position, ShardId, Ticket};
+use tidewire_core::id::{ConnectionId, LocalId, Position, QuestionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
 
@@ -45,7 +45,7 @@ pub enum Task<I, M> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each is the action of the same name")]
 pub enum Matter {
-    Ask(Ticket),
+    Ask(QuestionId),
     Event,
     Local(LocalId),
 }
@@ -79,7 +79,7 @@ pub trait Machine: sealed::Sealed {
     fn handle_timeout(&mut self, now: Instant);
     fn handle_passage(&mut self, now: Instant, passage: Self::Passage) -> Self::Id;
     fn handle_mail(&mut self, now: Instant, from: ShardId, mail: Self::Mail);
-    fn handle_answer(&mut self, now: Instant, ticket: Ticket, answer: Answer);
+    fn handle_answer(&mut self, now: Instant, question: QuestionId, answer: Answer);
     fn handle_durable(&mut self, now: Instant, up_to: Position);
     fn handle_journal_failed(&mut self, now: Instant);
     fn shutdown(&mut self, now: Instant, deadline: Instant);
@@ -136,8 +136,8 @@ impl Machine for Broker {
         self.handle_mail(now, from, mail);
     }
 
-    fn handle_answer(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
-        self.handle_answer(now, ticket, answer);
+    fn handle_answer(&mut self, now: Instant, question: QuestionId, answer: Answer) {
+        self.handle_answer(now, question, answer);
     }
 
     fn handle_durable(&mut self, now: Instant, up_to: Position) {
@@ -164,7 +164,7 @@ impl Machine for Broker {
                 Action::Mail(to) => Task::Mail(to),
                 Action::Journal => Task::Journal,
                 Action::Local(id) => Task::Attend(Matter::Local(id)),
-                Action::Ask(ticket) => Task::Attend(Matter::Ask(ticket)),
+                Action::Ask(question) => Task::Attend(Matter::Ask(question)),
                 Action::Event => Task::Attend(Matter::Event),
                 // The core and this crate are released together.
                 other => {
@@ -197,9 +197,9 @@ impl Machine for Broker {
 
     fn attend(&mut self, now: Instant, matter: Matter, host: &mut (dyn Host + Send + 'static)) -> bool {
         match matter {
-            Matter::Ask(ticket) => {
-                if let Some(asked) = self.question(ticket).as_ref().and_then(Asked::of) {
-                    host.ask(now, ticket, asked);
+            Matter::Ask(question) => {
+                if let Some(asked) = self.question(question).as_ref().and_then(Asked::of) {
+                    host.ask(now, question, asked);
                 }
                 false
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use tidewire_core::broker::policy::{Answer, Peer};
-use tidewire_core::id::{Position, ShardId, Ticket};
+use tidewire_core::id::{Position, QuestionId, ShardId};
 use tidewire_core::time::Instant;
 
 /// Accepted sockets that wait for a shard, at most: strangers can fill nothing more than this.
@@ -31,7 +31,7 @@ pub enum Post<M: Machine, S> {
         mail: M::Mail,
     },
     /// The answer to what the host was asked.
-    Answer(Ticket, Answer),
+    Answer(QuestionId, Answer),
     /// The journal is durable up to here.
     Durable(Position),
     /// The journal can't be written.
@@ -193,10 +193,8 @@ mod tests {
         (mailbox, rung)
     }
 
-    const PEER: Peer = Peer {
-        address: std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1),
-        listener: 0,
-    };
+    const PEER: Peer =
+        Peer::new(std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1), 0);
 
     #[test]
     fn only_a_sleeping_shard_is_woken_and_only_once() {

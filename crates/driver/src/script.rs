@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tidewire_core::Input;
 use tidewire_core::broker::CloseCause;
 use tidewire_core::broker::policy::{Answer, Peer};
-use tidewire_core::id::{Position, ShardId, Ticket};
+use tidewire_core::id::{Position, QuestionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
 
@@ -159,7 +159,7 @@ impl Machine for Script {
         self.seen.push(Seen::MailIn(from));
     }
 
-    fn handle_answer(&mut self, _: Instant, _: Ticket, _: Answer) {}
+    fn handle_answer(&mut self, _: Instant, _: QuestionId, _: Answer) {}
 
     fn handle_durable(&mut self, _: Instant, up_to: Position) {
         self.seen.push(Seen::Durable(up_to));

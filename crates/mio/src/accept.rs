@@ -155,7 +155,7 @@ impl Listener {
                 }
                 let socket = stream.into();
                 if accept::prepare(&socket).is_ok() {
-                    self.waiting = Some((socket, Peer { address, listener: self.number }));
+                    self.waiting = Some((socket, Peer::new(address, self.number)));
                 }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.state = State::Idle,

@@ -28,7 +28,7 @@ pub use error::StartError;
 pub use listeners::{Bound, DEFAULT_LISTEN, IPV6_SKIPPED};
 pub use runtime::{Runtime, UnknownRuntime};
 pub use signals::{Hangups, Signal, Signals};
-pub use tidewire_core::broker::{LimitError, Limits};
+pub use tidewire_core::broker::{Limit, LimitError, Limits};
 pub use tidewire_core::codec::Leniency;
 
 use log::{Log, LogHost, Occurrence};
@@ -215,7 +215,7 @@ fn limits(options: &Options, shards: u16) -> Result<Limits, StartError> {
     {
         // Whole MiB read better.
         let share = (memory / 4 / u64::from(shards)).max(1 << 20) >> 20 << 20;
-        limits.set("shard_queued_bytes", &share.to_string()).map_err(StartError::Limit)?;
+        limits.set_number(Limit::shard_queued_bytes, share).map_err(StartError::Limit)?;
     }
     for row in Limits::table().iter().filter(|row| limits.is_set(row.name)) {
         let (limit, default, by_hand) = (row.name, row.default, options.limits.is_set(row.name));

@@ -50,7 +50,7 @@ impl Acceptor {
         // It fails only for a peer that is gone.
         let Ok(mut socket) = stream.into_std() else { return };
         let Ok(()) = accept::prepare(&socket) else { return };
-        let peer = Peer { address, listener: self.number };
+        let peer = Peer::new(address, self.number);
         while let Err(back) = self.shards.hand_over(socket, peer) {
             socket = back;
             tokio::time::sleep(FULL_PAUSE).await;

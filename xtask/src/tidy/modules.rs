@@ -7,8 +7,8 @@ const SOURCE: &str = "crates/core/src/";
 const ROWS: [&[&str]; 7] = [
     &["id", "output", "qos", "reason", "seed", "slab", "text", "time", "version"],
     &["topic"],
-    &["message", "properties"],
     &["codec"],
+    &["message"],
     &["delivery"],
     SIDES,
     &["fuzz"],

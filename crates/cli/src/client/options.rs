@@ -5,7 +5,7 @@ use crate::say::{Failure, given};
 use std::ffi::OsString;
 use std::time::Duration;
 use tidewire_core::client::{Acknowledge, Authentication, Config, Will};
-use tidewire_core::codec::{PropertiesBuf, Property};
+use tidewire_core::codec::{PropertiesBuf, Property, PropertyError};
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::topic::TopicName;
@@ -137,7 +137,6 @@ pub(crate) struct Plan {
     pub(crate) topic: Option<String>,
     /// For PUBLISH.
     pub(crate) publish: PropertiesBuf,
-    pub(crate) message_expiry_interval: Option<u32>,
     /// For SUBSCRIBE.
     pub(crate) subscription_identifier: Option<u32>,
     pub(crate) debug: bool,
@@ -155,7 +154,6 @@ impl Options {
             server: Endpoint::new(host, port.unwrap_or(1883)),
             topic: url.and_then(|url| url.topic).map(Into::into),
             publish: PropertiesBuf::new(),
-            message_expiry_interval: None,
             subscription_identifier: None,
             debug: self.debug,
         };
@@ -243,7 +241,6 @@ impl Options {
         if self.version.is_some_and(|version| !version.is_v5()) {
             return Err(Failure::Usage("-D: only 5.0 has properties: say -V 5".into()));
         }
-        let mut of_will = PropertiesBuf::new();
         let mut seen = Vec::new();
         for option in &self.properties {
             let given = properties::Given::read(option)?;
@@ -253,12 +250,10 @@ impl Options {
                 return Err(Failure::Usage(format!("-D {}: it is given twice", properties::shown(option))));
             }
             seen.push((packet, property.id()));
+            let refused = |error| Failure::Usage(format!("-D {}: {error}", properties::shown(option)));
             match packet {
-                Packet::Connect => add_to_connect(&mut plan.config, property),
-                Packet::Publish => match property {
-                    Property::MessageExpiryInterval(seconds) => plan.message_expiry_interval = Some(seconds),
-                    property => plan.publish.push(property),
-                },
+                Packet::Connect => add_to_connect(&mut plan.config, property).map_err(refused)?,
+                Packet::Publish => plan.publish.push(property).map_err(refused)?,
                 Packet::Subscribe => {
                     if let Property::SubscriptionIdentifier(identifier) = property {
                         plan.subscription_identifier = Some(identifier);
@@ -269,15 +264,11 @@ impl Options {
                         return Err(Failure::Usage("-D will: there is no Will: say --will-topic".into()));
                     }
                     (Some(will), Property::WillDelayInterval(seconds)) => will.delay_seconds = seconds,
-                    (Some(will), Property::MessageExpiryInterval(seconds)) => {
-                        will.publication.message_expiry_interval = Some(seconds);
+                    (Some(will), property) => {
+                        will.publication = will.publication.clone().property(property).map_err(refused)?;
                     }
-                    (Some(_), property) => of_will.push(property),
                 },
             }
-        }
-        if let Some(will) = &mut plan.config.will {
-            will.publication.properties = of_will.into();
         }
         if plan.config.authentication.as_ref().is_some_and(|with| with.method.is_empty()) {
             return Err(Failure::Usage(
@@ -289,7 +280,7 @@ impl Options {
 }
 
 /// Some of them the client has a place of its own for.
-fn add_to_connect(config: &mut Config, property: Property<'_>) {
+fn add_to_connect(config: &mut Config, property: Property<'_>) -> Result<(), PropertyError> {
     let nothing = || Authentication { method: Box::default(), data: None };
     match property {
         Property::SessionExpiryInterval(seconds) => config.session_expiry_seconds = seconds,
@@ -301,8 +292,9 @@ fn add_to_connect(config: &mut Config, property: Property<'_>) {
         Property::AuthenticationData(data) => {
             config.authentication.get_or_insert_with(nothing).data = Some(data.into());
         }
-        property => config.properties.push(property),
+        property => config.properties.push(property)?,
     }
+    Ok(())
 }
 
 pub(crate) fn qos(text: &str) -> Result<QoS, &'static str> {

@@ -82,10 +82,10 @@ impl Arguments {
             };
             Failure::Usage(format!("-t \"{}\": {error}; {remedy}", given(topic)))
         })?;
-        let mut template = Publication::new(topic, Vec::new()).qos(self.qos).retain(self.retain);
-        template.message_expiry_interval = plan.message_expiry_interval;
-        template.properties = plan.publish.clone().into();
-        Ok(template)
+        let template = Publication::new(topic, Vec::new()).qos(self.qos).retain(self.retain);
+        let properties = plan.publish.as_properties();
+        let template = properties.iter().try_fold(template, Publication::property);
+        template.map_err(|error| Failure::Usage(format!("-D publish: {error}")))
     }
 
     async fn publish(&self, plan: Plan, template: Publication, input: Input) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ use crate::codec::{AckKind, Delivery};
 use crate::delivery::Receipt;
 use crate::id::PacketId;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -34,7 +35,7 @@ impl Broker {
             self.answer_discarded(index, incoming.delivery, why);
             return Input::More;
         }
-        if self.shards.has_to_wait((&*incoming.topic).into(), incoming.retain) {
+        if self.shards.has_to_wait(Text::known_str(&incoming.topic), incoming.retain) {
             return self.postpone(index, incoming);
         }
         self.accept_incoming(now, index, &incoming);
@@ -57,7 +58,7 @@ impl Broker {
             id: self.here.message_id(now),
             origin: self.grants.identity(self.sessions[session].grant),
             expires_at: incoming.expiry.map(|seconds| now.after_secs(seconds.into())),
-            topic: (&*incoming.topic).into(),
+            topic: Text::known_str(&incoming.topic),
             properties: &incoming.properties,
             content,
         };

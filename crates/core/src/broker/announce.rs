@@ -3,7 +3,7 @@ use super::authority::policy::{AuthStep, Grant, Peer};
 use super::base::limits::Limit;
 use super::cause::Cause;
 use super::messages::ledger::Reason;
-use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, ShardId, Ticket, Token};
+use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, QuestionId, ShardId, Ticket, Token};
 use crate::message::{Message, Publication};
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
@@ -38,7 +38,7 @@ pub enum Action {
     /// A local subscriber has something to take with `poll_local`.
     Local(LocalId),
     /// Find the answer to `question`, then call `handle_answer`.
-    Ask(Ticket),
+    Ask(QuestionId),
     /// There is something to tell: `poll_event`.
     Event,
 }
@@ -76,6 +76,7 @@ pub enum Timer {
 
 /// Why a connection is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CloseCause {
     /// The peer closed it.
     PeerClosed,
@@ -94,6 +95,7 @@ pub enum CloseCause {
 #[non_exhaustive]
 pub enum Question<'a> {
     /// May they come in?
+    #[non_exhaustive]
     Authenticate {
         /// Where they come from.
         peer: Peer,
@@ -101,6 +103,7 @@ pub enum Question<'a> {
         step: &'a AuthStep,
     },
     /// May this be published? Its payload is empty where it is still to come.
+    #[non_exhaustive]
     Admit {
         /// Who wants to.
         publisher: &'a Grant,
@@ -118,6 +121,7 @@ pub enum Question<'a> {
 #[non_exhaustive]
 pub enum Event {
     /// A client was let in.
+    #[non_exhaustive]
     Connected {
         /// On this connection.
         id: ConnectionId,
@@ -135,6 +139,7 @@ pub enum Event {
         session_present: bool,
     },
     /// A client that was in is gone, or is being closed.
+    #[non_exhaustive]
     Disconnected {
         /// On this connection.
         id: ConnectionId,
@@ -150,6 +155,7 @@ pub enum Event {
         cause: Cause,
     },
     /// Somebody was not let in.
+    #[non_exhaustive]
     Refused {
         /// On this connection.
         id: ConnectionId,
@@ -165,6 +171,7 @@ pub enum Event {
         cause: Cause,
     },
     /// Messages for a client were dropped; not those that QoS 0 lets go by when nobody is connected.
+    #[non_exhaustive]
     Dropped {
         /// For this client.
         client_id: Box<str>,
@@ -176,6 +183,7 @@ pub enum Event {
         count: u64,
     },
     /// A client may not publish.
+    #[non_exhaustive]
     PublishDenied {
         /// This client.
         client_id: Box<str>,
@@ -189,6 +197,7 @@ pub enum Event {
         count: u64,
     },
     /// A client may not subscribe.
+    #[non_exhaustive]
     SubscribeDenied {
         /// This client.
         client_id: Box<str>,
@@ -202,6 +211,7 @@ pub enum Event {
         count: u64,
     },
     /// A client asked for more than a limit allows, was told so, and is served on.
+    #[non_exhaustive]
     Limited {
         /// This client.
         client_id: Box<str>,
@@ -213,6 +223,7 @@ pub enum Event {
         count: u64,
     },
     /// A client is not read from for a while, because what it publishes can't be taken as fast.
+    #[non_exhaustive]
     Paused {
         /// This client.
         client_id: Box<str>,
@@ -224,11 +235,13 @@ pub enum Event {
         count: u64,
     },
     /// So many events were lost here, because nobody took them or there were too many kinds to count.
+    #[non_exhaustive]
     Missed {
         /// How many.
         count: u64,
     },
     /// A local subscriber's subscription is active everywhere, or was refused.
+    #[non_exhaustive]
     Subscribed {
         /// Of `subscribe`.
         ticket: Ticket,
@@ -236,6 +249,7 @@ pub enum Event {
         reason: ReasonCode,
     },
     /// A local subscriber's subscription is gone everywhere.
+    #[non_exhaustive]
     Unsubscribed {
         /// Of `unsubscribe`.
         ticket: Ticket,
@@ -243,6 +257,7 @@ pub enum Event {
         reason: ReasonCode,
     },
     /// What became of a local subscriber's message.
+    #[non_exhaustive]
     Acknowledged {
         /// Of `publish`.
         ticket: Ticket,
@@ -269,6 +284,7 @@ impl Event {
 
 /// A message for a local subscriber.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Received {
     /// What it says.
     pub message: Message,

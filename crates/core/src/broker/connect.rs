@@ -17,6 +17,7 @@ use crate::Input;
 use crate::codec::{Auth, Connect, Packet, PropertiesBuf, Property};
 use crate::id::ShardId;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use crate::version::Version;
 use alloc::boxed::Box;
@@ -89,7 +90,7 @@ impl Broker {
     pub(super) fn on_authentication(&mut self, now: Instant, index: u32, verdict: Authentication) -> Input {
         match verdict {
             Authentication::Allow(grant) => self.welcome(now, index, &grant),
-            Authentication::Continue(data) => self.continue_auth(now, index, &data),
+            Authentication::Continue { data } => self.continue_auth(now, index, &data),
             Authentication::Deny(denial) => self.refuse(now, index, &denial, Cause::Denied),
             Authentication::Later => {
                 if self.ask(now, index, About::Connect) {
@@ -115,11 +116,12 @@ impl Broker {
         };
         greeting.awaits_auth = true;
         let mut properties = PropertiesBuf::default();
-        properties.push(Property::AuthenticationMethod(&method));
-        properties.push(Property::AuthenticationData(data));
+        let said = [Property::AuthenticationMethod(&method), Property::AuthenticationData(data)];
+        let fits = properties.extend(said).is_ok();
         let auth =
             Auth { reason: ReasonCode::ContinueAuthentication, properties: properties.as_properties() };
-        if Packet::Auth(auth).encode(Version::V5, greeting.maximum_packet_size, &mut lane.out).is_err() {
+        let limit = greeting.maximum_packet_size;
+        if !fits || Packet::Auth(auth).encode(Version::V5, limit, &mut lane.out).is_err() {
             let too_large = ProtocolError::AnswerTooLarge;
             return self.refuse(now, index, &Denial::new(too_large.reason()), Cause::Protocol(too_large));
         }
@@ -280,7 +282,8 @@ impl Broker {
             return Some((Denial::new(too_large.reason()), Cause::Protocol(too_large)));
         }
         if let Some(will) = &greeting.will {
-            let access = Access::Publish { topic: (&*will.topic).into(), qos: will.qos, retain: will.retain };
+            let access =
+                Access::Publish { topic: Text::known_str(&will.topic), qos: will.qos, retain: will.retain };
             if !grant.rights.may(&greeting.client_id, access).allow {
                 return Some((Denial::new(ReasonCode::NotAuthorized), Cause::WillDenied));
             }

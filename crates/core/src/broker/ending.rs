@@ -42,7 +42,7 @@ impl Broker {
                 let mut denial = fault.denial();
                 // What it takes is not known. [MQTT-3.2.2-19]
                 if self.connections[index].is_terse() {
-                    denial.told = None;
+                    denial = denial.without_words();
                 }
                 let _done = self.refuse(now, index, &denial, cause);
             }
@@ -74,7 +74,7 @@ impl Broker {
                 Some(greeting) => (greeting.version, greeting.maximum_packet_size),
                 None => (self.connections[index].version(), u32::MAX),
             };
-        let (reason, words) = (in_connack(denial.reason), denial.words());
+        let (reason, words) = (in_connack(denial.reason), denial.properties());
         let lane = self.connections.lane(index);
         lane.greeting = None;
         put(&mut lane.out, version, limit, &words, |properties| {
@@ -90,7 +90,7 @@ impl Broker {
         if connection.version() == Version::V5 {
             let (session, greeted) = (connection.session, connection.is_greeted());
             let limit = if session == NONE { u32::MAX } else { self.sessions[session].maximum_packet_size };
-            let words = why.words();
+            let words = why.properties();
             put(&mut self.connections.lane(index).out, Version::V5, limit, &words, |properties| {
                 // Nothing comes before CONNACK; where that still waits, it says why. [MQTT-3.14.0-1]
                 if greeted {

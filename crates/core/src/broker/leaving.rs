@@ -6,6 +6,7 @@ use super::messages::ledger::{Fate, Reason, Verdict};
 use super::messages::store::{Content, View};
 use super::router::{NodeId, Subscriber};
 use super::session::{Flow, NEVER};
+use crate::text::Text;
 use crate::time::Instant;
 
 /// How a session loses its connection.
@@ -124,7 +125,8 @@ impl Broker {
         let Some(will) = more.will.take() else { return };
         self.pen().will(session);
         let grant = self.sessions[session].grant;
-        let access = Access::Publish { topic: (&*will.topic).into(), qos: will.qos, retain: will.retain };
+        let access =
+            Access::Publish { topic: Text::known_str(&will.topic), qos: will.qos, retain: will.retain };
         let allowed = self.grants.may(grant, &self.sessions[session].client_id, access);
         let id = self.here.message_id(now);
         let publisher = self.sessions.publisher_hash(session, 0);
@@ -138,7 +140,7 @@ impl Broker {
             id,
             origin,
             expires_at,
-            topic: (&*will.topic).into(),
+            topic: Text::known_str(&will.topic),
             properties: &will.properties,
             content: Content::Small(&will.payload),
         };

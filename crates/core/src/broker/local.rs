@@ -7,7 +7,7 @@ use super::messages::store::{Content, View};
 use super::session::{Kind, NEVER};
 use super::shards::settle::Waiter;
 use super::{Broker, Event, Received};
-use crate::codec::SubscriptionOptions;
+use crate::codec::{Properties, SubscriptionOptions};
 use crate::delivery::Acknowledged;
 use crate::id::{LocalId, Ticket, Token};
 use crate::message::{Message, Payload, Publication};
@@ -91,7 +91,7 @@ impl Broker {
         let session = self.local(id).ok_or(ReasonCode::UnspecifiedError)?;
         let s = &self.sessions[session];
         let (qos, retain) = (publication.qos, publication.retain);
-        let access = Access::Publish { topic: publication.topic.as_str().into(), qos, retain };
+        let access = Access::Publish { topic: publication.topic.as_text(), qos, retain };
         if !self.grants.may(s.grant, &s.client_id, access) {
             return Err(ReasonCode::NotAuthorized);
         }
@@ -108,8 +108,8 @@ impl Broker {
             id: self.here.message_id(now),
             origin: self.grants.identity(self.sessions[session].grant),
             expires_at: publication.message_expiry_interval.map(|seconds| now.after_secs(seconds.into())),
-            topic: publication.topic.as_str().into(),
-            properties: &publication.properties,
+            topic: publication.topic.as_text(),
+            properties: publication.properties().as_bytes(),
             content,
         };
         let ticket = self.sessions.ticket();
@@ -187,6 +187,6 @@ fn message(view: &View<'_>, retain: bool) -> Message {
         },
         retain,
         expires_at: view.expires_at,
-        properties: Bytes::copy_from_slice(view.properties),
+        properties: Properties::known(view.properties).into(),
     }
 }

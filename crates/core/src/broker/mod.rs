@@ -61,7 +61,7 @@ pub use shards::Mail;
 pub use trace::{Standing, Stats, Trace};
 
 use crate::Input;
-use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, Position, ShardId, Ticket, Token};
+use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, Position, QuestionId, ShardId, Ticket, Token};
 use crate::message::Publication;
 use crate::output::Output;
 use crate::qos::QoS;
@@ -243,8 +243,8 @@ impl Broker {
     }
 
     /// The answer to a question. One that comes too late, or twice, does nothing.
-    pub fn handle_answer(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
-        self.act(now, |b| b.on_answer(now, ticket, answer));
+    pub fn handle_answer(&mut self, now: Instant, question: QuestionId, answer: Answer) {
+        self.act(now, |b| b.on_answer(now, question, answer));
     }
 
     /// The journal is durable up to there.
@@ -385,8 +385,8 @@ impl Broker {
     }
 
     /// What to find the answer to; `None` if nobody needs it any more.
-    pub fn question(&self, ticket: Ticket) -> Option<Question<'_>> {
-        self.open_question(ticket)
+    pub fn question(&self, id: QuestionId) -> Option<Question<'_>> {
+        self.open_question(id)
     }
 
     /// Counts, as they are now.

@@ -10,11 +10,11 @@
 //! | `UNHEARD` | it does not take what it is told | its socket takes more |
 //!
 //! Who waits for several things is read when the last of them is over.
-use super::authority::questions::{About, Open};
+use super::authority::questions::About;
 use super::base::timers::{Key, Kind};
 use super::connection::Unread;
 use super::{Action, Broker};
-use crate::id::{ConnectionId, ShardId, Ticket};
+use crate::id::{ConnectionId, ShardId};
 use crate::time::Instant;
 
 impl Broker {
@@ -119,19 +119,15 @@ impl Broker {
 
     /// Announces a question, unless too many are open: then `false`.
     pub(super) fn ask(&mut self, now: Instant, index: u32, about: About) -> bool {
-        if self.questions.open.len() >= self.limits.answers_open as usize {
-            return false;
-        }
-        self.questions.asked += 1;
-        let ticket = self.questions.asked;
-        let connection = self.connections.id(index);
-        self.questions.open.insert(ticket, Open { connection, about });
+        let id = self.connections.id(index);
+        let most = self.limits.answers_open as usize;
+        let Some(question) = self.questions.ask(id, about, most) else { return false };
         self.connections[index].stop(Unread::HELD);
-        self.connections.lane(index).question = Some(ticket);
-        self.actions.push(Action::Ask(Ticket(ticket)));
+        self.connections.lane(index).question = Some(question);
+        self.actions.push(Action::Ask(question));
         let at = now.after_secs(self.limits.answer_seconds.into());
-        let [high, low] =
-            [ticket >> 32, ticket & 0xffff_ffff].map(|half| u32::try_from(half).unwrap_or_default());
+        let [high, low] = [question.0 >> 32, question.0 & 0xffff_ffff];
+        let [high, low] = [high, low].map(|half| u32::try_from(half).unwrap_or_default());
         self.timers.insert(at, Key::new(Kind::Answer as u8, high, low));
         true
     }
@@ -140,7 +136,7 @@ impl Broker {
     pub(super) fn drop_question(&mut self, id: ConnectionId) {
         self.connections[id.index].let_go(Unread::HELD);
         if let Some(ticket) = self.connections[id.index].lane.as_deref_mut().and_then(|l| l.question.take()) {
-            self.questions.open.remove(&ticket);
+            self.questions.close(ticket);
         }
     }
 

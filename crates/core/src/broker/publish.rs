@@ -176,7 +176,7 @@ impl Broker {
                 return self.turn_away(now, index, incoming, Verdict::Denied, denial.reason);
             }
             // No answer to what was asked: nothing is published.
-            Answer::Allow(_) | Answer::Continue(_) => {
+            Answer::Allow(_) | Answer::Continue { .. } => {
                 return self.turn_away(now, index, incoming, Verdict::Denied, ReasonCode::NotAuthorized);
             }
         }

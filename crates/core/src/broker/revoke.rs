@@ -8,6 +8,7 @@ use super::retained::index::Place as Topic;
 use super::session::Kind;
 use crate::id::IdentityId;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -91,7 +92,7 @@ impl Broker {
         let Self { retained, grants, .. } = self;
         let mut from = Topic::START;
         let gone = retained.index.retain_values(&mut from, usize::MAX, |topic, kept| {
-            let access = Access::Publish { topic: topic.into(), qos: kept.qos, retain: true };
+            let access = Access::Publish { topic: Text::known_str(topic), qos: kept.qos, retain: true };
             kept.origin != changed || may_any(grants, place, names, access)
         });
         for (topic, _) in gone {
@@ -117,7 +118,8 @@ impl Broker {
     fn judge_will(&mut self, session: u32) {
         let s = &self.sessions[session];
         let Some(will) = s.more.as_deref().and_then(|m| m.will.as_deref()) else { return };
-        let access = Access::Publish { topic: (&*will.topic).into(), qos: will.qos, retain: will.retain };
+        let access =
+            Access::Publish { topic: Text::known_str(&will.topic), qos: will.qos, retain: will.retain };
         if !self.grants.may(s.grant, &s.client_id, access) {
             self.cancel_will(session);
         }

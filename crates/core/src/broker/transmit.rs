@@ -16,6 +16,7 @@ use crate::id::ConnectionId;
 use crate::output::Output;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use crate::version::Version;
 
@@ -223,7 +224,11 @@ impl Broker {
             match self.retained.index.next(&mut replay.cursor, &mut budget) {
                 Step::Found(topic, kept) => {
                     let expired = kept.expires_at.is_some_and(|at| now > at);
-                    let may = self.grants.may(s.grant, &s.client_id, Access::Receive { topic: topic.into() });
+                    let may = self.grants.may(
+                        s.grant,
+                        &s.client_id,
+                        Access::Receive { topic: Text::known_str(topic) },
+                    );
                     if expired || !may {
                         continue;
                     }
@@ -373,7 +378,7 @@ fn head<'a>(
     PublishHead {
         delivery,
         retain: entry.retain(),
-        topic: view.topic.as_bytes(),
+        topic: view.topic,
         topic_alias: None,
         message_expiry_interval: left,
         properties: view.properties,

@@ -4,14 +4,14 @@ use super::authority::questions::About;
 use super::connection::{State, Unread};
 use super::{Broker, Question};
 use crate::Input;
-use crate::id::Ticket;
+use crate::id::QuestionId;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 
 impl Broker {
     /// What to find the answer to; `None` if it has been given, or is no longer needed.
-    pub(super) fn open_question(&self, ticket: Ticket) -> Option<Question<'_>> {
-        let open = self.questions.open.get(&ticket.0)?;
+    pub(super) fn open_question(&self, question: QuestionId) -> Option<Question<'_>> {
+        let open = self.questions.get(question)?;
         Some(match &open.about {
             About::Connect => {
                 let connection = &self.connections[open.connection.index];
@@ -25,8 +25,8 @@ impl Broker {
     }
 
     /// The authority has answered. An answer to a question that is closed does nothing.
-    pub(super) fn on_answer(&mut self, now: Instant, ticket: Ticket, answer: Answer) {
-        let Some(open) = self.questions.open.remove(&ticket.0) else { return };
+    pub(super) fn on_answer(&mut self, now: Instant, question: QuestionId, answer: Answer) {
+        let Some(open) = self.questions.close(question) else { return };
         let id = open.connection;
         if !self.connections.is(id) {
             return;
@@ -39,7 +39,7 @@ impl Broker {
                 self.connections[id.index].state = State::Opened;
                 let verdict = match answer {
                     Answer::Allow(grant) => Authentication::Allow(grant),
-                    Answer::Continue(data) => Authentication::Continue(data),
+                    Answer::Continue { data } => Authentication::Continue { data },
                     Answer::Deny(denial) => Authentication::Deny(denial),
                     // No answer to what was asked: it lets nobody in.
                     Answer::Admit | Answer::Changed(_) => {
@@ -56,7 +56,7 @@ impl Broker {
     }
 
     /// Nobody answered in time: that is a no.
-    pub(super) fn answer_is_late(&mut self, now: Instant, ticket: u64) {
-        self.on_answer(now, Ticket(ticket), Answer::Deny(Denial::new(ReasonCode::ServerBusy)));
+    pub(super) fn answer_is_late(&mut self, now: Instant, question: u64) {
+        self.on_answer(now, QuestionId(question), Answer::Deny(Denial::new(ReasonCode::ServerBusy)));
     }
 }

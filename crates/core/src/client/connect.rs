@@ -1,10 +1,12 @@
 //! From the wish for a connection to CONNACK.
-use super::event::{Cause, Event};
+use super::config::Config;
+use super::event::{Cause, Event, Misuse};
 use super::link::{AuthTurn, Link};
 use super::server::Server;
 use super::{Action, Client, Next, Phase};
-use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property, Will};
+use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property, PropertyError, Will};
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use crate::version::Version;
 
@@ -32,22 +34,15 @@ impl Client {
         self.link = Link::new(now, self.version);
         self.link.leftover = self.receiver.len();
         let config = &self.config;
-        let (mut properties, mut will_properties) = (PropertiesBuf::new(), PropertiesBuf::new());
         let keeps = config.session_expiry_seconds > 0;
-        if self.version.is_v5() {
-            properties.clone_from(&config.properties);
-            if keeps {
-                properties.push(Property::SessionExpiryInterval(config.session_expiry_seconds));
+        let properties = if self.version.is_v5() { of_connect(config) } else { Ok(PropertiesBuf::new()) };
+        let properties = match properties {
+            Ok(properties) => properties,
+            Err(error) => {
+                return self.fail(now, Cause::Property(error), ReasonCode::UnspecifiedError, Next::Stop);
             }
-            properties.push(Property::ReceiveMaximum(config.receive_maximum.max(1)));
-            properties.push(Property::MaximumPacketSize(config.maximum_packet_size.max(1)));
-            if let Some(authentication) = &config.authentication {
-                properties.push(Property::AuthenticationMethod(&authentication.method));
-                if let Some(data) = &authentication.data {
-                    properties.push(Property::AuthenticationData(data));
-                }
-            }
-        }
+        };
+        let mut will_properties = PropertiesBuf::new();
         let payload = config.will.as_ref().map(|w| w.publication.payload.to_vec()).unwrap_or_default();
         let will = config.will.as_ref().map(|will| {
             let publication = &will.publication;
@@ -55,7 +50,7 @@ impl Client {
                 will_properties = PropertiesBuf::of_will(publication, will.delay_seconds);
             }
             Will {
-                topic: publication.topic.as_str().into(),
+                topic: publication.topic.as_text(),
                 payload: &payload,
                 qos: publication.qos,
                 retain: publication.retain,
@@ -69,15 +64,22 @@ impl Client {
             true => !self.resuming,
             false => !keeps || client_id.is_empty(),
         };
+        let texts = (Text::new(client_id), config.username.as_deref().map(Text::new).transpose());
+        let (client_id, username) = match texts {
+            (Ok(client_id), Ok(username)) => (client_id, username),
+            (Err(error), _) | (_, Err(error)) => {
+                return self.fail(now, Cause::Text(error), ReasonCode::ClientIdentifierNotValid, Next::Stop);
+            }
+        };
         let connect = Packet::Connect(Connect {
             version: self.version,
             bridge: false,
             clean_start,
             keep_alive: config.keep_alive_seconds,
             properties: properties.as_properties(),
-            client_id: client_id.into(),
+            client_id,
             will,
-            username: config.username.as_deref().map(Into::into),
+            username,
             // Without a User Name only 5.0 has room for it. [MQTT-3.1.2-22 of 3.1.1]
             password: config
                 .password
@@ -190,8 +192,8 @@ impl Client {
         self.actions.event();
     }
 
-    pub(super) fn send_auth(&mut self, reason: ReasonCode, data: &[u8]) {
-        let Some(ours) = &self.config.authentication else { return };
+    pub(super) fn send_auth(&mut self, reason: ReasonCode, data: &[u8]) -> Result<(), Misuse> {
+        let Some(ours) = &self.config.authentication else { return Ok(()) };
         // Only while connected can another one begin. [MQTT-4.12.1-1]
         let now_is = match reason {
             ReasonCode::ContinueAuthentication => self.link.auth == AuthTurn::Application,
@@ -199,35 +201,44 @@ impl Client {
             _ => false,
         };
         if !now_is || !self.version.is_v5() {
-            return;
+            return Ok(());
         }
         let mut properties = PropertiesBuf::new();
         // [MQTT-4.12.0-5]
-        properties.push(Property::AuthenticationMethod(&ours.method));
-        properties.push(Property::AuthenticationData(data));
+        properties.push(Property::AuthenticationMethod(&ours.method)).map_err(Misuse::Property)?;
+        properties.push(Property::AuthenticationData(data)).map_err(Misuse::Property)?;
         let auth = Packet::Auth(Auth { reason, properties: properties.as_properties() });
-        if auth.encode(self.version, self.link.server.maximum_packet_size, &mut self.link.out).is_ok() {
-            self.link.auth = AuthTurn::Server;
-            self.actions.transmit();
+        let limit = self.link.server.maximum_packet_size;
+        auth.encode(self.version, limit, &mut self.link.out).map_err(|_| Misuse::TooLarge)?;
+        self.link.auth = AuthTurn::Server;
+        self.actions.transmit();
+        Ok(())
+    }
+}
+
+/// Those of a CONNECT.
+fn of_connect(config: &Config) -> Result<PropertiesBuf, PropertyError> {
+    let mut properties = config.properties.clone();
+    if config.session_expiry_seconds > 0 {
+        properties.push(Property::SessionExpiryInterval(config.session_expiry_seconds))?;
+    }
+    properties.push(Property::ReceiveMaximum(config.receive_maximum.max(1)))?;
+    properties.push(Property::MaximumPacketSize(config.maximum_packet_size.max(1)))?;
+    if let Some(authentication) = &config.authentication {
+        properties.push(Property::AuthenticationMethod(&authentication.method))?;
+        if let Some(data) = &authentication.data {
+            properties.push(Property::AuthenticationData(data))?;
         }
     }
+    Ok(properties)
 }
 
 impl PropertiesBuf {
     /// Those of a Will.
     fn of_will(publication: &crate::message::Publication, delay_seconds: u32) -> Self {
-        let mut properties = Self::new();
-        if delay_seconds > 0 {
-            properties.push(Property::WillDelayInterval(delay_seconds));
-        }
-        if let Some(seconds) = publication.message_expiry_interval {
-            properties.push(Property::MessageExpiryInterval(seconds));
-        }
-        for property in
-            crate::codec::Properties::of_message(&publication.properties).unwrap_or_default().iter()
-        {
-            properties.push(property);
-        }
-        properties
+        let delay = (delay_seconds > 0).then_some(Property::WillDelayInterval(delay_seconds));
+        let expiry = publication.message_expiry_interval.map(Property::MessageExpiryInterval);
+        let all = delay.into_iter().chain(expiry).chain(publication.properties().iter());
+        Self::of(all).expect("a message has no other properties than a Will may have")
     }
 }

@@ -1,9 +1,10 @@
 //! What a client tells its application.
-use crate::codec::{DecodeError, Properties, PropertiesBuf};
+use crate::codec::{DecodeError, Properties, PropertiesBuf, PropertyError};
 use crate::id::{Ticket, Token};
 use crate::message::Payload;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::text::TextError;
 use crate::topic::{TopicFilter, TopicName};
 use alloc::boxed::Box;
 use core::fmt;
@@ -121,6 +122,10 @@ pub enum Cause {
     MadeRoom,
     /// The server takes no packet of that size.
     TooLarge,
+    /// The Client Identifier or the User Name is a text that no packet may have.
+    Text(TextError),
+    /// A property that the configuration has for CONNECT can't be sent.
+    Property(PropertyError),
     /// The server does not support this QoS.
     QoSNotSupported,
     /// The server keeps no Retained Messages.
@@ -144,6 +149,8 @@ impl fmt::Display for Cause {
             Self::Expired => f.write_str("it expired before it could be sent"),
             Self::MadeRoom => f.write_str("it was dropped for newer messages"),
             Self::TooLarge => f.write_str("it is larger than the server accepts"),
+            Self::Property(error) => error.fmt(f),
+            Self::Text(error) => write!(f, "the Client Identifier or the User Name can't be sent: {error}"),
             Self::QoSNotSupported => f.write_str("the server does not support this QoS"),
             Self::RetainNotSupported => f.write_str("the server keeps no retained messages"),
         }
@@ -170,12 +177,12 @@ pub enum Misuse {
     OutboxFull,
     /// No packet can be that large, or none that this server accepts.
     TooLarge,
+    /// A property that can't be sent.
+    Property(PropertyError),
     /// The server supports no such QoS.
     QoSNotSupported,
     /// The server keeps no Retained Messages.
     RetainNotSupported,
-    /// Not a property of a message, or not with this value.
-    Properties(DecodeError),
     /// No Local on a Shared Subscription. [MQTT-3.8.3-4]
     SharedNoLocal,
     /// It is 0 or beyond 268,435,455, or the server knows none.
@@ -195,7 +202,7 @@ impl fmt::Display for Misuse {
             Self::TooLarge => f.write_str("it is larger than the server accepts"),
             Self::QoSNotSupported => f.write_str("the server does not support this QoS"),
             Self::RetainNotSupported => f.write_str("the server keeps no retained messages"),
-            Self::Properties(error) => write!(f, "its properties are wrong: {error}"),
+            Self::Property(error) => error.fmt(f),
             Self::SharedNoLocal => f.write_str("a shared subscription gets what its own client publishes"),
             Self::SubscriptionIdentifier => f.write_str("the server knows no such subscription identifier"),
             Self::NoFilters => f.write_str("there is no topic filter"),

@@ -326,8 +326,11 @@ impl Client {
 
     /// The next step of an authentication that the server has asked for by [`Event::Auth`]; or, while connected, the
     /// first step of another one, with `ReAuthenticate`. Does nothing without [`Config::authentication`].
-    pub fn authenticate(&mut self, reason: ReasonCode, data: &[u8]) {
-        self.send_auth(reason, data);
+    ///
+    /// # Errors
+    /// `data` has more than 65,535 bytes, or its packet more than the server takes: nothing was sent.
+    pub fn authenticate(&mut self, reason: ReasonCode, data: &[u8]) -> Result<(), Misuse> {
+        self.send_auth(reason, data)
     }
 
     /// Says goodbye when everything that was accepted has ended, or at `deadline`, when what has not ends with the

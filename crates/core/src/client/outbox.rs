@@ -22,7 +22,7 @@ impl Outgoing {
 
 /// Bytes that a message is charged with.
 pub(super) fn charge(publication: &Publication) -> usize {
-    publication.topic.as_str().len() + publication.properties.len() + publication.payload.len()
+    publication.topic.as_str().len() + publication.properties().as_bytes().len() + publication.payload.len()
 }
 
 /// Messages in a table; those that have no Packet Identifier stand in a queue as well.

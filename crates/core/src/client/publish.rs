@@ -3,7 +3,7 @@ use super::config::OutboxFull;
 use super::event::{Cause, Event, Misuse, Stage};
 use super::outbox::{Outgoing, charge};
 use super::{Client, Phase, SessionLost};
-use crate::codec::{Delivery, Properties, PublishHead};
+use crate::codec::{Delivery, PublishHead};
 use crate::delivery::Progress;
 use crate::id::{PacketId, Ticket};
 use crate::message::Publication;
@@ -21,9 +21,6 @@ impl Client {
 
     pub(super) fn accept(&mut self, now: Instant, publication: Publication) -> Result<Ticket, Misuse> {
         self.goes_on()?;
-        if !publication.properties.is_empty() {
-            Properties::of_message(&publication.properties).map_err(Misuse::Properties)?;
-        }
         let expires_at = publication.message_expiry_interval.map(|seconds| now.after_secs(seconds.into()));
         let length = self.packet_length(&publication).ok_or(Misuse::TooLarge)?;
         if self.phase == Phase::Up {
@@ -126,10 +123,10 @@ pub(super) fn head(publication: &Publication, delivery: Delivery, expiry: Option
     PublishHead {
         delivery,
         retain: publication.retain,
-        topic: publication.topic.as_str().as_bytes(),
+        topic: publication.topic.as_text(),
         topic_alias: None,
         message_expiry_interval: expiry,
-        properties: &publication.properties,
+        properties: publication.properties().as_bytes(),
         subscription_identifiers: &[],
         payload_len: publication.payload.len(),
     }

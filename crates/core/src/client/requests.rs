@@ -60,7 +60,8 @@ impl Asked {
             Self::Subscribe(subscriptions, identifier) => {
                 let mut properties = PropertiesBuf::new();
                 if let Some(identifier) = identifier.filter(|_| version.is_v5()) {
-                    properties.push(Property::SubscriptionIdentifier(identifier));
+                    let pushed = properties.push(Property::SubscriptionIdentifier(identifier));
+                    pushed.expect("`ask_subscribe` refuses one that has no room");
                 }
                 let mut filters = FiltersBuf::new(version);
                 for Subscription { filter, options } in places.iter().map(|place| &subscriptions[*place]) {
@@ -117,7 +118,7 @@ impl Request {
     fn shorten(&self, places: &mut Vec<usize>, error: &EncodeError) -> bool {
         let mut by = match *error {
             EncodeError::TooLarge { by } => by as usize,
-            EncodeError::NotInThisVersion => usize::MAX,
+            EncodeError::NotInThisVersion | EncodeError::TopicName(_) => usize::MAX,
         };
         let before = places.len();
         while by > 0 && places.len() > 1 {

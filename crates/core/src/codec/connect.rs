@@ -158,6 +158,7 @@ pub(super) fn encode(connect: &Connect<'_>, out: &mut Vec<u8>) -> Result<(), Enc
     put_binary(out, connect.client_id.as_bytes())?;
     if let Some(will) = &connect.will {
         put_properties(will.properties, version, out)?;
+        crate::topic::check_name(will.topic.as_bytes()).map_err(EncodeError::TopicName)?;
         put_binary(out, will.topic.as_bytes())?;
         put_binary(out, will.payload)?;
     }

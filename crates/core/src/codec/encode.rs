@@ -3,12 +3,14 @@ use super::fixed_header::first;
 use super::write::{REMAINING_LENGTH_MAX, packet, put_varint};
 use super::{AckKind, Packet, Payload, Properties, Publish, PublishHead, ack, connack, connect, disconnect};
 use super::{suback, subscribe};
+use crate::topic::{self, TopicError};
 use crate::version::Version;
 use alloc::vec::Vec;
 use core::fmt;
 
 /// A packet can't be sent as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EncodeError {
     /// It is longer than its receiver accepts, or than MQTT can express.
     TooLarge {
@@ -17,6 +19,8 @@ pub enum EncodeError {
     },
     /// The version has no such packet, such as AUTH before 5.0, or a PUBLISH without a Topic Name.
     NotInThisVersion,
+    /// What a PUBLISH or a Will is to be published to is no Topic Name. [MQTT-3.3.2-2]
+    TopicName(TopicError),
 }
 
 impl EncodeError {
@@ -31,6 +35,7 @@ impl fmt::Display for EncodeError {
         match self {
             Self::TooLarge { by } => write!(f, "the packet is {by} bytes too large"),
             Self::NotInThisVersion => f.write_str("this version of MQTT has no such packet"),
+            Self::TopicName(error) => error.fmt(f),
         }
     }
 }
@@ -85,7 +90,10 @@ fn encode_publish(
     limit: u32,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeError> {
-    if publish.topic.is_empty() && !version.is_v5() {
+    // Empty where there is a Topic Alias.
+    if !publish.topic.is_empty() {
+        topic::check_name(publish.topic.as_bytes()).map_err(EncodeError::TopicName)?;
+    } else if !version.is_v5() {
         return Err(EncodeError::NotInThisVersion);
     }
     let (payload, payload_len) = match publish.payload {
@@ -95,7 +103,7 @@ fn encode_publish(
     let head = PublishHead {
         delivery: publish.delivery,
         retain: publish.retain,
-        topic: publish.topic.as_bytes(),
+        topic: publish.topic,
         topic_alias: None,
         message_expiry_interval: None,
         properties: publish.properties.as_bytes(),

@@ -63,7 +63,7 @@ pub(crate) use disconnect::is_disconnect;
 pub use encode::EncodeError;
 pub use error::DecodeError;
 pub use packet::*;
-pub use properties::{Properties, PropertiesBuf, Property};
+pub use properties::{Properties, PropertiesBuf, Property, PropertyError, PropertyFault};
 pub use publish::PublishHead;
 pub use subscribe::{FilterNamesBuf, FiltersBuf};
 

@@ -72,7 +72,7 @@ pub struct Connect<'a> {
 /// The Will Message of a CONNECT.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Will<'a> {
-    /// Where to.
+    /// A Topic Name; `encode` refuses one that is not.
     pub topic: Text<'a>,
     /// Up to 65,535 bytes.
     pub payload: &'a [u8],
@@ -102,7 +102,7 @@ pub struct Publish<'a> {
     pub delivery: Delivery,
     /// RETAIN.
     pub retain: bool,
-    /// A valid Topic Name; empty only in 5.0 with a Topic Alias.
+    /// A valid Topic Name, which `encode` sees to as well; empty only in 5.0 with a Topic Alias.
     pub topic: Text<'a>,
     /// 5.0 only.
     pub properties: Properties<'a>,

@@ -105,8 +105,8 @@ pub struct PublishHead<'a> {
     pub delivery: Delivery,
     /// RETAIN.
     pub retain: bool,
-    /// May be empty in 5.0 if there is a Topic Alias.
-    pub topic: &'a [u8],
+    /// A Topic Name: it is not looked at again. May be empty in 5.0 if there is a Topic Alias.
+    pub topic: Text<'a>,
     /// 5.0 only, like all that follow but the last.
     pub topic_alias: Option<u16>,
     /// What is left of it.
@@ -143,7 +143,7 @@ impl PublishHead<'_> {
             Ok(remaining @ 0..0x80) => out.extend_from_slice(&[self.first(), remaining, high, low]),
             _ => put_long_header(self.first(), remaining, [high, low], out),
         }
-        out.extend_from_slice(self.topic);
+        out.extend_from_slice(self.topic.as_bytes());
         if let Some(packet_id) = self.delivery.packet_id() {
             out.extend_from_slice(&packet_id.get().to_be_bytes());
         }

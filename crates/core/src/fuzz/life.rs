@@ -9,6 +9,7 @@ use crate::id::{ConnectionId, IdentityId, PacketId, Position, ShardId};
 use crate::output::Output;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
 use crate::topic::TopicFilter;
 use crate::version::Version;
@@ -43,6 +44,10 @@ impl Rights for Everybody {
     fn may(&self, _: &str, _: Access<'_>) -> Ruling {
         Ruling { allow: true, rule: 0 }
     }
+}
+
+fn with<'a>(property: impl Into<Option<Property<'a>>>) -> PropertiesBuf {
+    PropertiesBuf::of(property.into()).expect("it can be sent")
 }
 
 /// The first of so many shards, which has a journal.
@@ -142,12 +147,10 @@ impl Life {
         let peer = Peer { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1), listener: 0 };
         let version = if how & 4 == 0 { Version::V5 } else { Version::V3_1_1 };
         self.lines[client] = Some((self.broker.handle_open(self.now, peer), version));
-        let mut properties = PropertiesBuf::new();
-        properties.push(Property::SessionExpiryInterval(EXPIRIES[usize::from(how >> 6)]));
-        let mut of_will = PropertiesBuf::new();
-        of_will.push(Property::WillDelayInterval(EXPIRIES[usize::from(how >> 5 & 1)]));
+        let properties = with(Property::SessionExpiryInterval(EXPIRIES[usize::from(how >> 6)]));
+        let of_will = with(Property::WillDelayInterval(EXPIRIES[usize::from(how >> 5 & 1)]));
         let will = Will {
-            topic: "w".into(),
+            topic: Text::known_str("w"),
             payload: b"gone",
             qos: QoS::ExactlyOnce,
             retain: how & 0x20 != 0,
@@ -159,7 +162,7 @@ impl Life {
             clean_start: how & 8 != 0,
             keep_alive: 0,
             properties: properties.as_properties(),
-            client_id: CLIENTS[client].into(),
+            client_id: Text::known_str(CLIENTS[client]),
             will: (how & 0x10 != 0).then_some(will),
             username: None,
             password: None,
@@ -172,10 +175,7 @@ impl Life {
         let mut filters = FiltersBuf::new(version);
         filters
             .push(&filter(which), SubscriptionOptions { qos: qos_of(qos), ..SubscriptionOptions::default() });
-        let mut properties = PropertiesBuf::new();
-        if qos == 3 {
-            properties.push(Property::SubscriptionIdentifier(9));
-        }
+        let properties = with((qos == 3).then_some(Property::SubscriptionIdentifier(9)));
         let (packet_id, properties) = (PacketId::new(9).expect("not zero"), properties.as_properties());
         self.send(
             client,
@@ -190,10 +190,7 @@ impl Life {
             n => usize::from(n),
         };
         let payload = vec![7; size];
-        let mut properties = PropertiesBuf::new();
-        if what & 0x20 != 0 {
-            properties.push(Property::MessageExpiryInterval(15));
-        }
+        let properties = with((what & 0x20 != 0).then_some(Property::MessageExpiryInterval(15)));
         let delivery = match qos_of(qos) {
             QoS::AtMostOnce => Delivery::AtMostOnce,
             QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id, dup: false },
@@ -202,7 +199,7 @@ impl Life {
         let publish = Publish {
             delivery,
             retain: what % 10 == 4,
-            topic: TOPICS[topic].into(),
+            topic: Text::known_str(TOPICS[topic]),
             properties: properties.as_properties(),
             payload: Payload::Whole(&payload),
         };

@@ -110,7 +110,7 @@ fn head_and_payload(publish: &Publish<'_>, version: Version, bytes: &[u8]) {
     let head = PublishHead {
         delivery: publish.delivery,
         retain: publish.retain,
-        topic: publish.topic.as_bytes(),
+        topic: publish.topic,
         topic_alias: publish.properties.topic_alias(),
         message_expiry_interval: publish.properties.message_expiry_interval(),
         properties: &travelling,
@@ -134,7 +134,7 @@ fn short_ack(kind: AckKind, ack: &Ack<'_>, version: Version, bytes: &[u8]) {
 }
 
 fn properties_from_parts(properties: Properties<'_>) {
-    let parts: PropertiesBuf = properties.iter().collect();
+    let parts = PropertiesBuf::of(properties.iter()).expect("what was read can be said");
     assert_eq!(parts.as_properties(), properties, "properties are all that they consist of");
 }
 

@@ -168,7 +168,7 @@ impl Bench {
     /// Who gets a message now.
     fn live(&mut self, name: &str, publisher: u32) {
         let hint = &mut self.hints[publisher as usize];
-        let matches = self.router.resolve(name.into(), hint, |_| true);
+        let matches = self.router.resolve(Text::known_str(name), hint, |_| true);
         let found = matches.iter().filter(|found| found.audience != Audience::OnlySelf);
         let found: BTreeMap<_, _> = found.map(|found| (found.who.as_session(), found.qos)).collect();
         let mut expected = BTreeMap::new();

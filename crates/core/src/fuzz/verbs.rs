@@ -6,7 +6,7 @@ use crate::broker::policy::{
 };
 use crate::broker::{Action, Broker, CloseCause, Limits, Mail, Passage, Restore};
 use crate::codec::Publish;
-use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, Position, ShardId, Ticket, Token};
+use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, Position, QuestionId, ShardId, Token};
 use crate::message::Publication;
 use crate::output::Output;
 use crate::qos::QoS;
@@ -133,7 +133,7 @@ impl<'a> Arguments<'a> {
     fn answer(&mut self) -> Answer {
         match self.byte() % 5 {
             0 => Answer::Allow(Whoever::grant(u32::from(self.byte() % 8))),
-            1 => Answer::Continue(self.bytes().into()),
+            1 => Answer::continue_with(self.bytes()),
             2 => Answer::Admit,
             3 => Answer::Changed(self.publication()),
             _ => Answer::Deny(Denial::new(self.reason())),
@@ -147,7 +147,7 @@ struct Host {
     now: Instant,
     connections: Vec<ConnectionId>,
     locals: Vec<LocalId>,
-    tickets: Vec<Ticket>,
+    questions: Vec<QuestionId>,
     tokens: Vec<Token>,
     passages: Vec<Passage>,
     mail: Vec<Mail>,
@@ -177,7 +177,7 @@ pub fn verbs(input: &[u8]) {
         now: EPOCH,
         connections: Vec::new(),
         locals: Vec::new(),
-        tickets: Vec::new(),
+        questions: Vec::new(),
         tokens: Vec::new(),
         passages: Vec::new(),
         mail: Vec::new(),
@@ -251,9 +251,9 @@ impl Host {
                 }
             }
             17 => {
-                let ticket = a.one_of(&self.tickets).unwrap_or(Ticket(a.number()));
-                let _ = broker.question(ticket);
-                broker.handle_answer(now, ticket, a.answer());
+                let question = a.one_of(&self.questions).unwrap_or(QuestionId(a.number()));
+                let _ = broker.question(question);
+                broker.handle_answer(now, question, a.answer());
             }
             18 => broker.handle_durable(now, Position(a.number())),
             19 if a.byte() == 255 => broker.handle_journal_failed(now),
@@ -272,11 +272,10 @@ impl Host {
             23 => {
                 let Some(id) = a.one_of(&self.locals) else { return };
                 let filter = TopicFilter::new(FILTERS[usize::from(a.byte() % 4)]).expect("each is one");
-                let ticket = match a.byte() & 1 {
+                let _ = match a.byte() & 1 {
                     0 => broker.subscribe(now, id, &filter, a.qos()),
                     _ => broker.unsubscribe(now, id, &filter),
                 };
-                keep(&mut self.tickets, ticket);
             }
             24 => {
                 let Some(id) = a.one_of(&self.locals) else { return };
@@ -341,7 +340,7 @@ impl Host {
                         keep(&mut self.passages, passage);
                     }
                 }
-                Some(Action::Ask(ticket)) => keep(&mut self.tickets, ticket),
+                Some(Action::Ask(question)) => keep(&mut self.questions, question),
                 Some(Action::Mail(to)) => {
                     if let Some(mail) = broker.poll_mail(to) {
                         keep(&mut self.mail, mail);

@@ -34,12 +34,12 @@ fn only_the_first_answer_counts() {
     let mut s = Shards::new(1);
     s.authority().says("guest", Verdict::Later);
     let guest = s.greet(&Hello::new("guest"));
-    let (shard, ticket) = s.asked[0];
+    let (shard, question) = s.asked[0];
     let grant = s.grant("guest");
     s.answer(Answer::Allow(grant.clone()));
-    s.answer_to(shard, ticket, denied(ReasonCode::Banned));
-    s.answer_to(shard, ticket, Answer::Allow(grant));
-    s.answer_to(shard, tidewire_core::id::Ticket(u64::MAX), Answer::Admit);
+    s.answer_to(shard, question, denied(ReasonCode::Banned));
+    s.answer_to(shard, question, Answer::Allow(grant));
+    s.answer_to(shard, tidewire_core::id::QuestionId(u64::MAX), Answer::Admit);
     assert_eq!(s.hear(guest), ["CONNACK new 0x00"]);
     assert!(s.is_open(guest));
 }
@@ -57,9 +57,7 @@ fn an_answer_to_another_question_lets_nobody_in_and_publishes_nothing() {
     }
     let watcher = s.subscriber("watcher", "#", 0);
     let sender = s.connect("sender");
-    for (at, wrong) in
-        [Answer::Allow(s.grant("sender")), Answer::Continue(Box::default())].into_iter().enumerate()
-    {
+    for (at, wrong) in [Answer::Allow(s.grant("sender")), Answer::continue_with([])].into_iter().enumerate() {
         let refused = s.stats().ledger.refused;
         s.publish(sender, "t", b"x", 1, 5);
         s.answer(wrong);
@@ -148,8 +146,8 @@ fn a_message_is_published_as_the_policy_says_and_those_behind_it_wait_their_turn
             }
             if let Some(answer) = answer {
                 assert!(s.hear(sender).is_empty() && !s.reads(sender), "{case}");
-                let (shard, ticket) = s.asked[0];
-                let Some(Question::Admit { publication, .. }) = s.brokers[shard].question(ticket) else {
+                let (shard, question) = s.asked[0];
+                let Some(Question::Admit { publication, .. }) = s.brokers[shard].question(question) else {
                     panic!("{case}: it was asked about the message")
                 };
                 let told = if size < 65_536 { size } else { 0 };
@@ -229,8 +227,8 @@ fn who_waits_for_a_verdict_is_not_taken_for_dead() {
 fn an_exchange_of_several_steps_ends_in_welcome_refusal_or_silence() {
     let auth = |data: &str| {
         let mut properties = tidewire_core::codec::PropertiesBuf::new();
-        properties.push(tidewire_core::codec::Property::AuthenticationMethod("SCRAM"));
-        properties.push(tidewire_core::codec::Property::AuthenticationData(data.as_bytes()));
+        properties.push(tidewire_core::codec::Property::AuthenticationMethod("SCRAM")).unwrap();
+        properties.push(tidewire_core::codec::Property::AuthenticationData(data.as_bytes())).unwrap();
         let auth = tidewire_core::codec::Auth {
             reason: ReasonCode::ContinueAuthentication,
             properties: properties.as_properties(),
@@ -245,7 +243,7 @@ fn an_exchange_of_several_steps_ends_in_welcome_refusal_or_silence() {
         s.authority().says("guest", if later { Verdict::Later } else { Verdict::Continue });
         let guest = s.greet(&hello);
         if later {
-            s.answer(Answer::Continue(b"who?".as_slice().into()));
+            s.answer(Answer::continue_with(*b"who?"));
         }
         assert_eq!(s.hear(guest), ["AUTH"]);
         s.send(guest, &[auth("it is me"), subscribe(Version::V5, 1, &[("a", 0)])].concat());

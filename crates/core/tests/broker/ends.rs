@@ -119,10 +119,10 @@ fn any_first_byte_and_any_short_body_in_any_state_is_handled_or_an_error() {
                 s.hear_bytes(c);
                 s.send(c, &[&[first, length], body].concat());
                 if standing == Standing::Asking
-                    && let Some((shard, ticket)) = s.asked.pop_back()
+                    && let Some((shard, question)) = s.asked.pop_back()
                 {
                     let grant = s.grant("c");
-                    s.answer_to(shard, ticket, Answer::Allow(grant));
+                    s.answer_to(shard, question, Answer::Allow(grant));
                 }
                 s.cut(c);
                 s.asked.clear();

@@ -182,7 +182,7 @@ impl Lagging {
     }
 
     fn open(&mut self, hello: &Hello) -> ConnectionId {
-        let peer = Peer { address: ([127, 0, 0, 1], 1).into(), listener: 0 };
+        let peer = Peer::new(([127, 0, 0, 1], 1).into(), 0);
         let id = self.broker.handle_open(self.now, peer);
         let _ = self.send(id, &hello.bytes());
         self.sync();

@@ -102,10 +102,10 @@ fn who_is_gone_before_the_verdict_was_never_here() {
         s.authority().says("eager", Verdict::Later);
         let eager = s.dial();
         s.send(eager, &segment(Version::V5));
-        let (shard, ticket) = s.asked[0];
-        assert!(s.brokers[shard].question(ticket).is_some());
+        let (shard, question) = s.asked[0];
+        assert!(s.brokers[shard].question(question).is_some());
         s.cut(eager);
-        assert!(s.brokers[shard].question(ticket).is_none(), "nobody needs the answer any more");
+        assert!(s.brokers[shard].question(question).is_none(), "nobody needs the answer any more");
         let grant = s.grant("eager");
         s.answer(Answer::Allow(grant));
         assert!(s.hear(bystander).is_empty());

@@ -91,11 +91,11 @@ fn step(s: &mut Shards, dice: &mut Dice, clients: &mut Vec<(Client, Version)>) {
             s.settle();
         }
         _ => {
-            if let Some((shard, ticket)) = s.asked.pop_front() {
+            if let Some((shard, question)) = s.asked.pop_front() {
                 let name = dice.one(&NAMES);
                 let answers =
                     [Answer::Allow(s.grant(name)), Answer::Admit, crate::support::denied(ReasonCode::Banned)];
-                s.answer_to(shard, ticket, dice.one(&answers));
+                s.answer_to(shard, question, dice.one(&answers));
             }
         }
     }

@@ -15,7 +15,7 @@ use tidewire_core::version::Version;
 /// So many connections that are refused, and nobody looks at what is told of them.
 fn flood(s: &mut Shards, connections: usize) {
     for _ in 0..connections {
-        let peer = Peer { address: SocketAddr::from(([127, 0, 0, 1], 1)), listener: 0 };
+        let peer = Peer::new(SocketAddr::from(([127, 0, 0, 1], 1)), 0);
         let id = s.brokers[0].handle_open(s.now, peer);
         assert_eq!(s.brokers[0].handle_bytes(s.now, id, &[0]), Input::Done);
         s.brokers[0].handle_close(s.now, id, CloseCause::PeerClosed);
@@ -83,6 +83,7 @@ fn who_comes_in_is_told_with_all_that_a_line_needs() {
         version,
         keep_alive,
         session_present,
+        ..
     }) = s.events.last()
     else {
         panic!("{:?}", s.events)
@@ -265,7 +266,7 @@ fn what_a_session_did_not_get_is_told_with_its_end() {
     }
     s.wait(6);
     let told = s.events.iter().filter(|e| {
-        matches!(e, Event::Dropped { client_id, peer: None, reason: Reason::SessionEnded, count: 3 }
+        matches!(e, Event::Dropped { client_id, peer: None, reason: Reason::SessionEnded, count: 3, .. }
             if **client_id == *"away")
     });
     assert_eq!(told.count(), 1, "{:?}", s.events);
@@ -343,7 +344,8 @@ fn the_memory_for_what_repeats_is_bounded_and_says_what_it_left_out() {
     s.publish(c, "t", b"x", 1, 1);
     s.wait(11);
     let told = s.events.iter().filter(|e| matches!(e, Event::Dropped { .. })).count() as u64;
-    let missed: u64 = s.events.iter().map(|e| if let Event::Missed { count } = e { *count } else { 0 }).sum();
+    let missed: u64 =
+        s.events.iter().map(|e| if let Event::Missed { count, .. } = e { *count } else { 0 }).sum();
     assert!(told <= 1024, "{told}");
     assert_eq!(told + missed, 3000);
 }

@@ -10,6 +10,7 @@ use tidewire_core::codec::{
 use tidewire_core::id::PacketId;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::text::Text;
 use tidewire_core::version::{Role, Version};
 
 /// What a client does next.
@@ -194,10 +195,10 @@ impl Client {
         }
         let (mut properties, mut will_properties) = (PropertiesBuf::new(), PropertiesBuf::new());
         if keeps {
-            properties.push(Property::SessionExpiryInterval(1000));
+            properties.push(Property::SessionExpiryInterval(1000)).expect("it can be sent");
         }
         if let Some(most) = self.receive_maximum {
-            properties.push(Property::ReceiveMaximum(most));
+            properties.push(Property::ReceiveMaximum(most)).expect("it can be sent");
         }
         encode(&Packet::Connect(Connect {
             bridge: false,
@@ -205,11 +206,11 @@ impl Client {
             clean_start: clean,
             keep_alive: 0,
             properties: properties.as_properties(),
-            client_id: self.id.as_str().into(),
+            client_id: Text::new(&self.id).expect("it has no U+0000"),
             will: will.as_ref().map(|(will, name)| {
-                will_properties.push(Property::CorrelationData(name));
+                will_properties.push(Property::CorrelationData(name)).expect("it can be sent");
                 codec::Will {
-                    topic: will.topic.into(),
+                    topic: Text::new(will.topic).expect("it has no U+0000"),
                     payload: b"x",
                     qos: qos(will.qos),
                     retain: will.retain,

@@ -113,7 +113,7 @@ impl Run {
             if !world.passages[to].is_empty() {
                 steps.push(Step::Passage(to));
             }
-            steps.extend((0..world.tickets[to].len()).map(|n| Step::Verdict(to, n)));
+            steps.extend((0..world.questions[to].len()).map(|n| Step::Verdict(to, n)));
         }
         steps
     }

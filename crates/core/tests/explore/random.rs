@@ -158,7 +158,7 @@ fn intake(world: &World, random: &mut Random, shard: usize, slow_mail: usize) ->
         intake.mail.push(all);
     }
     if random.chance(50) {
-        let asked = world.tickets[shard].len();
+        let asked = world.questions[shard].len();
         intake.verdicts = (0..asked).map(|_| random.below(asked)).collect();
     }
     intake.lines = world.lines_at(shard);

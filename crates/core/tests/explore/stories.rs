@@ -150,9 +150,9 @@ fn what_a_local_subscriber_retains_comes_behind_what_it_said_before() {
     let now = world.now();
     for message in 0..2_u8 {
         let topic = TopicName::new("a").expect("a Topic Name");
-        let mut publication = Publication::new(topic, "x").qos(QoS::AtLeastOnce).retain(message == 1);
         // Correlation Data, by which the client knows them.
-        publication.properties = vec![9, 0, 4, 0, 0, 0, message].into();
+        let publication = Publication::new(topic, "x").qos(QoS::AtLeastOnce).retain(message == 1);
+        let publication = publication.correlation_data(&[0, 0, 0, message]).expect("it is short");
         world.history.pubs.push(Pub {
             client: 1,
             line: 0,

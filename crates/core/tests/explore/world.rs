@@ -5,39 +5,26 @@ use crate::client::{Client, Op};
 use crate::history::{End, History, NEVER};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
-use tidewire_core::broker::policy::{
-    Access, Admission, AuthStep, Authentication, Grant, Peer, Policy, Rights, Ruling,
-};
+use tidewire_core::broker::policy::{Admission, AuthStep, Authentication, Grant, Open, Peer, Policy};
 use tidewire_core::broker::{Broker, Config, Limits, Mail, Passage};
 use tidewire_core::codec::Leniency;
 use tidewire_core::codec::Publish;
-use tidewire_core::id::{ConnectionId, IdentityId, ShardId, Ticket};
+use tidewire_core::id::{ConnectionId, IdentityId, QuestionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
 
-struct Everything;
-
-impl Rights for Everything {
-    fn may(&self, _client_id: &str, _access: Access<'_>) -> Ruling {
-        Ruling { allow: true, rule: 0 }
-    }
-}
-
 pub(crate) fn anybody() -> Grant {
-    let mut grant = Grant::new(IdentityId(1), Arc::new(Everything));
-    grant.anonymous = true;
-    grant
+    Open::new().grant()
 }
 
 /// Everybody is welcome and may do everything, at once or when somebody gets round to saying so.
 #[derive(Clone, Copy)]
-struct Open {
+struct Slow {
     slow_verdicts: bool,
     slow_admissions: bool,
 }
 
-impl Policy for Open {
+impl Policy for Slow {
     fn authenticate(&mut self, _now: Instant, _peer: &Peer, _step: &AuthStep) -> Authentication {
         if self.slow_verdicts { Authentication::Later } else { Authentication::Allow(anybody()) }
     }
@@ -127,7 +114,7 @@ pub(crate) struct World {
     /// `[to][from]`.
     pub(crate) mail: Vec<Vec<VecDeque<Mail>>>,
     pub(crate) passages: Vec<VecDeque<(usize, Passage)>>,
-    pub(crate) tickets: Vec<Vec<(Ticket, bool)>>,
+    pub(crate) questions: Vec<Vec<(QuestionId, bool)>>,
     lines: Vec<Line>,
     pub(crate) clients: Vec<Client>,
     pub(crate) history: History,
@@ -152,7 +139,7 @@ impl World {
         let mut placement = [0; 16];
         placement[..8].copy_from_slice(&setup.placement.to_le_bytes());
         let broker = |shard: u16| {
-            let policy = Open { slow_verdicts: setup.slow_verdicts, slow_admissions: setup.slow_admissions };
+            let policy = Slow { slow_verdicts: setup.slow_verdicts, slow_admissions: setup.slow_admissions };
             let config = Config {
                 shard: ShardId(shard),
                 shards: setup.shards,
@@ -181,7 +168,7 @@ impl World {
             brokers: (0..setup.shards).map(broker).collect(),
             mail: (0..n).map(|_| (0..n).map(|_| VecDeque::new()).collect()).collect(),
             passages: (0..n).map(|_| VecDeque::new()).collect(),
-            tickets: vec![vec![]; n],
+            questions: vec![vec![]; n],
             lines: vec![],
             clients: vec![],
             history: History { tale, ..History::default() },
@@ -256,7 +243,7 @@ impl World {
         let up = self.clients[client].connect(&mut self.history, line, clean);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1000));
         let now = self.now();
-        let id = self.brokers[accept].handle_open(now, Peer { address, listener: 0 });
+        let id = self.brokers[accept].handle_open(now, Peer::new(address, 0));
         self.lines.push(Line {
             client,
             place: Some((accept, id)),
@@ -348,7 +335,7 @@ impl World {
         let due = self.due_mail.iter().all(BTreeSet::is_empty)
             && self.due_output.iter().all(VecDeque::is_empty)
             && self.due_reads.iter().all(BTreeSet::is_empty);
-        let asked = self.tickets.iter().all(Vec::is_empty);
+        let asked = self.questions.iter().all(Vec::is_empty);
         let read = |l: &Line| l.down.is_empty() && (!l.down_end || l.up_end.is_some());
         let sockets = self.lines.iter().all(|l| {
             let ended = l.up_end.is_some() && l.place.is_some();

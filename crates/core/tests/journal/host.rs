@@ -1,43 +1,19 @@
 //! A broker with its disk.
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use tidewire_core::broker::policy::{Access, AuthStep, Authentication, Grant, Peer, Policy, Rights, Ruling};
+use tidewire_core::broker::policy::{Open, Peer};
 use tidewire_core::broker::{Action, Broker, CloseCause, Config, Limits, Restore};
 use tidewire_core::codec::{
     self, Ack, Connect, Decoder, Delivery, FiltersBuf, Item, Leniency, Mode, Packet, Payload, Properties,
     Publish, Subscribe, SubscriptionOptions,
 };
-use tidewire_core::id::{ConnectionId, IdentityId, PacketId, Position, ShardId};
+use tidewire_core::id::{ConnectionId, PacketId, Position, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::text::Text;
 use tidewire_core::time::Instant;
 use tidewire_core::topic::TopicFilter;
 use tidewire_core::version::{Role, Version};
-
-struct Everybody;
-
-impl Everybody {
-    fn grant() -> Grant {
-        Grant { anonymous: true, ..Grant::new(IdentityId(1), Arc::new(Everybody)) }
-    }
-}
-
-impl Rights for Everybody {
-    fn may(&self, _: &str, _: Access<'_>) -> Ruling {
-        Ruling { allow: true, rule: 0 }
-    }
-}
-
-impl Policy for Everybody {
-    fn authenticate(&mut self, _: Instant, _: &Peer, _: &AuthStep) -> Authentication {
-        Authentication::Allow(Self::grant())
-    }
-
-    fn known(&mut self, _: Instant, _: IdentityId) -> Option<Grant> {
-        Some(Self::grant())
-    }
-}
 
 /// A broker with its disk: what was polled, and how much of that is durable.
 pub(crate) struct Host {
@@ -97,7 +73,7 @@ pub(crate) fn config_of(shard: u16, shards: u16, incarnation: u32) -> Config {
         durable: true,
         limits: Limits::default(),
         lenient: Leniency::default(),
-        policy: Box::new(Everybody),
+        policy: Box::new(Open::new()),
     }
 }
 
@@ -193,7 +169,7 @@ impl Host {
 
     pub(crate) fn open(&mut self) -> ConnectionId {
         let address = "127.0.0.1:1".parse().expect("an address");
-        self.broker.handle_open(self.now, Peer { address, listener: 0 })
+        self.broker.handle_open(self.now, Peer::new(address, 0))
     }
 
     pub(crate) fn send(&mut self, id: ConnectionId, packet: &Packet<'_>) {
@@ -319,7 +295,7 @@ pub(crate) fn connect(client_id: &str, clean_start: bool) -> Packet<'_> {
         clean_start,
         keep_alive: 0,
         properties: Properties::default(),
-        client_id: client_id.into(),
+        client_id: Text::new(client_id).expect("it has no U+0000"),
         will: None,
         username: None,
         password: None,
@@ -336,7 +312,7 @@ pub(crate) fn publish<'a>(topic: &'a str, payload: &'a str, qos: QoS, n: u16, du
     Packet::Publish(Publish {
         delivery,
         retain: false,
-        topic: topic.into(),
+        topic: Text::new(topic).expect("it has no U+0000"),
         properties: Properties::default(),
         payload,
     })

@@ -13,6 +13,7 @@ use tidewire_core::broker::{Restore, RestoreError};
 use tidewire_core::codec::{self, Connect, Packet, Properties, PropertiesBuf, Property};
 use tidewire_core::id::Position;
 use tidewire_core::qos::QoS;
+use tidewire_core::text::Text;
 use tidewire_core::version::Version;
 
 // verb: poll_journal, handle_durable
@@ -50,8 +51,7 @@ fn nobody_is_told_goodbye_who_was_not_told_welcome() {
     let mut host = Host::new();
     host.prompt = false;
     let bob = host.open();
-    let mut properties = PropertiesBuf::new();
-    properties.push(Property::SessionExpiryInterval(100));
+    let properties = PropertiesBuf::of([Property::SessionExpiryInterval(100)]).expect("it can be sent");
     let mut bytes = Vec::new();
     let connect = Connect {
         bridge: false,
@@ -59,7 +59,7 @@ fn nobody_is_told_goodbye_who_was_not_told_welcome() {
         clean_start: true,
         keep_alive: 0,
         properties: properties.as_properties(),
-        client_id: "bob".into(),
+        client_id: Text::new("bob").expect("it has no U+0000"),
         will: None,
         username: None,
         password: None,
@@ -178,7 +178,7 @@ fn wills_of_those_who_were_connected_come_after_a_crash() {
     let id = host.open();
     let Packet::Connect(mut doomed) = connect("doomed", true) else { unreachable!("it is one") };
     doomed.will = Some(codec::Will {
-        topic: "will".into(),
+        topic: Text::new("will").expect("it has no U+0000"),
         payload: b"gone",
         qos: QoS::AtLeastOnce,
         retain: false,
@@ -199,8 +199,8 @@ fn wills_of_those_who_were_connected_come_after_a_crash() {
 fn a_session_that_was_to_end_with_its_connection_does_not_come_back() {
     let mut host = Host::new();
     let with_expiry = |host: &mut Host, seconds: u32| {
-        let mut properties = PropertiesBuf::default();
-        properties.push(Property::SessionExpiryInterval(seconds));
+        let properties =
+            PropertiesBuf::of([Property::SessionExpiryInterval(seconds)]).expect("it can be sent");
         let Packet::Connect(bob) = connect("bob", false) else { unreachable!("it is one") };
         let bob =
             Packet::Connect(Connect { version: Version::V5, properties: properties.as_properties(), ..bob });

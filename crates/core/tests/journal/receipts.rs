@@ -8,6 +8,7 @@ use tidewire_core::codec::{
 use tidewire_core::id::ConnectionId;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::text::Text;
 use tidewire_core::version::{Role, Version};
 
 /// What is refused, and how it comes that there is no room for it.
@@ -37,7 +38,7 @@ fn send(host: &mut Host, id: ConnectionId, version: Version, packet: &Packet<'_>
 fn come(host: &mut Host, version: Version) -> ConnectionId {
     let mut properties = PropertiesBuf::default();
     if version.is_v5() {
-        properties.push(Property::SessionExpiryInterval(1000));
+        properties.push(Property::SessionExpiryInterval(1000)).expect("it can be sent");
     }
     let Packet::Connect(alice) = connect("alice", false) else { unreachable!("it is one") };
     let id = host.open();
@@ -51,7 +52,7 @@ fn exactly_once(topic: &'static str, payload: &'static str, retain: bool) -> Pac
     Packet::Publish(Publish {
         delivery: Delivery::ExactlyOnce { packet_id: packet_id(1), dup: false },
         retain,
-        topic: topic.into(),
+        topic: Text::new(topic).expect("it has no U+0000"),
         properties: Properties::default(),
         payload: Payload::Whole(payload.as_bytes()),
     })

@@ -143,7 +143,7 @@ impl Cluster {
 
     fn open_with(&mut self, client_id: &str, clean_start: bool) -> Line {
         let address = "127.0.0.1:1".parse().expect("an address");
-        let id = self.shards[0].broker.handle_open(self.now, Peer { address, listener: 0 });
+        let id = self.shards[0].broker.handle_open(self.now, Peer::new(address, 0));
         self.lines.push(Some((0, id)));
         let line = self.lines.len() - 1;
         self.send(line, &connect(client_id, clean_start));

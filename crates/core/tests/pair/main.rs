@@ -14,7 +14,6 @@ mod judge;
 #[path = "../common/packets.rs"]
 mod packets;
 mod pair;
-mod policy;
 mod random;
 mod scripted;
 mod server;

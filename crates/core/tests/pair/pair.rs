@@ -1,9 +1,8 @@
 //! A client, a broker, and the line between them. Nothing happens unless somebody says so.
-use crate::policy::{Open, anybody};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use tidewire_core::Input;
-use tidewire_core::broker::policy::Peer;
+use tidewire_core::broker::policy::{Open, Peer};
 use tidewire_core::broker::{self, Broker, CloseCause, Limits};
 use tidewire_core::client::{Action, Cause, Client, Config, Stage};
 use tidewire_core::codec::Leniency;
@@ -109,10 +108,10 @@ pub(crate) fn new_broker(now: Instant, incarnation: u32) -> (Broker, LocalId) {
         durable: false,
         limits: Limits::default(),
         lenient: Leniency::NONE,
-        policy: Box::new(Open),
+        policy: Box::new(Open::new()),
     };
     let mut broker = Broker::new(now, config);
-    let witness = broker.open_local(now, "witness", anybody());
+    let witness = broker.open_local(now, "witness", Open::new().grant());
     broker.subscribe(now, witness, &TopicFilter::new("up/#").unwrap(), QoS::ExactlyOnce);
     (broker, witness)
 }
@@ -178,7 +177,7 @@ impl Pair {
             return self.act();
         }
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1000));
-        let id = self.broker.handle_open(self.now, Peer { address, listener: 0 });
+        let id = self.broker.handle_open(self.now, Peer::new(address, 0));
         self.line = Some(Line {
             id,
             up: VecDeque::new(),

@@ -11,6 +11,7 @@ use tidewire_core::message::Publication;
 use tidewire_core::output::Output;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::text::Text;
 use tidewire_core::time::Instant;
 use tidewire_core::topic::{TopicFilter, TopicName};
 use tidewire_core::version::Version;
@@ -142,9 +143,7 @@ fn connack(reason: ReasonCode, properties: &PropertiesBuf) -> Packet<'_> {
 }
 
 fn with(properties: &[Property<'_>]) -> PropertiesBuf {
-    let mut buf = PropertiesBuf::new();
-    properties.iter().for_each(|property| buf.push(*property));
-    buf
+    PropertiesBuf::of(properties.iter().copied()).expect("they can be sent")
 }
 
 fn id(n: u16) -> PacketId {
@@ -161,7 +160,7 @@ fn publish<'a>(qos: u8, n: u16, payload: &'a [u8], properties: &'a PropertiesBuf
     Packet::Publish(Publish {
         delivery,
         retain: false,
-        topic: "t".into(),
+        topic: Text::new("t").expect("it has no U+0000"),
         properties,
         payload: Payload::Whole(payload),
     })
@@ -464,12 +463,12 @@ fn an_authentication_takes_its_steps() {
         s.says(V5, &Packet::Auth(Auth { reason, properties: properties.as_properties() }));
         let Some(Event::Auth { data, .. }) = s.event() else { panic!("it is asked") };
         assert_eq!(*data, *question);
-        s.client.authenticate(ReasonCode::ContinueAuthentication, b"six");
+        s.client.authenticate(ReasonCode::ContinueAuthentication, b"six").unwrap();
         assert!(s.sent().ends_with(b"six"));
     }
     s.says(V5, &connack(ReasonCode::Success, &with(&[Property::AuthenticationMethod("m")])));
     s.event();
-    s.client.authenticate(ReasonCode::ReAuthenticate, b"again");
+    s.client.authenticate(ReasonCode::ReAuthenticate, b"again").unwrap();
     assert!(s.sent().ends_with(b"again"));
     let other = with(&[Property::AuthenticationMethod("other")]);
     s.says(V5, &Packet::Auth(Auth { reason: ReasonCode::Success, properties: other.as_properties() }));

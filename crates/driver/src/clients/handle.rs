@@ -9,7 +9,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tidewire_core::client::{Acknowledge, Config, OutboxFull, Subscription};
+use tidewire_core::client::{Acknowledge, Config, Misuse, OutboxFull, Subscription};
+use tidewire_core::codec::{PropertiesBuf, Property};
 use tidewire_core::id::Token;
 use tidewire_core::message::Publication;
 use tidewire_core::reason::ReasonCode;
@@ -259,8 +260,10 @@ impl Client {
         self.inner.command(Command::Acknowledge(token, reason))
     }
 
-    /// The next step of an authentication, or the first one of another.
+    /// The next step of an authentication, or the first one of another. `data` has at most 65,535 bytes.
     pub fn authenticate(&self, reason: ReasonCode, data: &[u8]) -> Result<(), Error> {
+        PropertiesBuf::of([Property::AuthenticationData(data)])
+            .map_err(|error| Error::Misuse(Misuse::Property(error)))?;
         self.inner.command(Command::Authenticate(reason, data.into()))
     }
 

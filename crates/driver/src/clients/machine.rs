@@ -8,7 +8,7 @@ use tidewire_core::Input;
 use tidewire_core::broker::CloseCause;
 use tidewire_core::broker::policy::{Answer, Peer};
 use tidewire_core::client::Cause;
-use tidewire_core::id::{Position, ShardId, Ticket};
+use tidewire_core::id::{Position, QuestionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
@@ -103,7 +103,7 @@ impl Machine for Clients {
     }
 
     // Nobody is asked, and nothing is journaled.
-    fn handle_answer(&mut self, _now: Instant, _ticket: Ticket, _answer: Answer) {}
+    fn handle_answer(&mut self, _now: Instant, _question: QuestionId, _answer: Answer) {}
     fn handle_durable(&mut self, _now: Instant, _up_to: Position) {}
     fn handle_journal_failed(&mut self, _now: Instant) {}
 

@@ -152,7 +152,11 @@ impl Member {
                 Err(misuse) => slot.put(Err(self.refused(misuse))),
             },
             Command::Acknowledge(token, reason) => self.client.acknowledge(token, reason),
-            Command::Authenticate(reason, data) => self.client.authenticate(reason, &data),
+            Command::Authenticate(reason, data) => {
+                // What can be sent to nobody was refused by the handle; for what is too large for this server, its
+                // patience ends.
+                let _ = self.client.authenticate(reason, &data);
+            }
             Command::Disconnect(patience, reason) => {
                 self.client.disconnect(now, now.after(patience), reason);
             }

@@ -316,7 +316,7 @@ impl Command {
 
 /// What a message is charged with.
 pub(super) fn charge(publication: &Publication) -> usize {
-    publication.topic.as_str().len() + publication.payload.len() + publication.properties.len()
+    publication.topic.as_str().len() + publication.payload.len() + publication.properties().as_bytes().len()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -8,40 +8,16 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tidewire_core::broker::policy::{
-    Access, Admission, AuthStep, Authentication, Grant, Peer, Policy, Rights, Ruling,
-};
+use tidewire_core::broker::policy::{Open, Peer};
 use tidewire_core::broker::{self, Broker, Limits};
 use tidewire_core::client::{Cause, Config, Subscription};
-use tidewire_core::codec::{Leniency, Publish};
-use tidewire_core::id::{IdentityId, ShardId};
+use tidewire_core::codec::Leniency;
+use tidewire_core::id::ShardId;
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
 use tidewire_core::topic::{TopicFilter, TopicName};
-
-struct Open;
-
-impl Rights for Open {
-    fn may(&self, _: &str, _: Access<'_>) -> Ruling {
-        Ruling { allow: true, rule: 0 }
-    }
-}
-
-impl Policy for Open {
-    fn authenticate(&mut self, _: Instant, _: &Peer, _: &AuthStep) -> Authentication {
-        Authentication::Allow(Grant::new(IdentityId(1), Arc::new(Self)))
-    }
-
-    fn known(&mut self, _: Instant, _: IdentityId) -> Option<Grant> {
-        None
-    }
-
-    fn admit(&mut self, _: Instant, _: &Grant, _: &Publish<'_>) -> Admission {
-        Admission::AsIs
-    }
-}
 
 const SERVER: &str = "10.0.0.1";
 
@@ -73,7 +49,7 @@ impl World {
             durable: false,
             limits: Limits::default(),
             lenient: Leniency::default(),
-            policy: Box::new(Open),
+            policy: Box::new(Open::new()),
         };
         let broker = Broker::new(network.now(), config);
         let broker = Shard::new(ShardId(0), broker, network.reactor(), Box::new(()), None, vec![mailbox]);
@@ -98,7 +74,7 @@ impl World {
             // From many addresses, each of which may only connect so often.
             let [.., high, low] = self.lines.len().to_be_bytes();
             let address = SocketAddr::from(([10, 1, high, low], 1000));
-            let peer_of = Peer { address, listener: 0 };
+            let peer_of = Peer::new(address, 0);
             while let Err(back) = self.broker.mailbox().post_accepted(socket, peer_of) {
                 socket = back;
                 let _ = self.broker.turn();

@@ -6,10 +6,8 @@ use crate::{Mailbox, Place, Turn};
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::id::ShardId;
 
-pub(super) const PEER: Peer = Peer {
-    address: std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1),
-    listener: 0,
-};
+pub(super) const PEER: Peer =
+    Peer::new(std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1), 0);
 
 /// The first connection of a shard.
 pub(super) const FIRST: Place = Place { index: 0, generation: 0 };

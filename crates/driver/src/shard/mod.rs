@@ -206,7 +206,7 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
                 self.settle_in(now, id, socket);
             }
             Post::Mail { from, mail } => self.machine.handle_mail(now, from, mail),
-            Post::Answer(ticket, answer) => self.machine.handle_answer(now, ticket, answer),
+            Post::Answer(question, answer) => self.machine.handle_answer(now, question, answer),
             Post::Durable(up_to) => self.machine.handle_durable(now, up_to),
             Post::JournalFailed => self.machine.handle_journal_failed(now),
             Post::Shutdown(deadline) => self.shut_down(now, deadline),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tidewire_core::codec::{AckKind, Connack, Disconnect, Payload, Properties, Publish, Suback};
 use tidewire_core::codec::{Decoder, Item, Limits, Mode, Packet, encode_ack};
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::text::Text;
 use tidewire_core::version::{Role, Version};
 
 /// What it takes to begin; whoever waits so long has failed.
@@ -146,7 +147,7 @@ fn greeting() -> Packet<'static> {
     Packet::Publish(Publish {
         delivery: tidewire_core::codec::Delivery::AtMostOnce,
         retain: false,
-        topic: "sensors/7".into(),
+        topic: Text::new("sensors/7").expect("it has no U+0000"),
         properties: Properties::default(),
         payload: Payload::Whole(b"21.5"),
     })

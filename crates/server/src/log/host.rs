@@ -40,7 +40,7 @@ impl LogHost {
                 let who = self.who(Some(peer), Some(client_id));
                 Occurrence::Closed { who, reason, cause, limit: self.limit_of(&cause) }
             }
-            Event::Dropped { client_id, peer, reason, count } => {
+            Event::Dropped { client_id, peer, reason, count, .. } => {
                 Occurrence::Dropped { who: self.who(peer, Some(client_id)), reason, count }
             }
             Event::PublishDenied { client_id, peer, topic, count, .. } => {
@@ -51,14 +51,14 @@ impl LogHost {
                 let who = self.who(peer, Some(client_id));
                 Occurrence::MayNot { who, act: Act::Subscribe, topic: filter, count }
             }
-            Event::Limited { client_id, peer, limit, count } => {
+            Event::Limited { client_id, peer, limit, count, .. } => {
                 let value = self.limits.get(limit.name());
                 Occurrence::LimitMet { who: self.who(peer, Some(client_id)), limit, value, count }
             }
-            Event::Paused { client_id, peer, behind, count } => {
+            Event::Paused { client_id, peer, behind, count, .. } => {
                 Occurrence::Paused { who: self.who(peer, Some(client_id)), behind, count }
             }
-            Event::Missed { count } => Occurrence::Missed { count },
+            Event::Missed { count, .. } => Occurrence::Missed { count },
             // Answers to those who asked, and what is newer than this.
             _ => return None,
         })

@@ -4,7 +4,7 @@ use jiff::tz::{TimeZone, offset};
 use tidewire_core::codec::{PropertiesBuf, Property};
 
 fn properties() -> PropertiesBuf {
-    PropertiesBuf::from_iter([
+    PropertiesBuf::of([
         Property::UserProperty(("a", "b")),
         Property::UserProperty(("c", "d e")),
         Property::ContentType("text/x"),
@@ -14,6 +14,7 @@ fn properties() -> PropertiesBuf {
         Property::PayloadFormatIndicator(true),
         Property::SubscriptionIdentifier(9),
     ])
+    .expect("they can be sent")
 }
 
 /// What `format` makes of a message with this payload.

@@ -1,7 +1,7 @@
-//! Questions that the policy put off: each has a ticket, a deadline and exactly one end.
+//! Questions that the policy put off: each has an id, a deadline and exactly one end.
 use super::policy::Grant;
 use crate::broker::messages::incoming::Incoming;
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, QuestionId};
 use crate::message::Publication;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -22,16 +22,17 @@ pub(crate) struct Waiting {
     pub(crate) publication: Publication,
 }
 
+/// A question that waits for its answer.
 pub(crate) struct Open {
     pub(crate) connection: ConnectionId,
     pub(crate) about: About,
 }
 
-/// The open questions, by ticket.
+/// The open questions.
 #[derive(Default)]
 pub(crate) struct Questions {
-    pub(crate) open: BTreeMap<u64, Open>,
-    pub(crate) asked: u64,
+    open: BTreeMap<QuestionId, Open>,
+    asked: u64,
 }
 
 impl Questions {
@@ -39,10 +40,31 @@ impl Questions {
         self.open.len()
     }
 
-    pub(crate) fn check(&self) {
-        assert!(self.open.keys().all(|ticket| (1..=self.asked).contains(ticket)), "what is open was asked");
+    /// A question more, unless there are that many.
+    pub(crate) fn ask(&mut self, connection: ConnectionId, about: About, most: usize) -> Option<QuestionId> {
+        if self.open.len() >= most {
+            return None;
+        }
+        self.asked += 1;
+        let question = QuestionId(self.asked);
+        self.open.insert(question, Open { connection, about });
+        Some(question)
     }
 
+    pub(crate) fn get(&self, question: QuestionId) -> Option<&Open> {
+        self.open.get(&question)
+    }
+
+    /// It has been answered, or nobody needs the answer any more.
+    pub(crate) fn close(&mut self, question: QuestionId) -> Option<Open> {
+        self.open.remove(&question)
+    }
+
+    pub(crate) fn check(&self) {
+        assert!(self.open.keys().all(|id| (1..=self.asked).contains(&id.0)), "what is open was asked");
+    }
+
+    /// For `check`: who waits for an answer.
     pub(crate) fn connections(&self) -> impl Iterator<Item = ConnectionId> {
         self.open.values().map(|o| o.connection)
     }

@@ -87,8 +87,8 @@ impl Fault {
         match self {
             Self::Refused(denial, _) => denial.clone(),
             Self::Decode(error) => {
-                let told = format!("{}: {error} [{}]", error.code(), error.statement());
-                Denial { told: Some(told.into()), ..Denial::new(error.reason()) }
+                let words = format!("{}: {error} [{}]", error.code(), error.statement());
+                Denial::in_words(error.reason(), words.into())
             }
             _ => Denial::new(self.reason()),
         }

@@ -95,25 +95,28 @@ impl Greeting {
         let keep_alive = limits.keep_alive(self.keep_alive);
         let expiry = self.expiry.min(limits.session_expiry_seconds);
         let mut properties = PropertiesBuf::default();
+        let mut put = |property| {
+            properties.push(property).expect("limits, and what a CONNECT said, are what a CONNACK may say");
+        };
         if self.version.is_v5() {
             if expiry != self.expiry {
-                properties.push(Property::SessionExpiryInterval(expiry));
+                put(Property::SessionExpiryInterval(expiry));
             }
             if limits.receive_maximum != u16::MAX {
-                properties.push(Property::ReceiveMaximum(limits.receive_maximum));
+                put(Property::ReceiveMaximum(limits.receive_maximum));
             }
             if limits.packet_bytes < PACKET_MAX {
-                properties.push(Property::MaximumPacketSize(limits.packet_bytes));
+                put(Property::MaximumPacketSize(limits.packet_bytes));
             }
             if self.assigned {
-                properties.push(Property::AssignedClientIdentifier(&self.client_id));
+                put(Property::AssignedClientIdentifier(&self.client_id));
             }
-            properties.push(Property::SharedSubscriptionAvailable(false));
+            put(Property::SharedSubscriptionAvailable(false));
             if keep_alive != self.keep_alive {
-                properties.push(Property::ServerKeepAlive(keep_alive));
+                put(Property::ServerKeepAlive(keep_alive));
             }
             if let Some(method) = &self.method {
-                properties.push(Property::AuthenticationMethod(method));
+                put(Property::AuthenticationMethod(method));
             }
         }
         let connack = Connack {

@@ -18,7 +18,7 @@ use crate::broker::base::limits::Limits;
 use crate::broker::base::table::Row;
 use crate::broker::messages::incoming::Incoming;
 use crate::codec::{Decoder, Mode};
-use crate::id::{MessageId, PacketId};
+use crate::id::{MessageId, PacketId, QuestionId};
 use crate::time::Instant;
 use crate::version::{Role, Version};
 use alloc::boxed::Box;
@@ -205,8 +205,8 @@ pub(crate) struct Lane {
     pub(crate) early: Vec<Early>,
     /// The exchange before CONNACK.
     pub(crate) greeting: Option<Box<Greeting>>,
-    /// The ticket of the question whose answer it waits for.
-    pub(crate) question: Option<u64>,
+    /// The question whose answer it waits for.
+    pub(crate) question: Option<QuestionId>,
 }
 
 impl Lane {

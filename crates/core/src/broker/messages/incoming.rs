@@ -1,5 +1,5 @@
 //! A PUBLISH that can't be handled at once: its payload is large, or somebody has to be waited for.
-use crate::codec::{Delivery, Publish};
+use crate::codec::{Delivery, Properties, Publish};
 use crate::delivery::Assembly;
 use crate::message::{self, Publication};
 use crate::reason::ReasonCode;
@@ -70,7 +70,7 @@ impl Incoming {
             .retain(self.retain);
         publication.payload = message::Payload::Chunks(self.payload.chunks().into());
         publication.message_expiry_interval = self.expiry;
-        publication.properties = Bytes::copy_from_slice(&self.properties);
+        publication.properties = Properties::known(&self.properties).into();
         Some(publication)
     }
 
@@ -78,7 +78,7 @@ impl Incoming {
     pub(crate) fn change(&mut self, publication: &Publication) {
         self.topic = publication.topic.as_str().into();
         self.retain = publication.retain;
-        self.properties = publication.properties.to_vec();
+        self.properties = publication.properties().as_bytes().to_vec();
         self.expiry = publication.message_expiry_interval;
         if self.left() == 0 {
             self.payload.replace(&publication.payload);

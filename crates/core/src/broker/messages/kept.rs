@@ -3,6 +3,7 @@ use super::ledger::Recipient;
 use super::store::{Content, View};
 use crate::id::{IdentityId, MessageId};
 use crate::qos::QoS;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -44,7 +45,7 @@ impl Kept {
             id: self.id,
             origin: self.origin,
             expires_at: self.expires_at,
-            topic: topic.into(),
+            topic: Text::known_str(topic),
             properties,
             content: self.chunks.as_ref().map_or(Content::Small(payload), Content::Large),
         }

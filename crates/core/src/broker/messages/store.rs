@@ -224,7 +224,7 @@ mod tests {
             id: MessageId(7),
             origin: IdentityId(3),
             expires_at: Some(Instant::from_secs(9)),
-            topic: "a/b".into(),
+            topic: Text::known_str("a/b"),
             properties: &[1, 1],
             content: Content::Small(payload),
         }
@@ -237,7 +237,7 @@ mod tests {
         let read = store.get(kept);
         assert_eq!(
             (read.topic, read.properties, read.content.small()),
-            ("a/b".into(), &[1, 1][..], &b"hello"[..])
+            (Text::known_str("a/b"), &[1, 1][..], &b"hello"[..])
         );
         assert_eq!(
             (read.id, read.origin, read.expires_at),

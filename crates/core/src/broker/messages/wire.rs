@@ -16,7 +16,7 @@ pub(crate) fn encode_early(
     let head = PublishHead {
         delivery,
         retain,
-        topic: view.topic.as_bytes(),
+        topic: view.topic,
         topic_alias: None,
         message_expiry_interval: None,
         properties: view.properties,

@@ -9,7 +9,9 @@ mod subscribers;
 pub(crate) mod tests;
 mod trie;
 
-pub(crate) use matches::{Audience, Match, Matches};
+#[cfg(any(test, feature = "_fuzz"))]
+pub(crate) use matches::Audience;
+pub(crate) use matches::{Match, Matches};
 
 use crate::id::ShardId;
 use crate::qos::QoS;
@@ -195,7 +197,7 @@ impl Router {
         if filter.contains(['+', '#']) {
             self.remembered.forget_all();
         } else {
-            self.remembered.forget(filter.into());
+            self.remembered.forget(Text::known_str(filter));
         }
     }
 

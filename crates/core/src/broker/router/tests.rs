@@ -1,6 +1,7 @@
 use super::{Audience, NodeId, Options, Replaced, Router, Subscriber};
 use crate::id::ShardId;
 use crate::qos::QoS;
+use crate::text::Text;
 use core::num::NonZeroU32;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,7 +135,7 @@ fn resolve(
     hint: &mut u32,
     judge: impl FnMut(u32) -> bool,
 ) -> Vec<Recipient> {
-    let found = router.resolve(topic.into(), hint, judge);
+    let found = router.resolve(Text::known_str(topic), hint, judge);
     let recipient = |m: &super::Match| {
         let identifiers = found.identifiers(m).to_vec();
         assert_eq!(m.has_identifiers(), !identifiers.is_empty());
@@ -236,7 +237,7 @@ fn nowhere() -> u32 {
 /// How often the judge is asked when this topic is resolved.
 fn asked(router: &mut Router, topic: &str, hint: &mut u32) -> usize {
     let mut asked = 0;
-    router.resolve(topic.into(), hint, |_| {
+    router.resolve(Text::known_str(topic), hint, |_| {
         asked += 1;
         true
     });
@@ -326,7 +327,7 @@ fn remembered_recipients_are_limited_in_all() {
         router.subscribe("#", session(number), PLAIN);
     }
     for topic in ["a", "b", "c", "d", "e", "f", "g", "h"].repeat(6) {
-        assert_eq!(router.resolve(topic.into(), &mut nowhere(), |_| true).len(), 50_000);
+        assert_eq!(router.resolve(Text::known_str(topic), &mut nowhere(), |_| true).len(), 50_000);
         router.check();
     }
     assert!(router.bytes_estimate() < 12 << 20);
@@ -344,7 +345,7 @@ fn a_crowd_at_one_filter_comes_and_goes() {
     let node = node.unwrap();
     router.subscribe("crowd", Subscriber::shard(ShardId(3)), PLAIN);
     assert_eq!(router.sessions_at(node), 100_000);
-    let found = router.resolve("crowd".into(), &mut nowhere(), |_| true);
+    let found = router.resolve(Text::known_str("crowd"), &mut nowhere(), |_| true);
     assert!(found.is_sorted_by_key(|m| m.who));
     assert_eq!(found.last().and_then(|m| m.who.as_shard()), Some(ShardId(3)));
     for number in numbers {
@@ -362,8 +363,8 @@ fn the_longest_filter_has_as_many_levels_as_bytes() {
     let (node, _) = router.subscribe(&filter, session(1), PLAIN);
     let (wild, _) = router.subscribe(&format!("{}+", "+/".repeat(32_767)), session(1), PLAIN);
     assert_eq!(router.filter(node), filter);
-    assert_eq!(router.resolve(filter.as_str().into(), &mut nowhere(), |_| true).len(), 1);
-    assert_eq!(router.resolve("/".repeat(32_767).as_str().into(), &mut nowhere(), |_| true).len(), 1);
+    assert_eq!(router.resolve(Text::known_str(&filter), &mut nowhere(), |_| true).len(), 1);
+    assert_eq!(router.resolve(Text::known_str(&"/".repeat(32_767)), &mut nowhere(), |_| true).len(), 1);
     assert!(router.unsubscribe(node, session(1)) && router.unsubscribe(wild, session(1)));
     assert_eq!(router.nodes(), 1);
 }
@@ -376,7 +377,7 @@ fn long_levels_are_kept_whole() {
         let filter = format!("{}/ü", &long[..length]);
         let (node, _) = router.subscribe(&filter, session(1), PLAIN);
         assert_eq!(router.filter(node), filter);
-        assert_eq!(router.resolve(filter.as_str().into(), &mut nowhere(), |_| true).len(), 1);
+        assert_eq!(router.resolve(Text::known_str(&filter), &mut nowhere(), |_| true).len(), 1);
     }
     assert_eq!(router.nodes(), 1 + 6 * 2);
 }

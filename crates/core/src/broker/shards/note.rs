@@ -5,6 +5,7 @@ use crate::broker::messages::store::{Content, View};
 use crate::broker::shards::settle::Outcome;
 use crate::id::{IdentityId, MessageId, ShardId};
 use crate::qos::QoS;
+use crate::text::Text;
 use crate::time::Instant;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -248,7 +249,7 @@ impl<'a> Reader<'a> {
             id,
             origin,
             expires_at,
-            topic: topic.into(),
+            topic: Text::known_str(topic),
             properties,
             content: Content::Small(payload),
         };

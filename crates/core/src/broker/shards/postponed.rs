@@ -37,7 +37,7 @@ impl Postponed {
             Self::Inner(inner) => &inner.topic,
             Self::Again(_, left) => &left.topic,
         };
-        (&**topic).into()
+        Text::known_str(topic)
     }
 
     pub(crate) fn retain(&self) -> bool {

@@ -1,13 +1,22 @@
 //! Properties to be sent.
-use super::{Properties, Property, bit};
-use crate::qos::QoS;
+use super::table::{ROWS, place};
+use super::{Properties, Property, PropertyError, PropertyFault, bit};
 use alloc::vec::Vec;
 use bytes::Bytes;
 
 /// Properties under construction, encoded from the start.
 ///
-/// Each may be pushed that the packet may carry; nothing checks that. Strings and data are cut to 65,535 bytes,
-/// the most that MQTT has room for.
+/// What is wrong by itself is refused; that its packet may carry a property is for the caller to see to.
+/// (Section 2.2.2.2)
+/// ```
+/// use tidewire_core::codec::{PropertiesBuf, Property, PropertyFault};
+///
+/// let mut properties = PropertiesBuf::new();
+/// properties.push(Property::ContentType("text/plain"))?;
+/// let zero = properties.push(Property::TopicAlias(0)).unwrap_err();
+/// assert_eq!((zero.name(), zero.fault()), ("TopicAlias", PropertyFault::Value));
+/// # Ok::<(), tidewire_core::codec::PropertyError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PropertiesBuf {
     encoded: Vec<u8>,
@@ -26,22 +35,41 @@ impl PropertiesBuf {
         self.present = 0;
     }
 
+    /// Those, in their order.
+    ///
+    /// # Errors
+    /// The first that can't be [pushed](Self::push).
+    pub fn of<'a>(properties: impl IntoIterator<Item = Property<'a>>) -> Result<Self, PropertyError> {
+        let mut all = Self::new();
+        all.extend(properties)?;
+        Ok(all)
+    }
+
     /// Adds one at the end.
     ///
-    /// What may not have its value is left out: a Maximum QoS of 2, which is said so, and what may not be zero or,
-    /// as a Subscription Identifier, has no room in a Variable Byte Integer.
-    pub fn push(&mut self, property: Property<'_>) {
-        match property {
-            Property::MaximumQoS(QoS::ExactlyOnce)
-            | Property::SubscriptionIdentifier(0 | 268_435_456..)
-            | Property::ReceiveMaximum(0)
-            | Property::TopicAlias(0)
-            | Property::MaximumPacketSize(0) => return,
-            _ => {}
-        }
-        self.encoded.push(property.id());
-        self.present |= bit(property.id());
+    /// # Errors
+    /// It can't be sent, whatever the packet: it may not have this value, is no text or no Topic Name, has more than
+    /// 65,535 bytes, or is there already and may not be there twice. Nothing was added then.
+    pub fn push(&mut self, property: Property<'_>) -> Result<(), PropertyError> {
+        let id = property.id();
+        let again = self.present & bit(id) != 0 && ROWS[usize::from(id)].repeats == place::NOWHERE;
+        let checked = if again { Err(PropertyFault::Duplicate) } else { property.check() };
+        checked.map_err(|fault| PropertyError::of(&property, fault))?;
+        self.encoded.push(id);
+        self.present |= bit(id);
         property.write(&mut self.encoded);
+        Ok(())
+    }
+
+    /// Adds those at the end, in their order.
+    ///
+    /// # Errors
+    /// The first that can't be [pushed](Self::push); those before it were added.
+    pub fn extend<'a>(
+        &mut self,
+        properties: impl IntoIterator<Item = Property<'a>>,
+    ) -> Result<(), PropertyError> {
+        properties.into_iter().try_for_each(|property| self.push(property))
     }
 
     /// None at all?
@@ -75,21 +103,5 @@ impl From<PropertiesBuf> for Vec<u8> {
 impl From<PropertiesBuf> for Bytes {
     fn from(properties: PropertiesBuf) -> Self {
         properties.encoded.into()
-    }
-}
-
-impl<'a> Extend<Property<'a>> for PropertiesBuf {
-    fn extend<I: IntoIterator<Item = Property<'a>>>(&mut self, properties: I) {
-        for property in properties {
-            self.push(property);
-        }
-    }
-}
-
-impl<'a> FromIterator<Property<'a>> for PropertiesBuf {
-    fn from_iter<I: IntoIterator<Item = Property<'a>>>(properties: I) -> Self {
-        let mut all = Self::new();
-        all.extend(properties);
-        all
     }
 }

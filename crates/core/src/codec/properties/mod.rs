@@ -1,16 +1,19 @@
 //! Properties of MQTT 5.0: walked where they lie, never collected into a list.
 mod buf;
 mod check;
+mod error;
 pub(super) mod table;
 mod value;
 
 pub use buf::PropertiesBuf;
+pub use error::{PropertyError, PropertyFault};
 pub use table::Property;
 
-pub(super) use check::{check, decode, decode_in};
+#[cfg(test)]
+pub(super) use check::check;
+pub(super) use check::{decode, decode_in};
 pub(super) use table::place;
 
-use super::{DecodeError, Limits};
 use crate::qos::QoS;
 use alloc::vec::Vec;
 use core::fmt;
@@ -44,13 +47,17 @@ pub(super) fn may_have(id: u8, mut rest: &[u8]) -> bool {
     false
 }
 
-impl<'a> Properties<'a> {
-    /// Checks properties of a message that come from somewhere else than a packet: encoded as in a PUBLISH,
-    /// without their length.
-    pub fn of_message(encoded: &'a [u8]) -> Result<Self, DecodeError> {
-        check(place::PUBLISH_OUT, &Limits::NONE, encoded)
+impl Property<'_> {
+    /// May a message carry it on to its subscribers, unchanged?
+    pub(crate) fn check_travels(&self) -> Result<(), PropertyError> {
+        match bit(self.id()) & TRAVELLING {
+            0 => Err(PropertyError::of(self, PropertyFault::Misplaced)),
+            _ => Ok(()),
+        }
     }
+}
 
+impl<'a> Properties<'a> {
     /// As they stand in the packet, without their length.
     pub fn as_bytes(self) -> &'a [u8] {
         self.encoded
@@ -88,8 +95,18 @@ impl<'a> Properties<'a> {
         }
     }
 
+    /// Those of a message that were checked when they came in.
+    pub(crate) fn known(encoded: &'a [u8]) -> Self {
+        let (mut rest, mut present) = (encoded, 0);
+        while let Some((id, value)) = rest.split_first() {
+            present |= bit(*id);
+            rest = value::skip(*id, value).unwrap_or_default();
+        }
+        Self { encoded, present }
+    }
+
     #[inline]
-    pub(super) fn has(self, id: u8) -> bool {
+    pub(crate) fn has(self, id: u8) -> bool {
         self.present & bit(id) != 0
     }
 

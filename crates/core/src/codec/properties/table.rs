@@ -1,5 +1,5 @@
 //! The one table of properties: decoder, encoder and tests read it.
-use super::value;
+use super::{PropertyFault, value};
 use crate::qos::QoS;
 use alloc::vec::Vec;
 
@@ -106,6 +106,21 @@ macro_rules! properties {
                 }
             }
 
+            /// Its name, as the standard writes it but for the spaces: `ContentType`.
+            pub const fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => stringify!($name),)*
+                }
+            }
+
+            /// Can it be sent?
+            pub(super) fn check(&self) -> Result<(), PropertyFault> {
+                match self {
+                    $(Self::$name(value) => value::Checked::check(*value, Kind::$kind),)*
+                }
+            }
+
+            /// It has been checked.
             pub(super) fn write(&self, out: &mut Vec<u8>) {
                 match self {
                     $(Self::$name(value) => value::$kind::write(*value, out),)*

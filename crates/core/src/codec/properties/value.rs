@@ -1,10 +1,13 @@
 //! Values of properties that were checked before: how each [`Kind`] is read, skipped and written.
+use super::PropertyFault;
 use super::table::{Kind, ROWS};
 use crate::codec::primitives::{
     binary, byte, bytes, four_byte_integer, two_byte_integer, variable_byte_integer,
 };
-use crate::codec::write::put_varint;
+use crate::codec::write::{REMAINING_LENGTH_MAX, put_varint};
 use crate::qos::QoS;
+use crate::text::Text;
+use crate::topic;
 use alloc::vec::Vec;
 
 pub(super) struct Bool;
@@ -74,11 +77,10 @@ impl Binary {
         binary(input).ok()
     }
 
-    /// Cuts what is too long.
     pub(super) fn write(value: &[u8], out: &mut Vec<u8>) {
-        let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        let length = u16::try_from(value.len()).expect("what is too long is refused before it is written");
         out.extend_from_slice(&length.to_be_bytes());
-        out.extend_from_slice(&value[..usize::from(length)]);
+        out.extend_from_slice(value);
     }
 }
 
@@ -87,13 +89,8 @@ impl String {
         core::str::from_utf8(binary(input).ok()?).ok()
     }
 
-    /// Cuts what is too long, between two characters.
     pub(super) fn write(value: &str, out: &mut Vec<u8>) {
-        let mut end = value.len().min(usize::from(u16::MAX));
-        while !value.is_char_boundary(end) {
-            end -= 1;
-        }
-        Binary::write(&value.as_bytes()[..end], out);
+        Binary::write(value.as_bytes(), out);
     }
 }
 
@@ -105,6 +102,68 @@ impl StringPair {
     pub(super) fn write((name, value): (&str, &str), out: &mut Vec<u8>) {
         String::write(name, out);
         String::write(value, out);
+    }
+}
+
+/// What can be a value of a property, if it is one that may be sent.
+pub(super) trait Checked {
+    fn check(self, kind: Kind) -> Result<(), PropertyFault>;
+}
+
+/// That, or not with this value.
+fn valid(is: bool) -> Result<(), PropertyFault> {
+    if is { Ok(()) } else { Err(PropertyFault::Value) }
+}
+
+impl Checked for bool {
+    fn check(self, _: Kind) -> Result<(), PropertyFault> {
+        Ok(())
+    }
+}
+
+impl Checked for QoS {
+    fn check(self, _: Kind) -> Result<(), PropertyFault> {
+        valid(self != Self::ExactlyOnce)
+    }
+}
+
+impl Checked for u16 {
+    fn check(self, kind: Kind) -> Result<(), PropertyFault> {
+        valid(self > 0 || kind != Kind::TwoByteNotZero)
+    }
+}
+
+impl Checked for u32 {
+    fn check(self, kind: Kind) -> Result<(), PropertyFault> {
+        valid(match kind {
+            Kind::VariableNotZero => (1..=REMAINING_LENGTH_MAX).contains(&self),
+            kind => self > 0 || kind != Kind::FourByteNotZero,
+        })
+    }
+}
+
+impl Checked for &[u8] {
+    fn check(self, _: Kind) -> Result<(), PropertyFault> {
+        if self.len() > usize::from(u16::MAX) { Err(PropertyFault::TooLong) } else { Ok(()) }
+    }
+}
+
+impl Checked for &str {
+    fn check(self, kind: Kind) -> Result<(), PropertyFault> {
+        self.as_bytes().check(kind)?;
+        if kind == Kind::TopicName {
+            topic::check_name(self.as_bytes()).map_err(PropertyFault::TopicName)?;
+        } else {
+            Text::new(self).map_err(PropertyFault::Text)?;
+        }
+        Ok(())
+    }
+}
+
+impl Checked for (&str, &str) {
+    fn check(self, kind: Kind) -> Result<(), PropertyFault> {
+        self.0.check(kind)?;
+        self.1.check(kind) // [MQTT-1.5.7-1]
     }
 }
 

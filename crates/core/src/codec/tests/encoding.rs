@@ -2,7 +2,10 @@
 use super::support::{VERSIONS, bytes, read_whole};
 use crate::codec::*;
 use crate::id::PacketId;
+use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::text::Text;
+use crate::topic::TopicError;
 use crate::version::Role::{Client, Server};
 use crate::version::Version::{self, V3_1, V3_1_1, V5};
 use std::string::String;
@@ -70,7 +73,7 @@ fn session_present_is_unknown_to_3_1() {
 #[test]
 fn properties_are_for_5_only() {
     let mut buf = PropertiesBuf::new();
-    buf.push(Property::ReasonString("so"));
+    buf.push(Property::ReasonString("so")).expect("it can be sent");
     let properties = buf.as_properties();
     let disconnect = Packet::Disconnect(Disconnect { reason: ReasonCode::ServerBusy, properties });
     assert_eq!(encoded(&disconnect, V5), bytes("e0 07 89 05 1f s:so"));
@@ -89,7 +92,7 @@ fn a_string_that_has_no_length_is_too_large() {
         clean_start: true,
         keep_alive: 0,
         properties: Properties::default(),
-        client_id: client_id.as_str().into(),
+        client_id: Text::known_str(&client_id),
         will: None,
         username: None,
         password: None,
@@ -103,7 +106,7 @@ fn head<'a>(topic: &'a str, properties: &'a [u8], payload_len: usize) -> Publish
     PublishHead {
         delivery: Delivery::ExactlyOnce { packet_id: id(), dup: true },
         retain: true,
-        topic: topic.as_bytes(),
+        topic: Text::known_str(topic),
         topic_alias: Some(9),
         message_expiry_interval: Some(60),
         properties,
@@ -149,7 +152,7 @@ fn a_head_knows_the_length_of_the_whole() {
 #[test]
 fn what_mqtt_cannot_express_is_too_large() {
     let largest = 268_435_455 - 2 - 1 - 2;
-    let largest = PublishHead { topic: b"a", ..head("", &[], largest) };
+    let largest = PublishHead { topic: Text::known_str("a"), ..head("", &[], largest) };
     assert_eq!(largest.packet_length(V3_1_1), Some(268_435_455 + 5));
     let beyond = PublishHead { payload_len: largest.payload_len + 1, ..largest };
     assert_eq!(beyond.packet_length(V3_1_1), None);
@@ -198,17 +201,54 @@ fn a_head_with_an_identifier_that_there_is_not_is_no_packet_out_of_step() {
     }
 }
 
+#[test]
+fn what_is_no_topic_name_is_not_published_to() {
+    let text = |topic| Text::new(topic).expect("it has no U+0000");
+    for (topic, error) in [("a/#", TopicError::Wildcard), ("+", TopicError::Wildcard)] {
+        let publish = Packet::Publish(Publish {
+            delivery: Delivery::AtMostOnce,
+            retain: false,
+            topic: text(topic),
+            properties: Properties::default(),
+            payload: Payload::Whole(b""),
+        });
+        let will = Will {
+            topic: text(topic),
+            payload: b"",
+            qos: QoS::AtMostOnce,
+            retain: false,
+            properties: Properties::default(),
+        };
+        let connect = Packet::Connect(Connect {
+            version: V5,
+            clean_start: true,
+            keep_alive: 0,
+            properties: Properties::default(),
+            client_id: text("c"),
+            will: Some(will),
+            username: None,
+            password: None,
+            bridge: false,
+        });
+        for packet in [publish, connect] {
+            let mut out = Vec::new();
+            assert_eq!(packet.encode(V5, u32::MAX, &mut out), Err(EncodeError::TopicName(error)), "{topic}");
+            assert!(out.is_empty());
+        }
+    }
+}
+
 /// What 5.0 has and an older version has not is left out, but never so that nothing valid is left.
 #[test]
 fn what_an_older_version_cannot_say_is_not_said_wrongly() {
     let mut alias = PropertiesBuf::new();
-    alias.push(Property::TopicAlias(1));
+    alias.push(Property::TopicAlias(1)).expect("it can be sent");
     let mut method = PropertiesBuf::new();
-    method.push(Property::AuthenticationMethod("m"));
+    method.push(Property::AuthenticationMethod("m")).expect("it can be sent");
     let publish = Packet::Publish(Publish {
         delivery: Delivery::AtMostOnce,
         retain: false,
-        topic: "".into(),
+        topic: Text::default(),
         properties: alias.as_properties(),
         payload: Payload::Whole(b"payload"),
     });

@@ -3,11 +3,15 @@ use super::strategies::{self, ids, value};
 use super::support::{bytes, packet, read_whole};
 use crate::codec::properties::table::{Kind, Places, ROWS, place};
 use crate::codec::*;
+use crate::qos::QoS;
+use crate::text::TextError;
+use crate::topic::TopicError;
 use crate::version::Role::{self, Client, Server};
 use crate::version::Version::V5;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use std::string::ToString;
 use std::vec::Vec;
 
 /// A packet of 5.0 with these properties at that place, and who reads it.
@@ -148,7 +152,8 @@ fn getters_find_what_is_there_and_nothing_else() {
         Property::UserProperty(("k", "2")),
         Property::MessageExpiryInterval(0),
         Property::SubscriptionIdentifier(7),
-    ]);
+    ])
+    .expect("they can be sent");
     let properties = buf.as_properties();
     assert_eq!(properties.content_type(), Some("text"));
     assert_eq!(properties.message_expiry_interval(), Some(0));
@@ -161,32 +166,42 @@ fn getters_find_what_is_there_and_nothing_else() {
 }
 
 #[test]
-fn what_cannot_be_said_is_left_out_and_what_is_too_long_is_cut() {
+fn what_cannot_be_said_is_refused_by_name_and_changes_nothing() {
+    let (long, longest) = ("a".repeat(65_536), "a".repeat(65_535));
     let mut buf = PropertiesBuf::new();
-    buf.push(Property::MaximumQoS(crate::qos::QoS::ExactlyOnce));
-    buf.push(Property::SubscriptionIdentifier(0));
-    buf.push(Property::SubscriptionIdentifier(268_435_456));
-    assert!(buf.is_empty());
-    buf.push(Property::ReasonString(&"\u{e9}".repeat(40_000)));
-    buf.push(Property::AuthenticationData(&[7; 70_000]));
-    assert_eq!(buf.as_properties().reason_string().map(str::len), Some(65_534));
-    assert_eq!(buf.as_properties().authentication_data().map(<[u8]>::len), Some(65_535));
+    for (property, name, fault) in [
+        (Property::MaximumQoS(QoS::ExactlyOnce), "MaximumQoS", PropertyFault::Value),
+        (Property::SubscriptionIdentifier(0), "SubscriptionIdentifier", PropertyFault::Value),
+        (Property::SubscriptionIdentifier(268_435_456), "SubscriptionIdentifier", PropertyFault::Value),
+        (Property::ReceiveMaximum(0), "ReceiveMaximum", PropertyFault::Value),
+        (Property::TopicAlias(0), "TopicAlias", PropertyFault::Value),
+        (Property::MaximumPacketSize(0), "MaximumPacketSize", PropertyFault::Value),
+        (Property::ReasonString(&long), "ReasonString", PropertyFault::TooLong),
+        (Property::AuthenticationData(long.as_bytes()), "AuthenticationData", PropertyFault::TooLong),
+        (Property::UserProperty(("k", &long)), "UserProperty", PropertyFault::TooLong),
+        (Property::ContentType("a\0"), "ContentType", PropertyFault::Text(TextError::Nul)),
+        (Property::UserProperty(("\0", "v")), "UserProperty", PropertyFault::Text(TextError::Nul)),
+        (Property::ResponseTopic("a/+"), "ResponseTopic", PropertyFault::TopicName(TopicError::Wildcard)),
+        (Property::ResponseTopic(""), "ResponseTopic", PropertyFault::TopicName(TopicError::Empty)),
+    ] {
+        let error = buf.push(property).expect_err(name);
+        assert_eq!((error.name(), error.id(), error.fault()), (name, property.id(), fault));
+    }
+    assert!(buf.is_empty() && buf.as_properties() == Properties::default());
+    buf.push(Property::ReasonString(&longest)).expect("it has room");
+    assert_eq!(buf.as_properties().reason_string().map(str::len), Some(65_535));
+    let again = buf.push(Property::ReasonString("")).expect_err("there is one");
+    assert_eq!(again.fault(), PropertyFault::Duplicate);
+    assert_eq!(again.to_string(), "ReasonString can't be sent: it is there already");
     buf.clear();
     assert_eq!(buf.as_properties(), Properties::default());
-}
-
-#[test]
-fn properties_of_a_message_are_checked_at_another_door() {
-    assert!(Properties::of_message(&bytes("03 s:text 26 s:k s:v")).is_ok());
-    assert_eq!(Properties::of_message(&bytes("24 01")), Err(DecodeError::MisplacedProperty(0x24)));
-    assert_eq!(Properties::of_message(&bytes("03 0002 'a'")), Err(DecodeError::Truncated));
 }
 
 proptest! {
     #[test]
     fn what_is_read_is_written_the_same(encoded in strategies::properties(place::CONNACK, V5)) {
         let properties = strategies::decoded(&encoded, place::CONNACK);
-        let again: PropertiesBuf = properties.iter().collect();
+        let again = PropertiesBuf::of(properties.iter()).expect("what was read can be sent");
         prop_assert_eq!(again.as_properties(), properties);
         prop_assert_eq!(again.into_vec(), encoded);
     }
@@ -196,10 +211,8 @@ proptest! {
         let properties = strategies::decoded(&encoded, place::PUBLISH_OUT);
         let mut travelling = Vec::from([0xee]);
         properties.travelling(&mut travelling);
-        let expected: PropertiesBuf = properties
-            .iter()
-            .filter(|property| matches!(property.id(), 0x01 | 0x03 | 0x08 | 0x09 | 0x26))
-            .collect();
+        let travels = |property: &Property<'_>| matches!(property.id(), 0x01 | 0x03 | 0x08 | 0x09 | 0x26);
+        let expected = PropertiesBuf::of(properties.iter().filter(travels)).expect("they can be sent");
         prop_assert_eq!(&travelling[1..], &expected.into_vec()[..]);
     }
 }

@@ -4,6 +4,7 @@ use crate::codec::*;
 use crate::id::PacketId;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::topic::TopicFilter;
 use crate::version::{Role, Version};
 use proptest::collection::vec;
@@ -150,7 +151,7 @@ pub(super) fn connect() -> impl Strategy<Value = Sample> {
         (properties(place::CONNECT, version), option::of(will), names, any::<(bool, u16)>()).prop_map(
             move |(properties, will, (client_id, username, password), (clean_start, keep_alive))| {
                 let will = will.as_ref().map(|(topic, payload, qos, retain, properties)| Will {
-                    topic: topic.as_str().into(),
+                    topic: Text::known_str(topic),
                     payload,
                     qos: *qos,
                     retain: *retain,
@@ -162,9 +163,9 @@ pub(super) fn connect() -> impl Strategy<Value = Sample> {
                     clean_start,
                     keep_alive,
                     properties: decoded(&properties, place::CONNECT),
-                    client_id: client_id.as_str().into(),
+                    client_id: Text::known_str(&client_id),
                     will,
-                    username: username.as_deref().map(Into::into),
+                    username: username.as_deref().map(Text::known_str),
                     password: password.as_deref().filter(|_| version.is_v5() || username.is_some()),
                 };
                 sample(version, Role::Server, &Packet::Connect(connect))
@@ -186,7 +187,7 @@ pub(super) fn publish(version: Version, role: Role) -> impl Strategy<Value = Sam
             let publish = Publish {
                 delivery,
                 retain,
-                topic: topic.as_str().into(),
+                topic: Text::known_str(&topic),
                 properties,
                 payload: Payload::Whole(&payload),
             };

@@ -92,13 +92,14 @@ impl Rights for AllBut {
     fn may(&self, _client_id: &str, access: Access<'_>) -> Ruling {
         let (kind, topic) = match access {
             Access::Publish { topic, .. } => (Kind::Publish, topic.as_str()),
-            Access::Subscribe { filter } => (Kind::Subscribe, filter),
-            Access::Receive { topic } => (Kind::Receive, topic.as_str()),
+            Access::Subscribe { filter, .. } => (Kind::Subscribe, filter),
+            Access::Receive { topic, .. } => (Kind::Receive, topic.as_str()),
+            _ => return Ruling::deny(0),
         };
         let named = self.0.iter().position(|(k, f)| *k == kind && (f.as_str() == topic || f.matches(topic)));
         let reserved = kind == Kind::Publish && topic.starts_with('$');
         let rule = named.map_or(0, |at| u32::try_from(at + 1).expect("rules are few"));
-        Ruling { allow: named.is_none() && !reserved, rule }
+        if named.is_none() && !reserved { Ruling::allow(rule) } else { Ruling::deny(rule) }
     }
 }
 
@@ -119,7 +120,7 @@ impl Policy for Asked {
         match authority.verdicts.get(&name).copied().unwrap_or(Verdict::Allow) {
             Verdict::Allow => Authentication::Allow(authority.grant(&name)),
             Verdict::Later => Authentication::Later,
-            Verdict::Continue => Authentication::Continue(b"who?".as_slice().into()),
+            Verdict::Continue => Authentication::continue_with(*b"who?"),
             Verdict::Deny(reason) => Authentication::Deny(Denial::new(reason)),
         }
     }

@@ -76,7 +76,7 @@ impl Shards {
                 }
             }
             Action::Local(id) => self.locals.push(id),
-            Action::Ask(ticket) => self.asked.push_back((shard, ticket)),
+            Action::Ask(question) => self.asked.push_back((shard, question)),
             Action::Event => {
                 while let Some(event) = self.brokers[shard].poll_event() {
                     self.events.push(event);

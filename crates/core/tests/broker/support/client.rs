@@ -6,6 +6,7 @@ use tidewire_core::codec::{
 use tidewire_core::id::PacketId;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::text::Text;
 use tidewire_core::topic::TopicFilter;
 use tidewire_core::version::Version;
 
@@ -112,13 +113,14 @@ impl Hello {
             let receive = self.receive_maximum.map(Property::ReceiveMaximum);
             let size = self.maximum_packet_size.map(Property::MaximumPacketSize);
             let method = self.method.as_deref().map(Property::AuthenticationMethod);
-            properties.extend([expiry, receive, size, method].into_iter().flatten());
+            let said = [expiry, receive, size, method].into_iter().flatten();
+            properties.extend(said).expect("it can be sent");
             if let Some((.., delay @ 1..)) = self.will {
-                will_properties.push(Property::WillDelayInterval(delay));
+                will_properties.push(Property::WillDelayInterval(delay)).expect("it can be sent");
             }
         }
         let will = self.will.as_ref().map(|(topic, payload, qos, retain, _)| Will {
-            topic: topic.as_str().into(),
+            topic: Text::new(topic).expect("it has no U+0000"),
             payload,
             qos: QoS::from_bits(*qos).expect("a QoS"),
             retain: *retain,
@@ -132,9 +134,9 @@ impl Hello {
                 clean_start: self.clean,
                 keep_alive: self.keep_alive,
                 properties: properties.as_properties(),
-                client_id: self.client_id.as_str().into(),
+                client_id: Text::new(&self.client_id).expect("it has no U+0000"),
                 will,
-                username: self.user.as_deref().map(Into::into),
+                username: self.user.as_deref().map(|user| Text::new(user).expect("it has no U+0000")),
                 password: self.user.as_ref().map(|_| b"secret".as_slice()),
             }),
         )
@@ -175,7 +177,7 @@ pub(crate) fn publish_with(
     let head = PublishHead {
         delivery,
         retain,
-        topic: topic.as_bytes(),
+        topic: Text::new(topic).expect("it has no U+0000"),
         topic_alias: None,
         message_expiry_interval: expiry,
         properties: &[],

@@ -15,7 +15,7 @@ use tidewire_core::Input;
 use tidewire_core::broker::policy::{Answer, Grant, Open, Peer};
 use tidewire_core::broker::{Broker, CloseCause, Config, Event, Limits, Mail, Passage, Stats};
 use tidewire_core::codec::{Decoder, Item, Leniency, Mode};
-use tidewire_core::id::{ConnectionId, IdentityId, LocalId, ShardId, Ticket};
+use tidewire_core::id::{ConnectionId, IdentityId, LocalId, QuestionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
@@ -36,7 +36,7 @@ pub(crate) struct Shards {
     lines: Vec<Line>,
     by_id: BTreeMap<(usize, ConnectionId), usize>,
     /// What each shard has asked and nobody answered.
-    pub(crate) asked: VecDeque<(usize, Ticket)>,
+    pub(crate) asked: VecDeque<(usize, QuestionId)>,
     pub(crate) events: Vec<Event>,
     pub(crate) locals: Vec<LocalId>,
     /// Pauses and resumes, in order.
@@ -171,7 +171,7 @@ impl Shards {
     pub(crate) fn dial_from(&mut self, address: &str) -> Client {
         self.port = self.port.wrapping_add(1);
         let ip = address.parse().expect("an address");
-        let peer = Peer { address: SocketAddr::new(ip, self.port), listener: 0 };
+        let peer = Peer::new(SocketAddr::new(ip, self.port), 0);
         let shard = self.next_shard;
         self.next_shard = (shard + 1) % self.brokers.len();
         let id = self.brokers[shard].handle_open(self.now, peer);
@@ -363,12 +363,12 @@ impl Shards {
 
     /// Answers the oldest question.
     pub(crate) fn answer(&mut self, answer: Answer) {
-        let (shard, ticket) = self.asked.pop_front().expect("something was asked");
-        self.answer_to(shard, ticket, answer);
+        let (shard, question) = self.asked.pop_front().expect("something was asked");
+        self.answer_to(shard, question, answer);
     }
 
-    pub(crate) fn answer_to(&mut self, shard: usize, ticket: Ticket, answer: Answer) {
-        self.brokers[shard].handle_answer(self.now, ticket, answer);
+    pub(crate) fn answer_to(&mut self, shard: usize, question: QuestionId, answer: Answer) {
+        self.brokers[shard].handle_answer(self.now, question, answer);
         self.settle();
     }
 

@@ -6,6 +6,7 @@ use tidewire_core::codec::{
     Publish, RetainHandling, Subscribe, SubscriptionOptions, Unsubscribe,
 };
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::text::Text;
 use tidewire_core::topic::TopicFilter;
 use tidewire_core::version::Version;
 
@@ -108,15 +109,15 @@ impl Client {
             self.unacknowledged.push_back(id);
         }
         let mut properties = PropertiesBuf::new();
-        properties.push(Property::CorrelationData(&name(message)));
+        properties.push(Property::CorrelationData(&name(message))).expect("it can be sent");
         if let Some(seconds) = self.expiry {
-            properties.push(Property::MessageExpiryInterval(seconds));
+            properties.push(Property::MessageExpiryInterval(seconds)).expect("it can be sent");
         }
         let payload: &[u8] = if publication.empty { b"" } else { b"x" };
         encode(&Packet::Publish(Publish {
             delivery,
             retain: publication.retain,
-            topic: publication.topic.into(),
+            topic: Text::new(publication.topic).expect("it has no U+0000"),
             properties: properties.as_properties(),
             payload: Payload::Whole(payload),
         }))

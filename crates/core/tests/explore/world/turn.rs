@@ -29,10 +29,10 @@ impl World {
             self.actions(shard);
         }
         for verdict in &intake.verdicts {
-            if *verdict < self.tickets[shard].len() {
-                let (ticket, about_connect) = self.tickets[shard].remove(*verdict);
+            if *verdict < self.questions[shard].len() {
+                let (question, about_connect) = self.questions[shard].remove(*verdict);
                 let answer = if about_connect { Answer::Allow(anybody()) } else { Answer::Admit };
-                self.brokers[shard].handle_answer(now, ticket, answer);
+                self.brokers[shard].handle_answer(now, question, answer);
                 self.actions(shard);
             }
         }
@@ -81,7 +81,7 @@ impl World {
 
     /// Everything there is.
     pub(crate) fn whole_turn(&mut self, shard: usize) {
-        let verdicts = vec![0; self.tickets[shard].len()];
+        let verdicts = vec![0; self.questions[shard].len()];
         let lines = self.lines_at(shard);
         let mail = vec![usize::MAX; self.shards()];
         self.turn(
@@ -195,10 +195,10 @@ impl World {
                         self.passages[to.index()].push_back((n, passage));
                     }
                 }
-                Action::Ask(ticket) => {
-                    let about = self.brokers[shard].question(ticket);
+                Action::Ask(question) => {
+                    let about = self.brokers[shard].question(question);
                     let about_connect = matches!(about, Some(Question::Authenticate { .. }));
-                    self.tickets[shard].push((ticket, about_connect));
+                    self.questions[shard].push((question, about_connect));
                 }
                 Action::Event => while self.brokers[shard].poll_event().is_some() {},
                 other => panic!("nobody asked for {other:?}"),

@@ -20,7 +20,8 @@ impl Open {
         Self { rights: Arc::new(Everything) }
     }
 
-    fn grant(&self) -> Grant {
+    /// What everybody is granted. Also for a local subscriber that may do as much as anybody.
+    pub fn grant(&self) -> Grant {
         let rights: Arc<Everything> = Arc::clone(&self.rights);
         Grant { anonymous: true, ..Grant::new(ANONYMOUS, rights) }
     }
@@ -72,12 +73,12 @@ impl Rights for Everything {
     fn may(&self, client_id: &str, access: Access<'_>) -> Ruling {
         match access {
             Access::Publish { topic, .. } if is_own_connection(topic.as_bytes(), client_id) => {
-                Ruling { allow: true, rule: Self::OWN_CONNECTION }
+                Ruling::allow(Self::OWN_CONNECTION)
             }
             Access::Publish { topic, .. } if topic.as_bytes().starts_with(b"$") => {
-                Ruling { allow: false, rule: Self::SERVERS_TOPICS }
+                Ruling::deny(Self::SERVERS_TOPICS)
             }
-            _ => Ruling { allow: true, rule: Self::ALLOW },
+            _ => Ruling::allow(Self::ALLOW),
         }
     }
 }
@@ -86,6 +87,7 @@ impl Rights for Everything {
 mod tests {
     use super::*;
     use crate::qos::QoS;
+    use crate::text::Text;
     use std::boxed::Box;
 
     fn connect(username: Option<&str>, method: Option<&str>) -> AuthStep {
@@ -124,7 +126,7 @@ mod tests {
     fn only_the_servers_own_topics_are_not_for_publishing() {
         let may = |access| Everything.may("c", access).allow;
         let publish = |topic: &'static str| Access::Publish {
-            topic: topic.into(),
+            topic: Text::known_str(topic),
             qos: QoS::AtMostOnce,
             retain: false,
         };
@@ -133,7 +135,7 @@ mod tests {
         assert!(!may(publish("$SYS/broker/connection/other/state")));
         assert!(may(publish("$SYS/broker/connection/c/state")), "its own");
         assert!(may(Access::Subscribe { filter: "$SYS/#" }));
-        assert!(may(Access::Receive { topic: "$SYS/broker/version".into() }));
+        assert!(may(Access::Receive { topic: Text::known_str("$SYS/broker/version") }));
     }
 
     #[test]
@@ -144,7 +146,8 @@ mod tests {
             ("c", "$SYS/broker/connection/c/state/more"),
             ("c", "$SYS/broker/connection/c"),
         ] {
-            let publish = Access::Publish { topic: topic.into(), qos: QoS::AtMostOnce, retain: true };
+            let publish =
+                Access::Publish { topic: Text::known_str(topic), qos: QoS::AtMostOnce, retain: true };
             assert!(!Everything.may(client_id, publish).allow, "{client_id} on {topic}");
         }
     }

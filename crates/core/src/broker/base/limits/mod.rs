@@ -122,7 +122,8 @@ macro_rules! limits {
                 }
             }
 
-            fn set_number(&mut self, name: &str, number: u64) {
+            /// It is in the limit's range.
+            fn put(&mut self, name: &str, number: u64) {
                 match name {
                     $( stringify!($name) => {
                         self.$name = number.try_into().expect("each row's greatest fits its type");
@@ -216,15 +217,38 @@ limits! {
 }
 
 impl Limits {
-    /// `set("packet_bytes", "16MiB")`, `set("queued_messages", "unlimited")`.
+    /// As people write it: `set("packet_bytes", "16MiB")`, `set("queued_messages", "unlimited")`.
+    ///
+    /// # Errors
+    /// There is no such limit, this is no number of what it counts, or it is out of range. Nothing was changed.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), LimitError> {
         let row = row(name).ok_or_else(|| LimitError::unknown(name))?;
         let number =
             parse(value, row.unit, row.maximum).ok_or_else(|| LimitError::not_a_number(row, value))?;
+        self.set_row(row, number)
+    }
+
+    /// As programs have it: in bytes, seconds, or how many there are. The greatest that the limit can be is unlimited.
+    /// ```
+    /// use tidewire_core::broker::{Limit, Limits};
+    ///
+    /// let mut limits = Limits::default();
+    /// limits.set_number(Limit::packet_bytes, 64 * 1024)?;
+    /// assert_eq!(limits.packet_bytes(), 65_536);
+    /// # Ok::<(), tidewire_core::broker::LimitError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// It is out of range. Nothing was changed.
+    pub fn set_number(&mut self, limit: Limit, number: u64) -> Result<(), LimitError> {
+        self.set_row(&ROWS[limit as usize], number)
+    }
+
+    fn set_row(&mut self, row: &Row, number: u64) -> Result<(), LimitError> {
         if !(row.minimum..=row.maximum).contains(&number) {
             return Err(LimitError::out_of_range(row));
         }
-        self.set_number(row.name, number);
+        self.put(row.name, number);
         self.set |= bit(row.name);
         Ok(())
     }

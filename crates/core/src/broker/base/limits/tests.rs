@@ -1,4 +1,4 @@
-use super::{LimitError, Limits, Unit};
+use super::{Limit, LimitError, Limits, Unit};
 use std::string::{String, ToString};
 use std::vec::Vec;
 
@@ -30,6 +30,20 @@ fn each_row_takes_its_range_and_nothing_else() {
         {
             let refused = set(row.name, garbage).unwrap_err();
             assert!(matches!(refused, LimitError::NotANumber { .. }), "{} {garbage}", row.name);
+        }
+    }
+}
+
+#[test]
+fn a_number_is_taken_as_its_text_is() {
+    for (row, limit) in Limits::table().iter().zip(Limit::ALL) {
+        assert_eq!(row.name, limit.name());
+        for number in [0, 1, 1000, 65_535, 65_536, row.maximum, row.maximum.saturating_add(1)] {
+            let (mut by_number, mut by_text) = (Limits::default(), Limits::default());
+            let taken = by_number.set_number(*limit, number);
+            assert_eq!(taken, by_text.set(row.name, &number.to_string()), "{} {number}", row.name);
+            assert_eq!(by_number, by_text);
+            assert_eq!(by_number.is_set(row.name), taken.is_ok());
         }
     }
 }

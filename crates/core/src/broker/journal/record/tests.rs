@@ -8,7 +8,7 @@ fn records() -> Vec<Record<'static>> {
         id: MessageId(5),
         origin: IdentityId(6),
         expires_at: Some(at),
-        topic: "a/b".into(),
+        topic: Text::known_str("a/b"),
         properties: &[1, 0],
         payload: Payload::Whole(b"hello"),
     };
