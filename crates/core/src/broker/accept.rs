@@ -2,7 +2,7 @@
 use super::Broker;
 use super::base::LARGE;
 use super::connection::Unread;
-use super::connection::answers::What;
+use super::connection::answers::Reply;
 use super::connection::fault::in_refusal;
 use super::messages::accepted::{Accepted, Arrival};
 use super::messages::incoming::{Discard, Incoming};
@@ -23,8 +23,8 @@ use bytes::Bytes;
 impl Broker {
     /// The last piece has come.
     pub(super) fn complete_if_all(&mut self, now: Instant, index: u32) -> Input {
-        let lane = self.connections[index].lane.as_deref_mut();
-        match lane.and_then(|l| l.incoming.take_if(|i| i.left() == 0)) {
+        let busy = self.connections[index].busy.as_deref_mut();
+        match busy.and_then(|l| l.incoming.take_if(|i| i.left() == 0)) {
             Some(incoming) => self.complete(now, index, incoming),
             None => Input::More,
         }
@@ -79,7 +79,7 @@ impl Broker {
         let mut receipt = None;
         if let Delivery::ExactlyOnce { packet_id, .. } = delivery {
             // Delivered onward here and now; only the id is kept. [MQTT-4.3.3-10]
-            let first = self.sessions.flow(session).receiver.receive(packet_id);
+            let first = self.sessions.busy(session).receiver.receive(packet_id);
             debug_assert_eq!(first, Receipt::First, "repeats were sorted out before");
             receipt = Some(packet_id);
         }
@@ -101,9 +101,9 @@ impl Broker {
                     // What it changes in the journal, the answer says: so it comes first.
                     let generation = self.sessions[session].generation;
                     self.shards.settlements.add(settlement, Waiter::Receipt(session, generation, packet_id));
-                    self.sessions.flow(session).unsettled.push((packet_id, settlement));
+                    self.sessions.busy(session).unsettled.push((packet_id, settlement));
                 }
-                let what = What::Ack { kind, packet_id, reason: ReasonCode::Success };
+                let what = Reply::Ack { kind, packet_id, reason: ReasonCode::Success };
                 let number = self.answer_later(index, what);
                 let id = self.connections.id(index);
                 self.shards.settlements.join(settlement, id, number);
@@ -123,7 +123,7 @@ impl Broker {
                     let receipt = self.output_length(index) - own;
                     if kind == AckKind::Pubrec && own > before {
                         // The receipt goes ahead of what the message itself caused on this connection.
-                        self.connections.lane(index).out[before..].rotate_right(receipt);
+                        self.connections.busy(index).out[before..].rotate_right(receipt);
                     }
                 }
             },
@@ -132,15 +132,15 @@ impl Broker {
 
     /// A QoS 2 message was refused after all: its Packet Identifier is free, and what comes under it is new.
     pub(super) fn take_back(&mut self, session: u32, packet_id: PacketId) {
-        if let Some(flow) = self.sessions[session].flow.as_deref_mut() {
-            flow.receiver.release(packet_id);
+        if let Some(busy) = self.sessions[session].busy.as_deref_mut() {
+            busy.receiver.release(packet_id);
             self.pen().receipt_end(session, packet_id);
-            self.sessions.rest(session);
+            self.sessions.release_if_idle(session);
         }
     }
 
     fn output_length(&self, index: u32) -> usize {
-        self.connections[index].lane.as_deref().map_or(0, |l| l.out.len())
+        self.connections[index].busy.as_deref().map_or(0, |l| l.out.len())
     }
 
     pub(super) fn answer_discarded(&mut self, index: u32, delivery: Delivery, why: Discard) {
@@ -154,7 +154,7 @@ impl Broker {
             Discard::Refused(_) => {
                 if kind == AckKind::Pubrec {
                     let session = self.connections[index].session;
-                    self.sessions.flow(session).receiver.receive(packet_id);
+                    self.sessions.busy(session).receiver.receive(packet_id);
                     self.pen().receipt(session, packet_id);
                 }
                 self.acknowledge_to(index, kind, packet_id, ReasonCode::Success);
@@ -166,13 +166,13 @@ impl Broker {
     fn answer_again(&mut self, index: u32, packet_id: PacketId) {
         let session = self.connections[index].session;
         // While an answer waits, one is enough: who repeats it makes nothing grow.
-        if self.connections[index].lane.as_deref().is_some_and(|lane| lane.is_to_answer(packet_id)) {
+        if self.connections[index].busy.as_deref().is_some_and(|busy| busy.is_to_answer(packet_id)) {
             return;
         }
-        let unsettled = self.sessions[session].flow.as_deref().and_then(|flow| {
-            flow.unsettled.iter().find(|(id, _)| *id == packet_id).map(|(_, settlement)| *settlement)
+        let unsettled = self.sessions[session].busy.as_deref().and_then(|busy| {
+            busy.unsettled.iter().find(|(id, _)| *id == packet_id).map(|(_, settlement)| *settlement)
         });
-        let what = What::Ack { kind: AckKind::Pubrec, packet_id, reason: ReasonCode::Success };
+        let what = Reply::Ack { kind: AckKind::Pubrec, packet_id, reason: ReasonCode::Success };
         match unsettled {
             Some(settlement) => {
                 let number = self.answer_later(index, what);
@@ -187,7 +187,7 @@ impl Broker {
     fn postpone(&mut self, index: u32, incoming: Box<Incoming>) -> Input {
         let id = self.connections.id(index);
         self.connections[index].stop(Unread::HELD);
-        self.connections.lane(index).waiting = incoming.held();
+        self.connections.busy(index).waiting = incoming.held();
         self.shards.postpone(Postponed::Incoming(id, incoming));
         Input::Hold
     }

@@ -25,8 +25,8 @@ impl Broker {
         let session = self.connections[index].session;
         let id = ack.packet_id;
         let refused = ack.reason.is_error();
-        let answer = match self.sessions[session].flow.as_deref_mut() {
-            Some(flow) => flow.sender.on_pubrec(id, refused),
+        let answer = match self.sessions[session].busy.as_deref_mut() {
+            Some(busy) => busy.sender.on_pubrec(id, refused),
             None => Received::Unknown,
         };
         match answer {
@@ -50,14 +50,14 @@ impl Broker {
     pub(super) fn on_pubrel(&mut self, index: u32, ack: &Ack<'_>) {
         let session = self.connections[index].session;
         let known =
-            self.sessions[session].flow.as_deref_mut().is_some_and(|f| f.receiver.release(ack.packet_id));
+            self.sessions[session].busy.as_deref_mut().is_some_and(|f| f.receiver.release(ack.packet_id));
         if known {
             self.pen().receipt_end(session, ack.packet_id);
         }
         // Also for one that is unknown: it may have been released before a cut. [MQTT-4.3.3-11] (Table 3.7.2.1)
         let reason = if known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
         self.acknowledge_to(index, AckKind::Pubcomp, ack.packet_id, reason);
-        self.sessions.rest(session);
+        self.sessions.release_if_idle(session);
     }
 
     fn acknowledged(
@@ -67,8 +67,8 @@ impl Broker {
         fate: Fate,
         take: impl FnOnce(&mut Sender<Entry>, PacketId) -> Acknowledged<Entry>,
     ) -> Result<(), Fault> {
-        let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return Ok(()) };
-        match take(&mut flow.sender, id) {
+        let Some(busy) = self.sessions[session].busy.as_deref_mut() else { return Ok(()) };
+        match take(&mut busy.sender, id) {
             Acknowledged::Done(entry) => self.finished(session, entry, fate),
             // A stray one changes nothing: no quota, no fate.
             Acknowledged::Unknown => {}
@@ -80,11 +80,11 @@ impl Broker {
     /// A message in flight has its fate: there is room for the next.
     pub(super) fn finished(&mut self, session: u32, entry: Entry, fate: Fate) {
         let who = self.sessions.recipient(session);
-        self.depot.end(entry, who, Fate::InFlight, fate);
-        let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
+        self.messages.end(entry, who, Fate::InFlight, fate);
+        let Some(busy) = self.sessions[session].busy.as_deref_mut() else { return };
         // What goes out again after a reconnect waits in its place, not in the queue.
-        if flow.queue.is_empty() && flow.sender.all_sent() {
-            self.sessions.rest(session);
+        if busy.queue.is_empty() && busy.sender.all_sent() {
+            self.sessions.release_if_idle(session);
         } else {
             self.wake(session);
         }

@@ -48,7 +48,7 @@ impl Broker {
     }
 
     pub(super) fn tick(&mut self, now: Instant) {
-        self.depot.books.millis = now.as_millis() & 0xffff_ffff_ffff;
+        self.messages.books.millis = now.as_millis() & 0xffff_ffff_ffff;
     }
 
     #[inline(never)]
@@ -72,7 +72,7 @@ impl Broker {
         if !self.connections.is(id) {
             return;
         }
-        let kept = core::mem::take(&mut self.connections.lane(id.index).kept);
+        let kept = core::mem::take(&mut self.connections.busy(id.index).kept);
         self.charge(now, id.index);
         if self.connections[id.index].state == State::Up {
             self.connections[id.index].heard = now;

@@ -5,25 +5,25 @@
 //! of their PUBLISHes. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
 use super::Broker;
 use super::base::rules::Rule;
-use super::connection::answers::{Answer, Waits, What};
+use super::connection::answers::{Pending, Reply, Waits};
 use crate::codec::AckKind;
 use crate::id::PacketId;
 use crate::reason::ReasonCode;
 
 impl Broker {
     /// Answers on the connection that asked; at once if nothing is in the way.
-    pub(super) fn answer(&mut self, index: u32, what: What) {
+    pub(super) fn answer(&mut self, index: u32, what: Reply) {
         let position = self.asserted();
         let durable = self.journal.durable();
         let version = self.connections[index].version();
-        let lane = self.connections.lane(index);
-        if lane.answers.is_empty() && position <= durable {
-            what.encode(version, &mut lane.out);
+        let busy = self.connections.busy(index);
+        if busy.answers.is_empty() && position <= durable {
+            what.encode(version, &mut busy.out);
             self.connections[index].greet();
             self.announce(index);
         } else {
-            lane.pubacks += u32::from(what.is_puback());
-            lane.answers.push_back(Answer { what, position, waits: Waits::Nothing });
+            busy.pubacks += u32::from(what.is_puback());
+            busy.answers.push_back(Pending { what, position, waits: Waits::Nothing });
             let id = self.connections.id(index);
             self.journal.wake(position, id);
         }
@@ -37,26 +37,26 @@ impl Broker {
         packet_id: PacketId,
         reason: ReasonCode,
     ) {
-        self.answer(index, What::Ack { kind, packet_id, reason });
+        self.answer(index, Reply::Ack { kind, packet_id, reason });
     }
 
     /// An acknowledgement, once the publisher's pause is over. [MQTT-4.6.0-2]
     pub(super) fn acknowledge_paused(&mut self, index: u32, kind: AckKind, packet_id: PacketId) {
-        self.put_answer(index, What::Ack { kind, packet_id, reason: ReasonCode::Success }, Waits::Pause);
+        self.put_answer(index, Reply::Ack { kind, packet_id, reason: ReasonCode::Success }, Waits::Pause);
     }
 
     /// Keeps the place of an answer that other shards must settle first; returns its number.
-    pub(super) fn answer_later(&mut self, index: u32, what: What) -> u32 {
+    pub(super) fn answer_later(&mut self, index: u32, what: Reply) -> u32 {
         self.put_answer(index, what, Waits::Settlement)
     }
 
-    fn put_answer(&mut self, index: u32, what: What, waits: Waits) -> u32 {
+    fn put_answer(&mut self, index: u32, what: Reply, waits: Waits) -> u32 {
         let position = self.asserted();
-        let lane = self.connections.lane(index);
-        lane.pubacks += u32::from(what.is_puback());
-        lane.answers.push_back(Answer { what, position, waits });
-        let behind = u32::try_from(lane.answers.len() - 1).unwrap_or(u32::MAX);
-        lane.answered.wrapping_add(behind)
+        let busy = self.connections.busy(index);
+        busy.pubacks += u32::from(what.is_puback());
+        busy.answers.push_back(Pending { what, position, waits });
+        let behind = u32::try_from(busy.answers.len() - 1).unwrap_or(u32::MAX);
+        busy.answered.wrapping_add(behind)
     }
 
     /// What has to be durable before what is said now may be heard.
@@ -66,8 +66,8 @@ impl Broker {
 
     /// The pause of a publisher is over: it hears what has been kept from it meanwhile.
     pub(super) fn answer_paused(&mut self, index: u32) {
-        let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
-        for answer in lane.answers.iter_mut().filter(|answer| answer.waits == Waits::Pause) {
+        let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
+        for answer in busy.answers.iter_mut().filter(|answer| answer.waits == Waits::Pause) {
             answer.waits = Waits::Nothing;
         }
         self.release_answers(index);
@@ -75,35 +75,35 @@ impl Broker {
 
     /// The number of the last answer that waits, if any does.
     pub(super) fn last_answer(&self, index: u32) -> Option<u32> {
-        let lane = self.connections[index].lane.as_deref()?;
-        let behind = u32::try_from(lane.answers.len()).ok()?.checked_sub(1)?;
-        Some(lane.answered.wrapping_add(behind))
+        let busy = self.connections[index].busy.as_deref()?;
+        let behind = u32::try_from(busy.answers.len()).ok()?.checked_sub(1)?;
+        Some(busy.answered.wrapping_add(behind))
     }
 
     /// Does the answer of that number still wait?
     pub(super) fn is_unanswered(&self, index: u32, number: u32) -> bool {
-        let Some(lane) = self.connections[index].lane.as_deref() else { return false };
-        (number.wrapping_sub(lane.answered) as usize) < lane.answers.len()
+        let Some(busy) = self.connections[index].busy.as_deref() else { return false };
+        (number.wrapping_sub(busy.answered) as usize) < busy.answers.len()
     }
 
     /// Lets go of the answers that need not wait any more.
     pub(super) fn release_answers(&mut self, index: u32) {
         let durable = self.journal.durable();
         let version = self.connections[index].version();
-        let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
-        let before = lane.answers.len();
-        while let Some(first) = lane.answers.front()
+        let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
+        let before = busy.answers.len();
+        while let Some(first) = busy.answers.front()
             && first.waits == Waits::Nothing
             && first.position <= durable
         {
-            first.what.encode(version, &mut lane.out);
-            lane.pubacks -= u32::from(first.what.is_puback());
-            lane.answers.pop_front();
-            lane.answered = lane.answered.wrapping_add(1);
+            first.what.encode(version, &mut busy.out);
+            busy.pubacks -= u32::from(first.what.is_puback());
+            busy.answers.pop_front();
+            busy.answered = busy.answered.wrapping_add(1);
         }
         let next =
-            lane.answers.front().filter(|first| first.waits == Waits::Nothing).map(|first| first.position);
-        if lane.answers.len() < before {
+            busy.answers.front().filter(|first| first.waits == Waits::Nothing).map(|first| first.position);
+        if busy.answers.len() < before {
             self.connections[index].greet();
             self.announce(index);
         }

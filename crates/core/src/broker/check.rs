@@ -14,7 +14,7 @@ impl Broker {
         self.scratch.check();
         self.actions.check();
         self.timers.check();
-        self.depot.check();
+        self.messages.check();
         self.check_grants();
         self.questions.check();
         self.router.check();
@@ -25,7 +25,7 @@ impl Broker {
         self.journal.check();
         self.check_connections();
         self.check_room();
-        self.check_flows();
+        self.check_queues();
     }
 
     fn check_grants(&self) {
@@ -49,11 +49,11 @@ impl Broker {
             let here = touched.iter().filter(|t| **t == id).count();
             assert!(here <= 1, "announced at most once");
             assert_eq!(here == 1, connection.is_listed(), "who is to be announced stands in the list");
-            if let Some(lane) = connection.lane.as_deref() {
+            if let Some(busy) = connection.busy.as_deref() {
                 let durable = self.journal.durable();
-                let stuck = lane.answers.front().is_some_and(|a| is_stuck(a, durable));
+                let stuck = busy.answers.front().is_some_and(|a| is_stuck(a, durable));
                 assert!(!stuck, "no answer waits for nothing");
-                let paused = lane.answers.iter().any(is_paused);
+                let paused = busy.answers.iter().any(is_paused);
                 let pauses = connection.is_stopped(Unread::PAUSED);
                 assert!(!paused || pauses, "an answer waits for the end of a pause that is there");
             }
@@ -63,22 +63,22 @@ impl Broker {
         }
     }
 
-    fn check_flows(&self) {
+    fn check_queues(&self) {
         let (mut queued, mut in_flight, mut replays) = (0_u64, 0_u64, 0);
         let mut references = BTreeMap::new();
         let mut lists = 0;
         for (index, session) in self.sessions.iter() {
             if session.connection != NONE {
                 assert_eq!(self.connections[session.connection].session, index, "they belong to each other");
-                if let Some(lane) = self.connections[session.connection].lane.as_deref() {
-                    queued += lane.early.len() as u64;
+                if let Some(busy) = self.connections[session.connection].busy.as_deref() {
+                    queued += busy.early.len() as u64;
                 }
             }
-            let Some(flow) = session.flow.as_deref() else { continue };
-            let held = flow.queue.iter().chain(flow.sender.iter().map(|(e, ..)| e));
+            let Some(busy) = session.busy.as_deref() else { continue };
+            let held = busy.queue.iter().chain(busy.sender.iter().map(|(e, ..)| e));
             lists += held.filter(|e| matches!(e.identifiers(), Identifiers::Many(_))).count();
-            flow.queue.check(|message| self.depot.store.get(message).size());
-            for entry in flow.queue.iter() {
+            busy.queue.check(|message| self.messages.store.get(message).size());
+            for entry in busy.queue.iter() {
                 match entry.what() {
                     Queued::Message(message) => {
                         queued += 1;
@@ -87,7 +87,7 @@ impl Broker {
                     Queued::Replay(_) => replays += 1,
                 }
             }
-            for (entry, ..) in flow.sender.iter() {
+            for (entry, ..) in busy.sender.iter() {
                 in_flight += 1;
                 *references.entry(entry.message_ref().0).or_insert(0) += 1;
             }
@@ -96,25 +96,25 @@ impl Broker {
                 self.check_awake(index);
             }
         }
-        assert_eq!(lists, self.depot.lists(), "each list of identifiers is held once");
-        let ledger = &self.depot.books.ledger;
+        assert_eq!(lists, self.messages.lists(), "each list of identifiers is held once");
+        let ledger = &self.messages.books.ledger;
         assert_eq!((queued, in_flight), (ledger.queued, ledger.in_flight), "the books say what there is");
         assert_eq!(replays, self.retained.replays.len(), "each replay stands in one queue");
-        let held: BTreeMap<u32, u32> = self.depot.references().map(|(m, refs)| (m.0, refs)).collect();
+        let held: BTreeMap<u32, u32> = self.messages.references().map(|(m, refs)| (m.0, refs)).collect();
         assert_eq!(references, held, "each message is kept as often as it is needed");
     }
 
     fn check_awake(&self, session: u32) {
         let s = &self.sessions[session];
         let connection = &self.connections[s.connection];
-        let Some(flow) = s.flow.as_deref() else { return };
-        let waits = !(flow.queue.is_empty() && flow.sender.all_sent());
-        let quota = flow.sender.has_room(s.receive_maximum);
+        let Some(busy) = s.busy.as_deref() else { return };
+        let waits = !(busy.queue.is_empty() && busy.sender.all_sent());
+        let quota = busy.sender.has_room(s.receive_maximum);
         // Whatever else it may have stopped for.
         let free =
-            flow.bound <= self.journal.durable() && flow.queue.replays() == 0 && flow.sender.span() < SPAN;
+            busy.bound <= self.journal.durable() && busy.queue.replays() == 0 && busy.sender.span() < SPAN;
         let may = connection.takes_messages() && !connection.has_more();
-        if waits && quota && may && (free || !flow.queue.is_stalled()) {
+        if waits && quota && may && (free || !busy.queue.is_stalled()) {
             assert!(connection.is_announced(), "what can go has been announced");
         }
     }

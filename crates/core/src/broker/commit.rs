@@ -16,9 +16,9 @@ impl Broker {
             self.window_opens(id.index);
             let session = self.connections[id.index].session;
             if session != NONE
-                && let Some(flow) = self.sessions[session].flow.as_deref_mut()
+                && let Some(busy) = self.sessions[session].busy.as_deref_mut()
             {
-                flow.queue.stall(false);
+                busy.queue.stall(false);
             }
             self.announce(id.index);
         }

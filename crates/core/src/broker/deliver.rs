@@ -1,5 +1,6 @@
 //! From a message to each of its recipients here: encoded at once, or queued.
 use super::Broker;
+use super::Messages;
 use super::authority::grants::Grants;
 use super::authority::policy::{Access, QueuePolicy};
 use super::base::NONE;
@@ -8,13 +9,12 @@ use super::base::limits::Limits;
 use super::connection::{Connection, Connections, Early};
 use super::journal::Place;
 use super::messages::accepted::{Accepted, Routed};
-use super::messages::depot::Depot;
 use super::messages::ledger::{Fate, Reason};
 use super::messages::queue::{Entry, Identifiers};
 use super::messages::store::{Content, MessageRef, View};
 use super::messages::wire::{Wire, encode_early};
 use super::router::Match;
-use super::session::{Flow, Kind, SPAN, Session, Sessions};
+use super::session::{Busy, Kind, SPAN, Session, Sessions};
 use crate::codec::Delivery;
 use crate::id::ShardId;
 use crate::qos::QoS;
@@ -37,7 +37,7 @@ impl Broker {
         let Accepted { view, qos, retain, arrival, .. } = *accepted;
         let (connection, from) = (arrival.connection(), arrival.session());
         let mut hint = connection.map_or(self.router.inner_hint, |c| self.connections[c].hint);
-        let Self { router, sessions, grants, depot, connections, actions, limits, scratch, .. } = self;
+        let Self { router, sessions, grants, messages, connections, actions, limits, scratch, .. } = self;
         let topic = view.topic;
         let matches = router.resolve(topic, &mut hint, |session| {
             let s = &sessions[session];
@@ -51,7 +51,7 @@ impl Broker {
             sessions,
             grants,
             connections,
-            depot,
+            messages,
             actions,
             limits,
             wire: scratch.wire.of_nothing(),
@@ -75,7 +75,7 @@ impl Broker {
         }
         let Delivering { kept, mut routed, places, .. } = delivering;
         if let Some(kept) = kept {
-            self.depot.store.release(kept);
+            self.messages.store.release(kept);
         }
         if durable {
             routed.tracked = self.pen().message(accepted, places, leaves);
@@ -98,7 +98,7 @@ struct Delivering<'a> {
     grants: &'a Grants,
     sessions: &'a mut Sessions,
     connections: &'a mut Connections,
-    depot: &'a mut Depot,
+    messages: &'a mut Messages,
     actions: &'a mut Actions,
     limits: &'a Limits,
     wire: &'a mut Wire,
@@ -116,13 +116,13 @@ impl Delivering<'_> {
         self.routed.matched += 1;
         let who = self.sessions.recipient(to);
         if !m.allowed {
-            self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::NotAuthorized));
+            self.messages.books.enter(view.id, who, None, Fate::Dropped(Reason::NotAuthorized));
             return false;
         }
         let session = &self.sessions[to];
         let connection = session.connection;
         if qos == QoS::AtMostOnce && connection == NONE && session.kind == Kind::Client {
-            self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::Offline));
+            self.messages.books.enter(view.id, who, None, Fate::Dropped(Reason::Offline));
             return false;
         }
         let retain = retain && m.retain_as_published;
@@ -131,27 +131,27 @@ impl Delivering<'_> {
             return false;
         }
         let size = view.size();
-        let mut flow = self.sessions.take_flow_or_new(to);
-        let full = is_full(&flow, &self.sessions[to], self.connections, self.limits, size);
+        let mut busy = self.sessions.take_busy_or_new(to);
+        let full = is_full(&busy, &self.sessions[to], self.connections, self.limits, size);
         let full = full.then(|| self.policy(to));
         let taken = match full {
             None => true,
-            Some(QueuePolicy::DropOldest) => self.make_room(&mut flow, to, size),
+            Some(QueuePolicy::DropOldest) => self.make_room(&mut busy, to, size),
             Some(QueuePolicy::Reject | QueuePolicy::DropNewest | QueuePolicy::Disconnect) => false,
         };
         self.routed.refused += usize::from(full == Some(QueuePolicy::Reject));
         if self.shard_is_full(size) {
             self.routed.refused += usize::from(taken);
-            self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::ShardFull));
+            self.messages.books.enter(view.id, who, None, Fate::Dropped(Reason::ShardFull));
         } else if taken {
             let message = self.keep();
             self.note_place(to, qos, retain, identifiers);
-            let identifiers = self.depot.identify(identifiers);
-            self.depot.enqueue(&mut flow.queue, Entry::message(message, qos, retain, identifiers), who);
+            let identifiers = self.messages.identify(identifiers);
+            self.messages.enqueue(&mut busy.queue, Entry::message(message, qos, retain, identifiers), who);
         } else {
-            self.depot.books.moved(view.id, who, None, Fate::Dropped(Reason::QueueFull));
+            self.messages.books.enter(view.id, who, None, Fate::Dropped(Reason::QueueFull));
         }
-        self.queued(to, flow);
+        self.queued(to, busy);
         full == Some(QueuePolicy::Disconnect) && connection != NONE
     }
 
@@ -161,19 +161,19 @@ impl Delivering<'_> {
     }
 
     /// A recipient's queue has changed: it wakes, or is found to be behind.
-    fn queued(&mut self, to: u32, flow: Box<Flow>) {
+    fn queued(&mut self, to: u32, busy: Box<Busy>) {
         let connection = self.sessions[to].connection;
-        let high = flow.queue.len() > (self.limits.queued_messages / HIGH) as usize
-            || flow.queue.bytes() as u64 > self.limits.queued_bytes / u64::from(HIGH);
+        let high = busy.queue.len() > (self.limits.queued_messages / HIGH) as usize
+            || busy.queue.bytes() as u64 > self.limits.queued_bytes / u64::from(HIGH);
         let session = &self.sessions[to];
-        if high && connection != NONE && is_behind(&flow, session, &self.connections[connection]) {
+        if high && connection != NONE && is_behind(&busy, session, &self.connections[connection]) {
             self.routed.behind += 1;
             self.routed.slowest = to;
         }
-        let refused = flow.queue.is_empty();
-        self.sessions[to].flow = Some(flow);
+        let refused = busy.queue.is_empty();
+        self.sessions[to].busy = Some(busy);
         if refused {
-            self.sessions.rest(to);
+            self.sessions.release_if_idle(to);
         }
         if connection != NONE {
             self.connections.announce(self.actions, connection);
@@ -193,7 +193,7 @@ impl Delivering<'_> {
         }
         let connection = &self.connections[session.connection];
         if !connection.takes_messages()
-            || connection.lane.as_deref().is_some_and(|l| l.out.len() >= EARLY_BYTES)
+            || connection.busy.as_deref().is_some_and(|l| l.out.len() >= EARLY_BYTES)
         {
             return false;
         }
@@ -203,10 +203,10 @@ impl Delivering<'_> {
         if qos > QoS::AtMostOnce && self.shard_is_full(view.size()) {
             return false;
         }
-        session.flow.as_deref().is_none_or(|flow| {
-            let quota = flow.sender.has_room(session.receive_maximum);
-            let empty = flow.queue.is_empty() && flow.sender.all_sent();
-            empty && (qos == QoS::AtMostOnce || (quota && flow.sender.span() < SPAN))
+        session.busy.as_deref().is_none_or(|busy| {
+            let quota = busy.sender.has_room(session.receive_maximum);
+            let empty = busy.queue.is_empty() && busy.sender.all_sent();
+            empty && (qos == QoS::AtMostOnce || (quota && busy.sender.span() < SPAN))
         })
     }
 
@@ -214,20 +214,20 @@ impl Delivering<'_> {
         let view = self.view;
         let who = self.sessions.recipient(to);
         let (version, index) = (self.sessions[to].version, self.sessions[to].connection);
-        self.depot.books.moved(view.id, who, None, Fate::Queued);
+        self.messages.books.enter(view.id, who, None, Fate::Queued);
         let delivery = if qos == QoS::AtMostOnce {
-            self.connections.lane(index).early.push(Early { id: view.id });
+            self.connections.busy(index).early.push(Early { id: view.id });
             Delivery::AtMostOnce
         } else {
             self.note_place(to, qos, retain, &[]);
             let message = self.keep();
-            self.depot.store.share(message);
-            self.depot.books.moved(view.id, who, Some(Fate::Queued), Fate::InFlight);
+            self.messages.store.share(message);
+            self.messages.books.enter(view.id, who, Some(Fate::Queued), Fate::InFlight);
             let entry = Entry::message(message, qos, retain, Identifiers::None);
-            let packet_id = self.sessions.flow(to).sender.bind_sent(entry, qos);
+            let packet_id = self.sessions.busy(to).sender.bind_sent(entry, qos);
             Delivery::new(qos, packet_id, false)
         };
-        let out = &mut self.connections.lane(index).out;
+        let out = &mut self.connections.busy(index).out;
         if self.by_class {
             self.wire.put(view, version, delivery, retain, out);
         } else {
@@ -247,25 +247,25 @@ impl Delivering<'_> {
 
     /// Is there no room for the message in the store, where it is not yet?
     fn shard_is_full(&self, size: usize) -> bool {
-        self.kept.is_none() && (self.depot.store.bytes() + size) as u64 > self.limits.shard_queued_bytes
+        self.kept.is_none() && (self.messages.store.bytes() + size) as u64 > self.limits.shard_queued_bytes
     }
 
     /// The message in the store.
     fn keep(&mut self) -> MessageRef {
         match self.kept {
             Some(kept) => kept,
-            None => *self.kept.insert(self.depot.store.put(self.view)),
+            None => *self.kept.insert(self.messages.store.put(self.view)),
         }
     }
 
     /// Drops as many of the oldest messages of a queue as it takes for one of this size; false if it can't.
-    fn make_room(&mut self, flow: &mut Flow, to: u32, size: usize) -> bool {
+    fn make_room(&mut self, busy: &mut Busy, to: u32, size: usize) -> bool {
         if size as u64 > self.limits.queued_bytes || self.limits.queued_messages == 0 {
             return false;
         }
         let who = self.sessions.recipient(to);
-        while is_full(flow, &self.sessions[to], self.connections, self.limits, size) {
-            if !self.depot.drop_oldest(&mut flow.queue, who) {
+        while is_full(busy, &self.sessions[to], self.connections, self.limits, size) {
+            if !self.messages.drop_oldest(&mut busy.queue, who) {
                 return false;
             }
         }
@@ -274,17 +274,17 @@ impl Delivering<'_> {
 }
 
 /// Connected, and it takes no more at the moment: its socket is full, or it has not acknowledged.
-fn is_behind(flow: &Flow, session: &Session, connection: &Connection) -> bool {
-    connection.is_blocked() || !flow.sender.has_room(session.receive_maximum)
+fn is_behind(busy: &Busy, session: &Session, connection: &Connection) -> bool {
+    connection.is_blocked() || !busy.sender.has_room(session.receive_maximum)
 }
 
 /// A queue is judged full only when its owner is away or behind; in one turn more may come than it will hold.
-fn is_full(flow: &Flow, session: &Session, connections: &Connections, limits: &Limits, size: usize) -> bool {
-    let (messages, bytes) = (flow.queue.len(), (flow.queue.bytes() + size) as u64);
+fn is_full(busy: &Busy, session: &Session, connections: &Connections, limits: &Limits, size: usize) -> bool {
+    let (messages, bytes) = (busy.queue.len(), (busy.queue.bytes() + size) as u64);
     let (most, most_bytes) = (limits.queued_messages as usize, limits.queued_bytes);
     if messages < most && bytes <= most_bytes {
         return false;
     }
-    let judged = session.connection == NONE || is_behind(flow, session, &connections[session.connection]);
+    let judged = session.connection == NONE || is_behind(busy, session, &connections[session.connection]);
     judged || messages >= most.saturating_mul(2) || bytes > most_bytes.saturating_mul(2)
 }

@@ -30,7 +30,7 @@ impl Broker {
 
     /// Before CONNACK: a CONNACK says why, if what came was at least the beginning of a CONNECT.
     fn fail_stranger(&mut self, now: Instant, index: u32, fault: &Fault) {
-        let known = self.connections[index].lane.as_deref().is_some_and(|l| l.greeting.is_some());
+        let known = self.connections[index].busy.as_deref().is_some_and(|l| l.applicant.is_some());
         let spoken = self.connections[index].spoken.is_some();
         let refused = matches!(fault, Fault::Refused(..));
         let cause = fault.cause(0, false);
@@ -60,7 +60,7 @@ impl Broker {
     fn refuse_version(&mut self, now: Instant, index: u32, level: u8) {
         let refusal: &[u8] =
             if level & 0x7f < Version::V5.level() { &[0x20, 2, 0, 1] } else { &[0x20, 3, 0, 0x84, 0] };
-        self.connections.lane(index).out.extend_from_slice(refusal);
+        self.connections.busy(index).out.extend_from_slice(refusal);
         let cause = Cause::Malformed(DecodeError::UnsupportedProtocolVersion { level });
         self.tell_refused(index, ReasonCode::UnsupportedProtocolVersion, cause);
         self.close(now, index);
@@ -70,14 +70,14 @@ impl Broker {
     pub(super) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial, cause: Cause) -> Input {
         self.tell_refused(index, denial.reason, cause);
         let (version, limit) =
-            match self.connections[index].lane.as_deref().and_then(|l| l.greeting.as_deref()) {
-                Some(greeting) => (greeting.version, greeting.maximum_packet_size),
+            match self.connections[index].busy.as_deref().and_then(|l| l.applicant.as_deref()) {
+                Some(applicant) => (applicant.version, applicant.maximum_packet_size),
                 None => (self.connections[index].version(), u32::MAX),
             };
         let (reason, words) = (in_connack(denial.reason), denial.properties());
-        let lane = self.connections.lane(index);
-        lane.greeting = None;
-        put(&mut lane.out, version, limit, &words, |properties| {
+        let busy = self.connections.busy(index);
+        busy.applicant = None;
+        put(&mut busy.out, version, limit, &words, |properties| {
             Packet::Connack(Connack { session_present: false, reason, properties })
         });
         self.close(now, index);
@@ -91,7 +91,7 @@ impl Broker {
             let (session, greeted) = (connection.session, connection.is_greeted());
             let limit = if session == NONE { u32::MAX } else { self.sessions[session].maximum_packet_size };
             let words = why.properties();
-            put(&mut self.connections.lane(index).out, Version::V5, limit, &words, |properties| {
+            put(&mut self.connections.busy(index).out, Version::V5, limit, &words, |properties| {
                 // Nothing comes before CONNACK; where that still waits, it says why. [MQTT-3.14.0-1]
                 if greeted {
                     Packet::Disconnect(Disconnect { reason: in_disconnect(why.reason), properties })
@@ -117,13 +117,13 @@ impl Broker {
         connection.decoder = Decoder::default();
         connection.state = State::Closing;
         connection.heard = now;
-        if let Some(lane) = connection.lane.as_deref_mut() {
+        if let Some(busy) = connection.busy.as_deref_mut() {
             // What waits asserts something that is not true yet; it never will be on this connection.
-            lane.answers.clear();
-            lane.kept.clear();
-            lane.waiting = 0;
-            lane.incoming = None;
-            lane.greeting = None;
+            busy.answers.clear();
+            busy.kept.clear();
+            busy.waiting = 0;
+            busy.incoming = None;
+            busy.applicant = None;
         }
         self.give_room(now);
         self.actions.push(Action::Close(id));

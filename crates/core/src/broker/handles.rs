@@ -7,8 +7,8 @@ use super::session::Kind;
 impl Broker {
     /// Who writes records.
     pub(super) fn pen(&mut self) -> Pen<'_> {
-        let Self { journal, sessions, grants, depot, rules, .. } = self;
-        Pen { journal, sessions, grants, ended: &mut depot.ended, rules: *rules }
+        let Self { journal, sessions, grants, messages, rules, .. } = self;
+        Pen { journal, sessions, grants, ended: &mut messages.ended, rules: *rules }
     }
 
     /// A connection has something to send.

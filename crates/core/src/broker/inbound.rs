@@ -106,7 +106,7 @@ impl Broker {
             Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(index, unsubscribe)?,
             Packet::Pingreq => {
                 // [MQTT-3.12.4-1]
-                self.connections.lane(index).out.extend_from_slice(&[0xd0, 0]);
+                self.connections.busy(index).out.extend_from_slice(&[0xd0, 0]);
                 self.announce(index);
             }
             Packet::Disconnect(disconnect) => {
@@ -121,7 +121,7 @@ impl Broker {
 
     /// Before CONNACK.
     fn on_stranger(&mut self, now: Instant, index: u32, packet: &Packet<'_>) -> Result<Input, Fault> {
-        let greeted = self.connections[index].lane.as_deref().is_some_and(|l| l.greeting.is_some());
+        let greeted = self.connections[index].busy.as_deref().is_some_and(|l| l.applicant.is_some());
         match packet {
             Packet::Connect(connect) if !greeted => {
                 self.connections[index].spoken = Some(connect.version);
@@ -139,7 +139,7 @@ impl Broker {
     /// A verdict is pending: what came is kept, undecoded, and charged.
     fn keep(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> Input {
         if self.connections[id.index].state != State::Moving || self.rules.obeys(Rule::PassageCarriesAll) {
-            self.connections.lane(id.index).kept.extend_from_slice(bytes);
+            self.connections.busy(id.index).kept.extend_from_slice(bytes);
         }
         match self.charge_or_fail(now, id) {
             Input::More => Input::Hold,
@@ -167,8 +167,8 @@ impl Broker {
             return input;
         }
         let connection = &mut self.connections[id.index];
-        if let Some(lane) = connection.lane.as_deref() {
-            let (answers, output) = (lane.answers.len(), lane.out.len() as u64);
+        if let Some(busy) = connection.busy.as_deref() {
+            let (answers, output) = (busy.answers.len(), busy.out.len() as u64);
             if answers > 2 * usize::from(self.limits.receive_maximum) {
                 connection.stop(Unread::WINDOW);
             }
@@ -198,7 +198,7 @@ impl Broker {
     /// A piece of a large payload.
     pub(super) fn on_body(&mut self, now: Instant, index: u32, bytes: &[u8]) -> Result<Input, Fault> {
         let Some(incoming) =
-            self.connections[index].lane.as_deref_mut().and_then(|l| l.incoming.as_deref_mut())
+            self.connections[index].busy.as_deref_mut().and_then(|l| l.incoming.as_deref_mut())
         else {
             return Ok(Input::More);
         };
@@ -208,7 +208,7 @@ impl Broker {
 
     pub(super) fn on_payload(&mut self, now: Instant, id: ConnectionId, n: usize) -> Input {
         let Some(connection) = self.connections.get(id) else { return Input::Done };
-        let Some(incoming) = connection.lane.as_deref_mut().and_then(|l| l.incoming.as_deref_mut()) else {
+        let Some(incoming) = connection.busy.as_deref_mut().and_then(|l| l.incoming.as_deref_mut()) else {
             return Input::Done;
         };
         let n = incoming.payload.filled(n);
@@ -227,6 +227,6 @@ impl Broker {
         if !ready || connection.decoder.body_left() == 0 {
             return None;
         }
-        connection.lane.as_deref_mut()?.incoming.as_deref_mut()?.space()
+        connection.busy.as_deref_mut()?.incoming.as_deref_mut()?.space()
     }
 }

@@ -5,7 +5,7 @@ use super::base::NONE;
 use super::messages::ledger::{Fate, Reason, Verdict};
 use super::messages::store::{Content, View};
 use super::router::{NodeId, Subscriber};
-use super::session::{Flow, NEVER};
+use super::session::{Busy, NEVER};
 use crate::text::Text;
 use crate::time::Instant;
 
@@ -40,19 +40,19 @@ impl Broker {
         let s = &mut self.sessions[session];
         s.connection = NONE;
         if leaving != Leaving::TakenOver && s.expiry > 0 {
-            s.more.get_or_insert_default().accepted = Some(accepted);
+            s.rare.get_or_insert_default().accepted = Some(accepted);
         }
         if s.grant != NONE {
             self.grants[s.grant].connections -= 1;
         }
         self.wake_publishers(session);
-        if let Some(mut flow) = self.sessions.take_flow(session) {
-            self.abandon_replays(&mut flow);
-            self.depot.drop_zeros(&mut flow.queue, self.sessions.recipient(session));
-            flow.queue.stall(false);
-            self.sessions[session].flow = Some(flow);
+        if let Some(mut busy) = self.sessions.take_busy(session) {
+            self.abandon_replays(&mut busy);
+            self.messages.drop_once(&mut busy.queue, self.sessions.recipient(session));
+            busy.queue.stall(false);
+            self.sessions[session].busy = Some(busy);
         }
-        self.sessions.rest(session);
+        self.sessions.release_if_idle(session);
         self.after_connection(now, session, leaving);
     }
 
@@ -70,7 +70,7 @@ impl Broker {
             return self.end_session(now, session);
         }
         if expiry != NEVER {
-            self.sessions[session].more.get_or_insert_default().ends_at =
+            self.sessions[session].rare.get_or_insert_default().ends_at =
                 Some(now.after_secs(u64::from(expiry)));
             self.watch_session(now, session);
         }
@@ -87,12 +87,12 @@ impl Broker {
         }
         self.wake_publishers(session);
         let who = self.sessions.recipient(session);
-        if let Some(mut flow) = self.sessions.take_flow(session) {
-            self.abandon_replays(&mut flow);
-            self.depot.clear(&mut flow.queue, &mut flow.sender, who, Fate::Dropped(Reason::SessionEnded));
-            flow.receiver.clear();
-            flow.unsettled.clear();
-            self.sessions[session].flow = Some(flow);
+        if let Some(mut busy) = self.sessions.take_busy(session) {
+            self.abandon_replays(&mut busy);
+            self.messages.clear(&mut busy.queue, &mut busy.sender, who, Fate::Dropped(Reason::SessionEnded));
+            busy.receiver.clear();
+            busy.unsettled.clear();
+            self.sessions[session].busy = Some(busy);
         }
         self.tell_last(session);
         self.pen().session_end(session);
@@ -100,7 +100,7 @@ impl Broker {
         self.sessions.remove(session);
         if grant != NONE {
             self.grants[grant].sessions -= 1;
-            self.grants.rest(grant);
+            self.grants.release_if_idle(grant);
         }
     }
 
@@ -108,21 +108,21 @@ impl Broker {
     /// whichever comes first. [MQTT-3.1.2-8]
     pub(super) fn will_is_due(&mut self, now: Instant, session: u32) {
         let expiry = self.sessions[session].expiry;
-        let Some(more) = self.sessions[session].more.as_deref_mut() else { return };
-        let Some(will) = more.will.as_deref() else { return };
+        let Some(rare) = self.sessions[session].rare.as_deref_mut() else { return };
+        let Some(will) = rare.will.as_deref() else { return };
         let delay = if expiry == NEVER { will.delay } else { will.delay.min(expiry) };
         if delay == 0 {
             return self.publish_will(now, session);
         }
-        more.will_at = Some(now.after_secs(u64::from(delay)));
+        rare.will_at = Some(now.after_secs(u64::from(delay)));
         self.watch_session(now, session);
     }
 
     /// Publishes it on the same path as any message.
     pub(super) fn publish_will(&mut self, now: Instant, session: u32) {
-        let Some(more) = self.sessions[session].more.as_deref_mut() else { return };
-        more.will_at = None;
-        let Some(will) = more.will.take() else { return };
+        let Some(rare) = self.sessions[session].rare.as_deref_mut() else { return };
+        rare.will_at = None;
+        let Some(will) = rare.will.take() else { return };
         self.pen().will(session);
         let grant = self.sessions[session].grant;
         let access =
@@ -131,7 +131,7 @@ impl Broker {
         let id = self.here.message_id(now);
         let publisher = self.sessions.publisher_hash(session, 0);
         if !allowed {
-            self.depot.books.decided(id, Verdict::NotAuthorized, 0, publisher);
+            self.messages.books.decided(id, Verdict::NotAuthorized, 0, publisher);
             return;
         }
         let origin = self.grants.identity(grant);
@@ -149,9 +149,9 @@ impl Broker {
 
     /// The client said goodbye, or came back in time: nobody is to hear of it. [MQTT-3.1.2-10] [MQTT-3.1.3-9]
     pub(super) fn cancel_will(&mut self, session: u32) {
-        if let Some(more) = self.sessions[session].more.as_deref_mut() {
-            more.will_at = None;
-            if more.will.take().is_some() {
+        if let Some(rare) = self.sessions[session].rare.as_deref_mut() {
+            rare.will_at = None;
+            if rare.will.take().is_some() {
                 self.pen().will(session);
             }
         }
@@ -169,8 +169,8 @@ impl Broker {
     }
 
     /// The connection is gone: a replay that was not through is not taken up again.
-    pub(super) fn abandon_replays(&mut self, flow: &mut Flow) {
-        let abandoned = flow.queue.take_replays(|place| drop(self.retained.replays.remove(place)));
-        self.depot.books.ledger.replays_abandoned += u64::from(abandoned);
+    pub(super) fn abandon_replays(&mut self, busy: &mut Busy) {
+        let abandoned = busy.queue.take_replays(|place| drop(self.retained.replays.remove(place)));
+        self.messages.books.ledger.replays_abandoned += u64::from(abandoned);
     }
 }

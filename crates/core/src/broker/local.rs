@@ -122,41 +122,41 @@ impl Broker {
         let session = self.local(id)?;
         self.actions.local_polled(session);
         let who = self.sessions.recipient(session);
-        let mut flow = self.sessions.take_flow(session)?;
+        let mut busy = self.sessions.take_busy(session)?;
         let received = loop {
-            let Some(entry) = flow.queue.next() else { break None };
+            let Some(entry) = busy.queue.next() else { break None };
             if let Queued::Replay(place) = entry.what() {
-                if self.replay_for_local(now, session, &mut flow, place) {
+                if self.replay_for_local(now, session, &mut busy, place) {
                     continue;
                 }
                 break None;
             }
-            let expired = self.depot.stored(entry).expires_at.is_some_and(|at| now > at);
+            let expired = self.messages.stored(entry).expires_at.is_some_and(|at| now > at);
             if !expired
                 && entry.qos() > QoS::AtMostOnce
-                && flow.sender.len() >= usize::from(self.limits.in_flight)
+                && busy.sender.len() >= usize::from(self.limits.in_flight)
             {
                 break None;
             }
-            self.depot.dequeue(&mut flow.queue, entry);
+            self.messages.dequeue(&mut busy.queue, entry);
             if expired {
-                self.depot.end(entry, who, Fate::Queued, Fate::Expired);
+                self.messages.end(entry, who, Fate::Queued, Fate::Expired);
                 continue;
             }
-            let message = message(&self.depot.stored(entry), entry.retain());
+            let message = message(&self.messages.stored(entry), entry.retain());
             if entry.qos() == QoS::AtMostOnce {
-                self.depot.end(entry, who, Fate::Queued, Fate::Delivered);
+                self.messages.end(entry, who, Fate::Queued, Fate::Delivered);
                 break Some(Received { message, qos: QoS::AtMostOnce, token: None });
             }
-            self.depot.moved(entry, who, Some(Fate::Queued), Fate::InFlight);
+            self.messages.enter(entry, who, Some(Fate::Queued), Fate::InFlight);
             // In this process an exchange of two steps is one: a token is given once and used once.
-            let packet_id = flow.sender.bind_sent(entry, QoS::AtLeastOnce);
+            let packet_id = busy.sender.bind_sent(entry, QoS::AtLeastOnce);
             let token = Some(Token { packet_id, epoch: who.generation });
             break Some(Received { message, qos: entry.qos(), token });
         };
-        self.sessions[session].flow = Some(flow);
+        self.sessions[session].busy = Some(busy);
         self.wake_publishers(session);
-        self.sessions.rest(session);
+        self.sessions.release_if_idle(session);
         received
     }
 
@@ -165,11 +165,11 @@ impl Broker {
         if token.epoch != self.sessions[session].generation {
             return;
         }
-        let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
-        if let Acknowledged::Done(entry) = flow.sender.on_puback(token.packet_id) {
+        let Some(busy) = self.sessions[session].busy.as_deref_mut() else { return };
+        if let Acknowledged::Done(entry) = busy.sender.on_puback(token.packet_id) {
             let fate = if reason.is_error() { Fate::Dropped(Reason::Refused) } else { Fate::Delivered };
             self.finished(session, entry, fate);
-            if self.sessions[session].flow.as_deref().is_some_and(|f| !f.queue.is_empty()) {
+            if self.sessions[session].busy.as_deref().is_some_and(|f| !f.queue.is_empty()) {
                 self.actions.announce_local(self.sessions.local_id(session));
             }
         }

@@ -1,12 +1,12 @@
 //! What other shards say, and what follows from it.
 use super::base::NONE;
 use super::base::rules::Rule;
-use super::connection::answers::{Waits, What};
+use super::connection::answers::{Reply, Waits};
 use super::connection::{Connection, Unread};
 use super::messages::accepted::Routed;
-use super::messages::kept::Undistributed;
+use super::messages::owned::Undistributed;
 use super::router::{Options, Subscriber};
-use super::shards::note::{Note, Origin, Posted, Reader};
+use super::shards::note::{Author, Note, Posted, Reader};
 use super::shards::postponed::Postponed;
 use super::shards::settle::{Outcome, Waiter};
 use super::shards::{Mail, Way};
@@ -46,14 +46,14 @@ impl Broker {
                 }
             }
             Note::Interest { filter, wanted } => self.on_interest(from, filter, *wanted),
-            Note::Order { posted, origin, ticket, again } => {
-                self.on_order(from, posted, *origin, *ticket, *again);
+            Note::Order { posted, author, ticket, again } => {
+                self.on_order(from, posted, *author, *ticket, *again);
             }
-            Note::Ordered { posted, origin, again } => {
+            Note::Ordered { posted, author, again } => {
                 if posted.retain && !self.is_known(posted.view.id, *again) {
                     self.retain(&posted.view, posted.qos, posted.kept);
                 }
-                let publisher = self.publisher(*origin);
+                let publisher = self.publisher(*author);
                 let outcome = self.deliver_mailed(posted, publisher, *again);
                 self.note_outcome(from, outcome);
             }
@@ -129,8 +129,8 @@ impl Broker {
         }
     }
 
-    fn on_order(&mut self, from: ShardId, posted: &Posted<'_>, origin: Origin, ticket: u32, again: bool) {
-        let mut routed = self.order(&posted.accepted(self.publisher(origin)), origin, again);
+    fn on_order(&mut self, from: ShardId, posted: &Posted<'_>, author: Author, ticket: u32, again: bool) {
+        let mut routed = self.order(&posted.accepted(self.publisher(author)), author, again);
         // The publisher waits for all, whatever its QoS: the road ends only then.
         self.shards.open_settlement(&mut routed, QoS::AtLeastOnce);
         if !self.rules.obeys(Rule::OrderedWaitsForAll) {
@@ -163,9 +163,9 @@ impl Broker {
                 Waiter::Receipt(session, generation, packet_id) => {
                     let Some(s) = self.sessions.get(session, generation) else { continue };
                     let v5 = s.version.is_v5();
-                    if let Some(flow) = s.flow.as_deref_mut() {
-                        flow.unsettled.retain(|(id, _)| *id != packet_id);
-                        self.sessions.rest(session);
+                    if let Some(busy) = s.busy.as_deref_mut() {
+                        busy.unsettled.retain(|(id, _)| *id != packet_id);
+                        self.sessions.release_if_idle(session);
                     }
                     // Before 5.0 it is acknowledged all the same.
                     if reason == ReasonCode::QuotaExceeded && v5 {
@@ -190,7 +190,7 @@ impl Broker {
             waits = Waits::Pause;
         }
         self.answer_settled(id, number, |what| {
-            let What::Ack { reason, .. } = what else { return Waits::Nothing };
+            let Reply::Ack { reason, .. } = what else { return Waits::Nothing };
             *reason = if refused_in_vain { ReasonCode::Success } else { outcome.reason() };
             waits
         });
@@ -198,7 +198,7 @@ impl Broker {
 
     /// The other shards have settled what an answer rests on; `change` may still change it, and says what it waits for
     /// next.
-    fn answer_settled(&mut self, id: ConnectionId, number: u32, change: impl FnOnce(&mut What) -> Waits) {
+    fn answer_settled(&mut self, id: ConnectionId, number: u32, change: impl FnOnce(&mut Reply) -> Waits) {
         let position = self.asserted();
         if !self.connections.is(id) {
             let place = self.connections.id(id.index);
@@ -207,17 +207,17 @@ impl Broker {
             }
         }
         let version = self.connections[id.index].version();
-        let lane = self.connections.lane(id.index);
-        let at = number.wrapping_sub(lane.answered) as usize;
-        if let Some(answer) = lane.answers.get_mut(at) {
+        let busy = self.connections.busy(id.index);
+        let at = number.wrapping_sub(busy.answered) as usize;
+        if let Some(answer) = busy.answers.get_mut(at) {
             let counted = u32::from(answer.what.is_puback());
             let waits = change(&mut answer.what);
-            lane.pubacks = lane.pubacks - counted + u32::from(answer.what.is_puback());
+            busy.pubacks = busy.pubacks - counted + u32::from(answer.what.is_puback());
             answer.waits = waits;
             if !self.rules.obeys(Rule::AnswersInOrder) {
-                answer.what.encode(version, &mut lane.out);
-                lane.pubacks -= u32::from(answer.what.is_puback());
-                answer.what = What::Nothing;
+                answer.what.encode(version, &mut busy.out);
+                busy.pubacks -= u32::from(answer.what.is_puback());
+                answer.what = Reply::Nothing;
             }
             // What was journaled meanwhile about the same exchange counts as well.
             answer.position = answer.position.max(position);
@@ -255,7 +255,7 @@ impl Broker {
             match postponed {
                 Postponed::Incoming(id, incoming) => {
                     self.connections[id.index].let_go(Unread::HELD);
-                    self.connections.lane(id.index).waiting = 0;
+                    self.connections.busy(id.index).waiting = 0;
                     self.accept_incoming(now, id.index, &incoming);
                     self.after.go_on(id);
                 }
@@ -277,7 +277,7 @@ impl Broker {
             }
             self.take_up_postponed(now);
         }
-        let is_kept = |c: &Connection| c.lane.as_deref().is_some_and(|l| !l.kept.is_empty());
+        let is_kept = |c: &Connection| c.busy.as_deref().is_some_and(|l| !l.kept.is_empty());
         let waiting = self.connections.iter().filter(|(_, c)| is_kept(c)).map(|(index, _)| index);
         for index in waiting {
             self.after.go_on(self.connections.id(index));
@@ -288,14 +288,14 @@ impl Broker {
     fn mail_again(&mut self, id: MessageId, left: &Undistributed) {
         let view = left.message.view(&left.topic);
         let posted = Posted { view, qos: QoS::ExactlyOnce, retain: left.retain, tracked: true, kept: None };
-        let (origin, end) = (self.origin(NONE), self.journal.end());
+        let (author, end) = (self.author(NONE), self.journal.end());
         match self.shards.way_again(posted.view.topic, left.retain, left.by_owner) {
             Way::Road(owner) => {
-                self.shards.take_the_road(owner, &posted, origin, true, end);
+                self.shards.take_the_road(owner, &posted, author, true, end);
             }
             Way::Order => {
                 let mut routed = Routed::default();
-                self.shards.tell_order(&posted, origin, true, end);
+                self.shards.tell_order(&posted, author, true, end);
                 self.shards.open_settlement(&mut routed, QoS::ExactlyOnce);
                 self.shards.hold_receipt(&posted, routed.settlement);
             }

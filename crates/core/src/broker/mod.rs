@@ -83,7 +83,7 @@ use connection::Connections;
 use connection::room::Room;
 use core::fmt;
 use journal::Journal;
-use messages::depot::Depot;
+use messages::Messages;
 use messages::wire::Wire;
 use policy::{Answer, Grant, Peer, Policy};
 use retained::Retained;
@@ -104,7 +104,7 @@ pub struct Broker {
     actions: Actions,
     timers: Timers,
     after: After,
-    depot: Depot,
+    messages: Messages,
     policy: Box<dyn Policy + Send>,
     grants: Grants,
     questions: Questions,
@@ -177,7 +177,7 @@ impl Broker {
             actions: Actions::default(),
             timers: Timers::new(now),
             after: After::default(),
-            depot: Depot::new(RING_BYTES, durable),
+            messages: Messages::new(RING_BYTES, durable),
             policy,
             grants,
             questions: Questions::default(),

@@ -35,7 +35,7 @@ impl Broker {
     pub(super) fn pack(&mut self, id: ConnectionId) -> Option<Passage> {
         let connection = self.connections.get(id).filter(|c| c.state == State::Moving)?;
         let (peer, accepted) = (connection.peer(), connection.heard);
-        let bytes = core::mem::take(&mut connection.lane.as_deref_mut()?.kept);
+        let bytes = core::mem::take(&mut connection.busy.as_deref_mut()?.kept);
         self.forget(id);
         Some(Passage { peer, accepted, bytes })
     }

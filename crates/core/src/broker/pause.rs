@@ -49,12 +49,12 @@ impl Broker {
         let id = self.connections.id(index);
         // Those who have waited long enough, or are gone, stand here as well: they are looked for as often as the
         // number doubles.
-        let mut waiting = core::mem::take(&mut self.sessions.flow(slowest).waiting);
+        let mut waiting = core::mem::take(&mut self.sessions.busy(slowest).waiting);
         if waiting.len().is_power_of_two() {
             waiting.retain(|id| self.connections.get(*id).is_some_and(|c| c.is_stopped(Unread::PAUSED)));
         }
         waiting.push(id);
-        self.sessions.flow(slowest).waiting = waiting;
+        self.sessions.busy(slowest).waiting = waiting;
         self.pause(now, index, Some(slowest));
     }
 
@@ -79,8 +79,8 @@ impl Broker {
 
     /// Nobody need wait for this queue any more.
     pub(super) fn wake_publishers(&mut self, session: u32) {
-        let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
-        for publisher in core::mem::take(&mut flow.waiting) {
+        let Some(busy) = self.sessions[session].busy.as_deref_mut() else { return };
+        for publisher in core::mem::take(&mut busy.waiting) {
             if self.connections.is(publisher) {
                 self.resume(publisher.index);
             }
@@ -106,7 +106,7 @@ impl Broker {
 
     /// Answers have left: perhaps there is room for more.
     pub(super) fn window_opens(&mut self, index: u32) {
-        let waiting = self.connections[index].lane.as_deref().map_or(0, |lane| lane.answers.len());
+        let waiting = self.connections[index].busy.as_deref().map_or(0, |busy| busy.answers.len());
         if waiting <= usize::from(self.limits.receive_maximum) {
             self.read_again(index, Unread::WINDOW);
         }
@@ -123,7 +123,7 @@ impl Broker {
         let most = self.limits.answers_open as usize;
         let Some(question) = self.questions.ask(id, about, most) else { return false };
         self.connections[index].stop(Unread::HELD);
-        self.connections.lane(index).question = Some(question);
+        self.connections.busy(index).question = Some(question);
         self.actions.push(Action::Ask(question));
         let at = now.after_secs(self.limits.answer_seconds.into());
         let [high, low] = [question.0 >> 32, question.0 & 0xffff_ffff];
@@ -135,7 +135,7 @@ impl Broker {
     /// The connection that asked is going: nobody needs the answer.
     pub(super) fn drop_question(&mut self, id: ConnectionId) {
         self.connections[id.index].let_go(Unread::HELD);
-        if let Some(ticket) = self.connections[id.index].lane.as_deref_mut().and_then(|l| l.question.take()) {
+        if let Some(ticket) = self.connections[id.index].busy.as_deref_mut().and_then(|l| l.question.take()) {
             self.questions.close(ticket);
         }
     }

@@ -36,7 +36,7 @@ impl Broker {
         if !self.grants.may(s.grant, &s.client_id, access) {
             let id = self.here.message_id(now);
             let publisher = self.sessions.publisher_hash(session, packet_id_bits(publish.delivery));
-            self.depot.books.decided(id, Verdict::NotAuthorized, 0, publisher);
+            self.messages.books.decided(id, Verdict::NotAuthorized, 0, publisher);
             self.note_denied(session, access);
             return Ok(self.discard(index, publish, Discard::Refused(ReasonCode::NotAuthorized)));
         }
@@ -63,7 +63,7 @@ impl Broker {
         }
         let Payload::Whole(payload) = publish.payload else {
             let incoming = Incoming::new(publish);
-            self.connections.lane(index).incoming = Some(Box::new(incoming));
+            self.connections.busy(index).incoming = Some(Box::new(incoming));
             return Ok(Input::More);
         };
         let mut properties = core::mem::take(&mut self.scratch.properties);
@@ -91,10 +91,10 @@ impl Broker {
     fn is_again(&self, index: u32, delivery: Delivery) -> Result<bool, Fault> {
         let Some(packet_id) = delivery.packet_id() else { return Ok(false) };
         let connection = &self.connections[index];
-        let flow = self.sessions[connection.session].flow.as_deref();
-        let unreleased = flow.map_or(0, |f| f.receiver.len());
-        let unacknowledged = connection.lane.as_deref().map_or(0, |l| l.pubacks as usize);
-        if delivery.qos() == QoS::ExactlyOnce && flow.is_some_and(|f| f.receiver.contains(packet_id)) {
+        let busy = self.sessions[connection.session].busy.as_deref();
+        let unreleased = busy.map_or(0, |f| f.receiver.len());
+        let unacknowledged = connection.busy.as_deref().map_or(0, |l| l.pubacks as usize);
+        if delivery.qos() == QoS::ExactlyOnce && busy.is_some_and(|f| f.receiver.contains(packet_id)) {
             // With DUP or without, until PUBREL. [MQTT-4.3.3-10]
             return Ok(true);
         }
@@ -112,7 +112,7 @@ impl Broker {
             Payload::Streamed(_) => {
                 let mut incoming = Incoming::new(publish);
                 incoming.discard = Some(why);
-                self.connections.lane(index).incoming = Some(Box::new(incoming));
+                self.connections.busy(index).incoming = Some(Box::new(incoming));
             }
         }
         Input::More
@@ -129,7 +129,7 @@ impl Broker {
             self.note_limited(session, Limit::answers_open);
             return self.turn_away(now, index, incoming, Verdict::Refused, ReasonCode::QuotaExceeded);
         }
-        self.connections.lane(index).waiting = incoming.held();
+        self.connections.busy(index).waiting = incoming.held();
         let waiting = Box::new(Waiting { incoming, publisher, publication });
         self.ask(now, index, About::Publish(waiting));
         Input::Hold
@@ -147,7 +147,7 @@ impl Broker {
         let id = self.here.message_id(now);
         let session = self.connections[index].session;
         let publisher = self.sessions.publisher_hash(session, packet_id_bits(incoming.delivery));
-        self.depot.books.decided(id, verdict, 0, publisher);
+        self.messages.books.decided(id, verdict, 0, publisher);
         incoming.discard = Some(Discard::Refused(reason));
         self.take_in(now, index, incoming)
     }
@@ -155,7 +155,7 @@ impl Broker {
     /// Waits for the rest of a message, if there is one.
     fn take_in(&mut self, now: Instant, index: u32, incoming: Incoming) -> Input {
         if incoming.left() > 0 {
-            self.connections.lane(index).incoming = Some(Box::new(incoming));
+            self.connections.busy(index).incoming = Some(Box::new(incoming));
             return Input::More;
         }
         self.complete(now, index, Box::new(incoming))

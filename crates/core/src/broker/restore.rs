@@ -6,8 +6,8 @@ use super::journal::RestoreError;
 use super::journal::record::{InMail, MessageRecord, Payload, Place, Read, Record, SessionRecord, read};
 use super::journal::restoring::{Restored, Restoring};
 use super::leaving::Leaving;
-use super::messages::kept::{Kept, Undistributed, charge};
 use super::messages::ledger::{Fate, Recipient};
+use super::messages::owned::{Owned, Undistributed, charge};
 use super::messages::queue::Entry;
 use super::messages::store::{Content, View};
 use super::router::{Options, Subscriber};
@@ -103,7 +103,7 @@ impl Broker {
             Record::SessionEnd(who) => {
                 if let Some((index, restored)) = restoring.forget(who) {
                     for waiting in restored.entries.values() {
-                        self.depot.unidentify(waiting.entry);
+                        self.messages.unidentify(waiting.entry);
                     }
                     self.forget_restored(index);
                 }
@@ -131,14 +131,14 @@ impl Broker {
             }
             Record::Will { who, will } => {
                 if let Some((index, _)) = restoring.named(who) {
-                    self.sessions[index].more.get_or_insert_default().will = Some(will);
+                    self.sessions[index].rare.get_or_insert_default().will = Some(will);
                 }
             }
             Record::WillEnd(who) => {
                 if let Some((index, restored)) = restoring.named(who) {
                     restored.will_at = None;
-                    if let Some(more) = self.sessions[index].more.as_deref_mut() {
-                        more.will = None;
+                    if let Some(rare) = self.sessions[index].rare.as_deref_mut() {
+                        rare.will = None;
                     }
                 }
             }
@@ -150,7 +150,7 @@ impl Broker {
                 if let Some((_, restored)) = restoring.named(who)
                     && let Some(entry) = restored.apply(&record)
                 {
-                    self.depot.unidentify(entry);
+                    self.messages.unidentify(entry);
                 }
             }
         }
@@ -215,7 +215,7 @@ impl Broker {
         let Some((index, restored)) = restoring.named(who) else { return };
         restored.receipts.insert(packet_id);
         if mail.out {
-            let kept = with_view(message, |view| Kept::new(view, QoS::ExactlyOnce));
+            let kept = with_view(message, |view| Owned::new(view, QoS::ExactlyOnce));
             let left = Undistributed {
                 topic: message.topic.into(),
                 message: Arc::new(kept),
@@ -235,8 +235,8 @@ impl Broker {
             if place.qos == QoS::AtMostOnce || restored.by_id.contains_key(&record.id) {
                 continue;
             }
-            let message = kept.unwrap_or_else(|| with_view(record, |view| self.depot.store.put(view)));
-            let identifiers = self.depot.identify(&place.identifiers);
+            let message = kept.unwrap_or_else(|| with_view(record, |view| self.messages.store.put(view)));
+            let identifiers = self.messages.identify(&place.identifiers);
             restored.insert(record.id, Entry::message(message, place.qos, place.retain, identifiers));
             restoring.messages.insert(record.id, message);
         }
@@ -246,7 +246,7 @@ impl Broker {
         let set_at = Instant::from_micros(record.id.millis().saturating_mul(1000));
         restoring.newest = restoring.newest.max(set_at);
         with_view(record, |view| {
-            let kept = Arc::new(Kept::new(view, qos));
+            let kept = Arc::new(Owned::new(view, qos));
             self.retained.index.set(view.topic.as_str(), kept, charge(view), view.expires_at);
         });
     }
@@ -265,28 +265,28 @@ impl Broker {
     /// Puts what was read of a session's queue where it belongs.
     fn settle_restored(&mut self, session: u32, restored: &Restored) {
         let who = self.sessions.recipient(session);
-        let mut flow = self.sessions.take_flow_or_new(session);
+        let mut busy = self.sessions.take_busy_or_new(session);
         for waiting in restored.bound.values().filter_map(|at| restored.entries.get(at)) {
             let Some((packet_id, _, released)) = waiting.bound else { continue };
             let Some(packet_id) = PacketId::new(packet_id) else { continue };
-            if !flow.sender.restore(waiting.entry, packet_id, waiting.entry.qos(), released) {
-                self.depot.unidentify(waiting.entry);
+            if !busy.sender.restore(waiting.entry, packet_id, waiting.entry.qos(), released) {
+                self.messages.unidentify(waiting.entry);
                 continue;
             }
-            self.depot.store.share(waiting.entry.message_ref());
-            self.depot.books.moved(waiting.id, who, None, Fate::Queued);
-            self.depot.books.moved(waiting.id, who, Some(Fate::Queued), Fate::InFlight);
+            self.messages.store.share(waiting.entry.message_ref());
+            self.messages.books.enter(waiting.id, who, None, Fate::Queued);
+            self.messages.books.enter(waiting.id, who, Some(Fate::Queued), Fate::InFlight);
         }
         for waiting in restored.entries.values().filter(|w| w.bound.is_none()) {
-            self.depot.enqueue(&mut flow.queue, waiting.entry, who);
+            self.messages.enqueue(&mut busy.queue, waiting.entry, who);
         }
         for packet_id in restored.receipts.iter().filter_map(|id| PacketId::new(*id)) {
-            flow.receiver.receive(packet_id);
+            busy.receiver.receive(packet_id);
         }
-        self.sessions[session].flow = Some(flow);
-        self.sessions.rest(session);
-        let more = self.sessions[session].more.get_or_insert_default();
-        (more.ends_at, more.will_at) = (restored.ends_at, restored.will_at);
+        self.sessions[session].busy = Some(busy);
+        self.sessions.release_if_idle(session);
+        let rare = self.sessions[session].rare.get_or_insert_default();
+        (rare.ends_at, rare.will_at) = (restored.ends_at, restored.will_at);
     }
 
     /// The journal has been read.
@@ -299,7 +299,7 @@ impl Broker {
             }
         }
         for message in restoring.messages.into_values() {
-            self.depot.store.release(message);
+            self.messages.store.release(message);
         }
         if !self.shards.is_alone() {
             self.shards.gather();
@@ -328,7 +328,7 @@ impl Broker {
 fn end_grant(grants: &mut Grants, grant: u32) {
     if grant != NONE {
         grants[grant].sessions -= 1;
-        grants.rest(grant);
+        grants.release_if_idle(grant);
     }
 }
 

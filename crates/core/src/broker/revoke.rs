@@ -37,7 +37,7 @@ impl Broker {
             self.judge_subscriptions(session);
             self.judge_will(session);
         }
-        self.grants.rest(place);
+        self.grants.release_if_idle(place);
     }
 
     /// The Client Identifiers of an identity's sessions here.
@@ -65,13 +65,13 @@ impl Broker {
     /// Takes out of a queue what its owner may not receive, or its publisher not publish, any more.
     fn judge_queue(&mut self, session: u32, changed: IdentityId, names: &[Box<str>]) {
         let place = self.sessions[session].grant;
-        let Some(mut flow) = self.sessions.take_flow(session) else { return };
+        let Some(mut busy) = self.sessions.take_busy(session) else { return };
         let who = self.sessions.recipient(session);
         let owner_changed = place != NONE && self.grants[place].identity == changed;
         let publisher = self.grants.find(changed);
-        let Self { sessions, grants, depot, .. } = self;
+        let Self { sessions, grants, messages, .. } = self;
         let client_id = &sessions[session].client_id;
-        depot.judge(&mut flow.queue, who, |view, entry| {
+        messages.judge(&mut busy.queue, who, |view, entry| {
             let may_receive =
                 !owner_changed || grants.may(place, client_id, Access::Receive { topic: view.topic });
             let may_publish = view.origin != changed
@@ -82,8 +82,8 @@ impl Broker {
                 });
             may_receive && may_publish
         });
-        self.sessions[session].flow = Some(flow);
-        self.sessions.rest(session);
+        self.sessions[session].busy = Some(busy);
+        self.sessions.release_if_idle(session);
     }
 
     /// Forgets Retained Messages that their publisher may not publish any more.
@@ -117,7 +117,7 @@ impl Broker {
     /// A will that may not be published any more is gone.
     fn judge_will(&mut self, session: u32) {
         let s = &self.sessions[session];
-        let Some(will) = s.more.as_deref().and_then(|m| m.will.as_deref()) else { return };
+        let Some(will) = s.rare.as_deref().and_then(|m| m.will.as_deref()) else { return };
         let access =
             Access::Publish { topic: Text::known_str(&will.topic), qos: will.qos, retain: will.retain };
         if !self.grants.may(s.grant, &s.client_id, access) {

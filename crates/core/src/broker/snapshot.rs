@@ -59,7 +59,7 @@ impl Broker {
     fn snapshot_session(&self, now: Instant, session: u32, out: &mut Vec<u8>) {
         let s = &self.sessions[session];
         let who = self.sessions.recipient(session);
-        let will = s.more.as_deref().and_then(|m| m.will.clone());
+        let will = s.rare.as_deref().and_then(|m| m.will.clone());
         if s.kind != Kind::Client || (s.expiry == 0 && will.is_none()) {
             return;
         }
@@ -78,13 +78,13 @@ impl Broker {
                 Record::Subscribed { who, filter: &filter, options, identifier }.encode(out);
             }
         }
-        let Some(flow) = s.flow.as_deref() else { return };
-        for packet_id in flow.receiver.iter() {
+        let Some(busy) = s.busy.as_deref() else { return };
+        for packet_id in busy.receiver.iter() {
             Record::Receipt { who, packet_id }.encode(out);
         }
-        for (entry, packet_id, qos, released) in flow.sender.iter() {
+        for (entry, packet_id, qos, released) in busy.sender.iter() {
             let packet_id = packet_id.get();
-            let id = self.depot.store.id(entry.message_ref());
+            let id = self.messages.store.id(entry.message_ref());
             self.snapshot_entry(who, entry, out);
             if qos == QoS::ExactlyOnce {
                 Record::Bound { who, id, packet_id }.encode(out);
@@ -93,7 +93,7 @@ impl Broker {
                 }
             }
         }
-        for entry in flow.queue.iter() {
+        for entry in busy.queue.iter() {
             if matches!(entry.what(), Queued::Message(_)) && entry.qos() > QoS::AtMostOnce {
                 self.snapshot_entry(who, entry, out);
             }
@@ -102,9 +102,9 @@ impl Broker {
 
     fn snapshot_entry(&self, who: Recipient, entry: Entry, out: &mut Vec<u8>) {
         let mut one = [0];
-        let identifiers = self.depot.identifiers(entry, &mut one).to_vec();
+        let identifiers = self.messages.identifiers(entry, &mut one).to_vec();
         let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
-        let view: View<'_> = self.depot.stored(entry);
+        let view: View<'_> = self.messages.stored(entry);
         let places = Vec::from([place]);
         Record::Message { message: message_record(&view), receipt: None, places, mail: InMail::default() }
             .encode(out);

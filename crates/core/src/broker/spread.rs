@@ -3,11 +3,11 @@ use super::base::NONE;
 use super::base::limits::Limit;
 use super::base::rules::Rule;
 use super::messages::accepted::{Accepted, Arrival, Routed};
-use super::messages::kept::{Kept, charge};
 use super::messages::ledger::Verdict;
+use super::messages::owned::{Owned, charge};
 use super::messages::store::View;
 use super::shards::Way;
-use super::shards::note::{Origin, Posted};
+use super::shards::note::{Author, Posted};
 use super::shards::postponed::{Inner, Postponed};
 use super::shards::settle::Waiter;
 use super::{Broker, Event};
@@ -21,7 +21,7 @@ impl Broker {
     pub(super) fn spread(&mut self, accepted: &Accepted<'_>) -> Routed {
         let Accepted { view, retain, hash, arrival, .. } = *accepted;
         if retain && !self.has_room_to_retain(view) {
-            self.depot.books.decided(view.id, Verdict::Refused, 0, hash);
+            self.messages.books.decided(view.id, Verdict::Refused, 0, hash);
             if arrival.session() != NONE {
                 self.note_limited(arrival.session(), self.retained_limit());
             }
@@ -31,11 +31,11 @@ impl Broker {
             Way::Direct => self.spread_direct(accepted),
             Way::Road(owner) => {
                 let tracked = self.pen().message_to_owner(accepted);
-                let (origin, end) = (self.origin(arrival.session()), self.journal.end());
-                self.shards.take_the_road(owner, &Posted::new(accepted, tracked), origin, false, end)
+                let (author, end) = (self.author(arrival.session()), self.journal.end());
+                self.shards.take_the_road(owner, &Posted::new(accepted, tracked), author, false, end)
             }
             Way::Order => {
-                let mut routed = self.order(accepted, self.origin(arrival.session()), false);
+                let mut routed = self.order(accepted, self.author(arrival.session()), false);
                 self.shards.open_settlement(&mut routed, accepted.qos);
                 self.shards.hold_receipt(&Posted::new(accepted, routed.tracked), routed.settlement);
                 routed
@@ -48,7 +48,7 @@ impl Broker {
         }
         let refused = routed.matched > 0 && routed.refused == routed.matched && routed.mailed == 0;
         let verdict = if refused { Verdict::Refused } else { Verdict::Accepted };
-        self.depot.books.decided(view.id, verdict, routed.matched, hash);
+        self.messages.books.decided(view.id, verdict, routed.matched, hash);
         routed
     }
 
@@ -69,14 +69,14 @@ impl Broker {
     }
 
     /// This shard owns the topic: the message has its place in the order here and now, and all are told.
-    pub(super) fn order(&mut self, accepted: &Accepted<'_>, origin: Origin, again: bool) -> Routed {
+    pub(super) fn order(&mut self, accepted: &Accepted<'_>, author: Author, again: bool) -> Routed {
         let Accepted { view, qos, retain, arrival, .. } = *accepted;
         let known = self.is_known(view.id, again);
         let kept = if retain && !known { self.retain(view, qos, None) } else { None };
         let routed = if known { Routed::default() } else { self.deliver(accepted, true, |_| {}) };
         let posted = Posted::new(accepted, routed.tracked || arrival.may_come_again());
         let end = self.journal.end();
-        self.shards.tell_order(&Posted { kept: kept.as_ref(), ..posted }, origin, again, end);
+        self.shards.tell_order(&Posted { kept: kept.as_ref(), ..posted }, author, again, end);
         routed
     }
 
@@ -86,16 +86,16 @@ impl Broker {
     }
 
     /// Who publishes, as other shards hand it back: a Client Identifier at home here.
-    pub(super) fn origin(&self, session: u32) -> Origin {
+    pub(super) fn author(&self, session: u32) -> Author {
         let key = if session == NONE { 0 } else { self.sessions.key(session) };
-        Origin { shard: self.shards.me(), key }
+        Author { shard: self.shards.me(), key }
     }
 
     /// The session of the Client Identifier that published it, if it is one of this shard, and even if that session
     /// is a new one by now: No Local holds for it. [MQTT-3.8.3-3]
-    pub(super) fn publisher(&self, origin: Origin) -> u32 {
-        let here = origin.shard == self.shards.me() && origin.key != 0;
-        if here { self.sessions.by_key(origin.key).unwrap_or(NONE) } else { NONE }
+    pub(super) fn publisher(&self, author: Author) -> u32 {
+        let here = author.shard == self.shards.me() && author.key != 0;
+        if here { self.sessions.by_key(author.key).unwrap_or(NONE) } else { NONE }
     }
 
     /// Publishes what did not come from a socket, as soon as it may. Who holds a ticket hears of it.
@@ -109,8 +109,8 @@ impl Broker {
     ) {
         let hash = self.sessions.publisher_hash(session, 0);
         if self.shards.has_to_wait(view.topic, retain) {
-            let (topic, message) = (view.topic.into(), Kept::new(view, qos));
-            let inner = Inner { origin: self.origin(session), hash, topic, message, retain, ticket };
+            let (topic, message) = (view.topic.into(), Owned::new(view, qos));
+            let inner = Inner { author: self.author(session), hash, topic, message, retain, ticket };
             return self.shards.postpone(Postponed::Inner(Box::new(inner)));
         }
         let arrival = Arrival::Inner { session };
@@ -119,9 +119,9 @@ impl Broker {
 
     /// What came from inside and had to wait may go.
     pub(super) fn take_up_inner(&mut self, inner: &Inner) {
-        let Inner { hash, topic, message, retain, ticket, origin } = inner;
+        let Inner { hash, topic, message, retain, ticket, author } = inner;
         let view = message.view(topic);
-        let arrival = Arrival::Inner { session: self.publisher(*origin) };
+        let arrival = Arrival::Inner { session: self.publisher(*author) };
         let accepted = Accepted { view: &view, qos: message.qos, retain: *retain, hash: *hash, arrival };
         self.spread_inner(&accepted, *ticket);
     }
@@ -161,14 +161,14 @@ impl Broker {
         &mut self,
         view: &View<'_>,
         qos: QoS,
-        shared: Option<&Arc<Kept>>,
-    ) -> Option<Arc<Kept>> {
+        shared: Option<&Arc<Owned>>,
+    ) -> Option<Arc<Owned>> {
         let topic = view.topic.as_str();
         let mut now_kept = None;
         if view.content.len() == 0 {
             self.retained.index.clear(topic);
         } else {
-            let kept = shared.map_or_else(|| Arc::new(Kept::new(view, qos)), Arc::clone);
+            let kept = shared.map_or_else(|| Arc::new(Owned::new(view, qos)), Arc::clone);
             now_kept = Some(Arc::clone(&kept));
             let mut expires_at = view.expires_at;
             if !self.rules.obeys(Rule::ExpiryByIdentity) {

@@ -3,7 +3,7 @@ use super::Broker;
 use super::authority::policy::Access;
 use super::base::limits::Limit;
 use super::base::rules::Rule;
-use super::connection::answers::What;
+use super::connection::answers::Reply;
 use super::connection::fault::Fault;
 use super::retained::replay::Replay;
 use super::router::{NodeId, Options, Replaced, Subscriber};
@@ -32,7 +32,7 @@ impl Broker {
             // back and asks for the same again.
             let wants = self.retained.index.len() > 0 && options.retain_handling != RetainHandling::DoNotSend;
             let waiting = replays.len()
-                + self.sessions[session].flow.as_deref().map_or(0, |f| f.queue.replays() as usize);
+                + self.sessions[session].busy.as_deref().map_or(0, |f| f.queue.replays() as usize);
             // Who asks again and again and does not read gets no more Retained Messages than it may have subscriptions.
             let verdict = if n < most && !(wants && waiting >= self.limits.subscriptions as usize) {
                 self.subscribe_one(session, filter, options, identifier)
@@ -172,7 +172,7 @@ impl Broker {
         let limit = self.sessions[connection.session].maximum_packet_size;
         let mut bytes = Vec::new();
         packet.encode(connection.version(), limit, &mut bytes).map_err(|_| Fault::AnswerTooLarge)?;
-        let what = What::Encoded(bytes.into());
+        let what = Reply::Encoded(bytes.into());
         Ok(match settlement {
             Some(settlement) => {
                 let number = self.answer_later(index, what);
@@ -206,7 +206,7 @@ impl Broker {
         }
         let place = self.retained.replays.insert(Replay { cursor, qos, identifier, behind });
         let behind = self.rules.obeys(Rule::CursorInPlace);
-        self.sessions.flow(session).queue.put_replay(place, behind);
+        self.sessions.busy(session).queue.put_replay(place, behind);
     }
 }
 

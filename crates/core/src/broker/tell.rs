@@ -12,20 +12,20 @@ use alloc::vec::Vec;
 impl Broker {
     /// A publisher has to wait, perhaps for this one.
     pub(super) fn note_paused(&mut self, session: u32, behind: Option<u32>) {
-        let Self { sessions, depot, .. } = self;
+        let Self { sessions, messages, .. } = self;
         let about = || (behind.map(|slowest| sessions[slowest].client_id.clone()), 0);
-        depot.books.note(sessions.recipient(session), Repeated::Paused, about);
+        messages.books.note(sessions.recipient(session), Repeated::Paused, about);
     }
 
     /// A client asked for more than this limit allows.
     pub(super) fn note_limited(&mut self, session: u32, limit: Limit) {
         let who = self.sessions.recipient(session);
-        self.depot.books.note(who, Repeated::Limited(limit), || (None, 0));
+        self.messages.books.note(who, Repeated::Limited(limit), || (None, 0));
     }
 
     /// A client may not do that.
     pub(super) fn note_denied(&mut self, session: u32, access: Access<'_>) {
-        let Self { sessions, depot, grants, .. } = self;
+        let Self { sessions, messages, grants, .. } = self;
         let s = &sessions[session];
         let (what, name) = match access {
             Access::Publish { topic, .. } => (Repeated::PublishDenied, topic.as_str()),
@@ -33,17 +33,17 @@ impl Broker {
             Access::Receive { .. } => return,
         };
         let about = || (Some(name.into()), grants.rule(s.grant, &s.client_id, access));
-        depot.books.note(sessions.recipient(session), what, about);
+        messages.books.note(sessions.recipient(session), what, about);
     }
 
     /// Makes events of what was noted.
     pub(super) fn tell_tallies(&mut self) {
-        if self.depot.books.tallies.fresh.is_empty() {
+        if self.messages.books.tallies.fresh.is_empty() {
             return;
         }
-        for key in core::mem::take(&mut self.depot.books.tallies.fresh) {
+        for key in core::mem::take(&mut self.messages.books.tallies.fresh) {
             let (session, generation, what) = key;
-            let Some(tally) = self.depot.books.tallies.table.get_mut(&key) else { continue };
+            let Some(tally) = self.messages.books.tallies.table.get_mut(&key) else { continue };
             let count = core::mem::take(&mut tally.count);
             let (about, rule) = (tally.about.take(), tally.rule);
             let Some(s) = self.sessions.get_ref(session, generation) else { continue };
@@ -65,7 +65,7 @@ impl Broker {
 
     /// Time has passed: what was counted meanwhile is told.
     pub(super) fn tell_counts(&mut self) {
-        let books = &mut self.depot.books;
+        let books = &mut self.messages.books;
         if books.tallies.due.is_none_or(|due| books.millis < due) {
             return;
         }
@@ -78,7 +78,7 @@ impl Broker {
     /// A session is about to end: what was counted of it is told now or never.
     pub(super) fn tell_last(&mut self, session: u32) {
         let who = self.sessions.recipient(session);
-        let tallies = &mut self.depot.books.tallies;
+        let tallies = &mut self.messages.books.tallies;
         if tallies.table.is_empty() {
             return;
         }
@@ -91,7 +91,7 @@ impl Broker {
         let counted: Vec<Key> = counted.collect();
         tallies.fresh.extend(counted);
         self.tell_tallies();
-        self.depot.books.tallies.forget(who);
+        self.messages.books.tallies.forget(who);
     }
 
     /// Somebody is not let in. What is known of it goes with what its CONNECT said: call this first.
@@ -99,8 +99,8 @@ impl Broker {
         let id = self.connections.id(index);
         let connection = &mut self.connections[index];
         let peer = connection.peer();
-        let greeting = connection.lane.as_deref_mut().and_then(|lane| lane.greeting.as_deref_mut());
-        let (client_id, username) = greeting.map_or((None, None), |greeting| greeting.names());
+        let applicant = connection.busy.as_deref_mut().and_then(|busy| busy.applicant.as_deref_mut());
+        let (client_id, username) = applicant.map_or((None, None), |applicant| applicant.names());
         self.actions.event(Event::Refused { id, peer, client_id, username, reason, cause });
     }
 

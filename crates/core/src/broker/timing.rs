@@ -27,7 +27,7 @@ impl Broker {
         let wheel = self.timers.next().map(|(at, key)| Deadline { at, timer: timer(key) });
         let retained = self.retained.index.next_expiry().map(|at| Deadline { at, timer: Timer::Retained });
         let shutdown = self.shutdown.deadline().map(|at| Deadline { at, timer: Timer::Shutdown });
-        let counts = self.depot.books.tallies.due().map(|at| Deadline { at, timer: Timer::Counts });
+        let counts = self.messages.books.tallies.due().map(|at| Deadline { at, timer: Timer::Counts });
         [wheel, retained, shutdown, counts].into_iter().flatten().min_by_key(|d| d.at)
     }
 
@@ -83,13 +83,13 @@ impl Broker {
     /// A session without a connection: its will, or its end.
     fn on_session_timer(&mut self, now: Instant, index: u32, generation: u32) {
         let Some(session) = self.sessions.get(index, generation) else { return };
-        let Some(more) = session.more.as_deref_mut() else { return };
-        if more.armed.is_some_and(|at| at > now) {
+        let Some(rare) = session.rare.as_deref_mut() else { return };
+        if rare.armed.is_some_and(|at| at > now) {
             // An older one, that has been put off.
             return;
         }
-        more.armed = None;
-        let (will_at, ends_at) = (more.will_at, more.ends_at);
+        rare.armed = None;
+        let (will_at, ends_at) = (rare.will_at, rare.ends_at);
         if will_at.is_some_and(|at| now >= at) {
             self.publish_will(now, index);
         }
@@ -128,9 +128,9 @@ impl Broker {
     pub(super) fn resend_all(&mut self, id: ConnectionId) {
         let session = self.connections.get(id).map_or(NONE, |connection| connection.session);
         if session != NONE
-            && let Some(flow) = self.sessions[session].flow.as_deref_mut()
+            && let Some(busy) = self.sessions[session].busy.as_deref_mut()
         {
-            flow.sender.open_window();
+            busy.sender.open_window();
             self.announce(id.index);
         }
     }

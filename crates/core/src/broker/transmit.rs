@@ -1,15 +1,15 @@
 //! What goes to a connection: pulled, late, as much as its socket takes.
 use super::Broker;
+use super::Messages;
 use super::authority::policy::Access;
 use super::base::NONE;
 use super::base::rules::Rule;
 use super::connection::State;
-use super::messages::depot::Depot;
 use super::messages::ledger::{Fate, Reason, Recipient};
 use super::messages::queue::{Entry, Identifiers, Queued};
 use super::messages::store::Content;
 use super::retained::index::Step;
-use super::session::{Flow, SPAN};
+use super::session::{Busy, SPAN};
 use crate::codec::{AckKind, Delivery, PublishHead, encode_ack};
 use crate::delivery::Unsent;
 use crate::id::ConnectionId;
@@ -74,19 +74,19 @@ impl Broker {
         if more {
             self.connections[id.index].leave_more();
         }
-        self.connections.rest(id.index);
+        self.connections.release_if_idle(id.index);
         more
     }
 
     /// What was encoded before goes first; with it, what was encoded early is delivered.
     fn hand_over(&mut self, index: u32, out: &mut Output) {
         let session = self.connections[index].session;
-        let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
-        out.take(&mut lane.out);
-        if !lane.early.is_empty() && session != NONE {
+        let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
+        out.take(&mut busy.out);
+        if !busy.early.is_empty() && session != NONE {
             let who = self.sessions.recipient(session);
-            for early in lane.early.drain(..) {
-                self.depot.books.moved(early.id, who, Some(Fate::Queued), Fate::Delivered);
+            for early in busy.early.drain(..) {
+                self.messages.books.enter(early.id, who, Some(Fate::Queued), Fate::Delivered);
             }
         }
     }
@@ -94,15 +94,15 @@ impl Broker {
     /// The connection ends before what was encoded early could be handed over.
     pub(super) fn drop_early(&mut self, session: u32, index: u32) {
         let who = self.sessions.recipient(session);
-        let Some(lane) = self.connections[index].lane.as_deref_mut() else { return };
-        for early in lane.early.drain(..) {
+        let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
+        for early in busy.early.drain(..) {
             let fate = Fate::Dropped(Reason::ConnectionLost);
-            self.depot.books.moved(early.id, who, Some(Fate::Queued), fate);
+            self.messages.books.enter(early.id, who, Some(Fate::Queued), fate);
         }
     }
 
     fn drain(&mut self, now: Instant, session: u32, limit: usize, out: &mut Output) -> bool {
-        let Some(mut flow) = self.sessions.take_flow(session) else { return false };
+        let Some(mut busy) = self.sessions.take_busy(session) else { return false };
         let s = &self.sessions[session];
         let taker = Taker {
             who: self.sessions.recipient(session),
@@ -114,24 +114,24 @@ impl Broker {
             if out.unsent() >= limit {
                 break Stop::Full;
             }
-            if let Err(stop) = self.send_next(now, session, &mut flow, &taker, out) {
+            if let Err(stop) = self.send_next(now, session, &mut busy, &taker, out) {
                 break stop;
             }
         };
         let stalled = stop == Stop::Waits;
-        flow.queue.stall(stalled);
+        busy.queue.stall(stalled);
         let mut more = stop == Stop::Full;
-        while stalled && let Some(entry) = flow.queue.next_passing() {
-            if out.unsent() >= limit || (is_large(&self.depot, entry) && !out.is_empty()) {
+        while stalled && let Some(entry) = busy.queue.next_overtaking() {
+            if out.unsent() >= limit || (is_large(&self.messages, entry) && !out.is_empty()) {
                 more = true;
                 break;
             }
-            self.depot.dequeue(&mut flow.queue, entry);
-            send_once(&mut self.depot, now, entry, &taker, out);
+            self.messages.dequeue(&mut busy.queue, entry);
+            send_once(&mut self.messages, now, entry, &taker, out);
         }
-        self.sessions[session].flow = Some(flow);
+        self.sessions[session].busy = Some(busy);
         self.caught_up(session);
-        self.sessions.rest(session);
+        self.sessions.release_if_idle(session);
         more
     }
 
@@ -140,43 +140,43 @@ impl Broker {
         &mut self,
         now: Instant,
         session: u32,
-        flow: &mut Flow,
+        busy: &mut Busy,
         taker: &Taker,
         out: &mut Output,
     ) -> Result<(), Stop> {
-        if let Some(unsent) = flow.sender.unsent() {
-            if flow.bound > self.journal.durable() {
+        if let Some(unsent) = busy.sender.unsent() {
+            if busy.bound > self.journal.durable() {
                 let index = self.sessions[session].connection;
-                self.journal.wake(flow.bound, self.connections.id(index));
+                self.journal.wake(busy.bound, self.connections.id(index));
                 return Err(Stop::Waits);
             }
             if let Unsent::Publish { message, dup: true, .. } = unsent
                 && !self.may_be_sent_again(session, message)
             {
-                flow.sender.give_up();
-                self.depot.end(message, taker.who, Fate::InFlight, Fate::Dropped(Reason::NotAuthorized));
+                busy.sender.give_up();
+                self.messages.end(message, taker.who, Fate::InFlight, Fate::Dropped(Reason::NotAuthorized));
                 return Ok(());
             }
-            return send_bound(&mut self.depot, now, flow, unsent, taker, out);
+            return send_bound(&mut self.messages, now, busy, unsent, taker, out);
         }
-        let Some(entry) = flow.queue.next() else { return Err(Stop::Empty) };
+        let Some(entry) = busy.queue.next() else { return Err(Stop::Empty) };
         match entry.what() {
-            Queued::Replay(_) if !flow.sender.has_room(taker.receive_maximum) => Err(Stop::Waits),
-            Queued::Replay(place) => self.replay_next(now, session, flow, place),
+            Queued::Replay(_) if !busy.sender.has_room(taker.receive_maximum) => Err(Stop::Waits),
+            Queued::Replay(place) => self.replay_next(now, session, busy, place),
             Queued::Message(_) if entry.qos() == QoS::AtMostOnce => {
-                if is_large(&self.depot, entry) && !out.is_empty() {
+                if is_large(&self.messages, entry) && !out.is_empty() {
                     return Err(Stop::Full);
                 }
-                self.depot.dequeue(&mut flow.queue, entry);
-                send_once(&mut self.depot, now, entry, taker, out);
+                self.messages.dequeue(&mut busy.queue, entry);
+                send_once(&mut self.messages, now, entry, taker, out);
                 Ok(())
             }
             Queued::Message(_) => {
-                if !flow.sender.has_room(taker.receive_maximum) || flow.sender.span() >= SPAN {
+                if !busy.sender.has_room(taker.receive_maximum) || busy.sender.span() >= SPAN {
                     return Err(Stop::Waits);
                 }
-                self.depot.dequeue(&mut flow.queue, entry);
-                self.bind(now, session, flow, entry, taker);
+                self.messages.dequeue(&mut busy.queue, entry);
+                self.bind(now, session, busy, entry, taker);
                 Ok(())
             }
         }
@@ -185,24 +185,24 @@ impl Broker {
     /// Its recipient's right may have ended since it was sent on an earlier connection.
     fn may_be_sent_again(&self, session: u32, entry: Entry) -> bool {
         let s = &self.sessions[session];
-        let topic = self.depot.stored(entry).topic;
+        let topic = self.messages.stored(entry).topic;
         self.grants.may(s.grant, &s.client_id, Access::Receive { topic })
     }
 
     /// A message gets its Packet Identifier, unless it is too old or too large by now.
-    fn bind(&mut self, now: Instant, session: u32, flow: &mut Flow, entry: Entry, taker: &Taker) {
-        if let Some(fate) = unfit(&self.depot, now, entry, taker) {
-            self.depot.end(entry, taker.who, Fate::Queued, fate);
+    fn bind(&mut self, now: Instant, session: u32, busy: &mut Busy, entry: Entry, taker: &Taker) {
+        if let Some(fate) = unfit(&self.messages, now, entry, taker) {
+            self.messages.end(entry, taker.who, Fate::Queued, fate);
             return;
         }
-        self.depot.moved(entry, taker.who, Some(Fate::Queued), Fate::InFlight);
-        let packet_id = flow.sender.bind(entry, entry.qos());
+        self.messages.enter(entry, taker.who, Some(Fate::Queued), Fate::InFlight);
+        let packet_id = busy.sender.bind(entry, entry.qos());
         if entry.qos() == QoS::ExactlyOnce {
             // The id is bound by a record of its own, and the PUBLISH waits for that.
-            let id = self.depot.store.id(entry.message_ref());
+            let id = self.messages.store.id(entry.message_ref());
             self.pen().bound(session, id, packet_id);
             if self.rules.obeys(Rule::BoundFirst) {
-                flow.bound = self.journal.end();
+                busy.bound = self.journal.end();
             }
         }
     }
@@ -232,7 +232,7 @@ impl Broker {
                     if expired || !may {
                         continue;
                     }
-                    let message = self.depot.store.put(&kept.view(topic));
+                    let message = self.messages.store.put(&kept.view(topic));
                     let identifiers =
                         replay.identifier.map_or(Identifiers::None, |i| Identifiers::One(i.get()));
                     // RETAIN is set: it was there before the subscription. [MQTT-3.3.1-8]
@@ -253,17 +253,17 @@ impl Broker {
     }
 
     /// The next entry of a replay takes the place in front of it, or the replay is over.
-    fn replay_next(&mut self, now: Instant, session: u32, flow: &mut Flow, place: u32) -> Result<(), Stop> {
+    fn replay_next(&mut self, now: Instant, session: u32, busy: &mut Busy, place: u32) -> Result<(), Stop> {
         match self.replay_step(now, session, place) {
             Next::Message(entry) => {
                 let who = self.sessions.recipient(session);
-                self.depot.enqueue_first(&mut flow.queue, entry, who);
+                self.messages.enqueue_first(&mut busy.queue, entry, who);
                 Ok(())
             }
             Next::Wait => Err(Stop::Waits),
             Next::Pause => Err(Stop::Full),
             Next::End => {
-                flow.queue.end_replay();
+                busy.queue.end_replay();
                 Ok(())
             }
         }
@@ -274,37 +274,37 @@ impl Broker {
         &mut self,
         now: Instant,
         session: u32,
-        flow: &mut Flow,
+        busy: &mut Busy,
         place: u32,
     ) -> bool {
-        !matches!(self.replay_next(now, session, flow, place), Err(Stop::Waits | Stop::Empty))
+        !matches!(self.replay_next(now, session, busy, place), Err(Stop::Waits | Stop::Empty))
     }
 
     /// Whoever waited for this queue may go on.
     fn caught_up(&mut self, session: u32) {
         let low = (self.limits.queued_messages / 16) as usize;
         let low_bytes = self.limits.queued_bytes / 16;
-        let Some(flow) = self.sessions[session].flow.as_deref() else { return };
-        if !flow.waiting.is_empty() && flow.queue.len() <= low && flow.queue.bytes() as u64 <= low_bytes {
+        let Some(busy) = self.sessions[session].busy.as_deref() else { return };
+        if !busy.waiting.is_empty() && busy.queue.len() <= low && busy.queue.bytes() as u64 <= low_bytes {
             self.wake_publishers(session);
         }
     }
 }
 
-fn is_large(depot: &Depot, entry: Entry) -> bool {
-    matches!(depot.stored(entry).content, Content::Large(_))
+fn is_large(messages: &Messages, entry: Entry) -> bool {
+    matches!(messages.stored(entry).content, Content::Large(_))
 }
 
 /// Why a message can't be sent to this recipient any more, if so.
-fn unfit(depot: &Depot, now: Instant, entry: Entry, taker: &Taker) -> Option<Fate> {
-    let view = depot.stored(entry);
+fn unfit(messages: &Messages, now: Instant, entry: Entry, taker: &Taker) -> Option<Fate> {
+    let view = messages.stored(entry);
     if view.expires_at.is_some_and(|at| now > at) {
         // [MQTT-3.3.2-5]
         return Some(Fate::Expired);
     }
     if taker.maximum_packet_size < u32::MAX {
         let mut one = [0];
-        let head = head(depot, now, entry, Delivery::AtMostOnce, &mut one);
+        let head = head(messages, now, entry, Delivery::AtMostOnce, &mut one);
         let packet_id = if entry.qos() == QoS::AtMostOnce { 0 } else { 2 };
         let length = head.packet_length(taker.version).unwrap_or(u32::MAX);
         if length.saturating_add(packet_id) > taker.maximum_packet_size {
@@ -316,22 +316,22 @@ fn unfit(depot: &Depot, now: Instant, entry: Entry, taker: &Taker) -> Option<Fat
 }
 
 /// QoS 0: sent, and with that delivered.
-fn send_once(depot: &mut Depot, now: Instant, entry: Entry, taker: &Taker, out: &mut Output) {
-    let fate = match unfit(depot, now, entry, taker) {
+fn send_once(messages: &mut Messages, now: Instant, entry: Entry, taker: &Taker, out: &mut Output) {
+    let fate = match unfit(messages, now, entry, taker) {
         Some(fate) => fate,
-        None => match put(depot, now, entry, Delivery::AtMostOnce, taker, out) {
+        None => match put(messages, now, entry, Delivery::AtMostOnce, taker, out) {
             Ok(()) => Fate::Delivered,
             Err(_) => Fate::Dropped(Reason::TooLarge),
         },
     };
-    depot.end(entry, taker.who, Fate::Queued, fate);
+    messages.end(entry, taker.who, Fate::Queued, fate);
 }
 
 /// Sends what is bound to a Packet Identifier, for the first time or again.
 fn send_bound(
-    depot: &mut Depot,
+    messages: &mut Messages,
     now: Instant,
-    flow: &mut Flow,
+    busy: &mut Busy,
     unsent: Unsent<Entry>,
     taker: &Taker,
     out: &mut Output,
@@ -340,36 +340,36 @@ fn send_bound(
         // Not limited by the Receive Maximum. [MQTT-4.9.0-3]
         Unsent::Pubrel { packet_id } => {
             out.append(|out| encode_ack(AckKind::Pubrel, packet_id, ReasonCode::Success, taker.version, out));
-            flow.sender.sent();
+            busy.sender.sent();
             return Ok(());
         }
         Unsent::Publish { message, packet_id, qos, dup } => (message, packet_id, qos, dup),
     };
-    if !flow.sender.has_room(taker.receive_maximum) {
+    if !busy.sender.has_room(taker.receive_maximum) {
         return Err(Stop::Waits);
     }
-    if is_large(depot, entry) && !out.is_empty() {
+    if is_large(messages, entry) && !out.is_empty() {
         return Err(Stop::Full);
     }
     let delivery = Delivery::new(qos, packet_id, dup);
-    if put(depot, now, entry, delivery, taker, out).is_ok() {
-        flow.sender.sent();
+    if put(messages, now, entry, delivery, taker, out).is_ok() {
+        busy.sender.sent();
     } else {
         // The client takes smaller packets than when this was first sent. [MQTT-3.1.2-25]
-        flow.sender.give_up();
-        depot.end(entry, taker.who, Fate::InFlight, Fate::Dropped(Reason::TooLarge));
+        busy.sender.give_up();
+        messages.end(entry, taker.who, Fate::InFlight, Fate::Dropped(Reason::TooLarge));
     }
     Ok(())
 }
 
 fn head<'a>(
-    depot: &'a Depot,
+    messages: &'a Messages,
     now: Instant,
     entry: Entry,
     delivery: Delivery,
     one: &'a mut [u32; 1],
 ) -> PublishHead<'a> {
-    let view = depot.stored(entry);
+    let view = messages.stored(entry);
     // What is left of it, in whole seconds. [MQTT-3.3.2-6]
     let left = view.expires_at.map(|at| {
         let micros = at.as_micros().saturating_sub(now.as_micros());
@@ -382,14 +382,14 @@ fn head<'a>(
         topic_alias: None,
         message_expiry_interval: left,
         properties: view.properties,
-        subscription_identifiers: depot.identifiers(entry, one),
+        subscription_identifiers: messages.identifiers(entry, one),
         payload_len: view.content.len(),
     }
 }
 
 /// Encodes a PUBLISH; a large payload is shared, not copied.
 fn put(
-    depot: &Depot,
+    messages: &Messages,
     now: Instant,
     entry: Entry,
     delivery: Delivery,
@@ -397,8 +397,8 @@ fn put(
     out: &mut Output,
 ) -> Result<(), crate::codec::EncodeError> {
     let mut one = [0];
-    let head = head(depot, now, entry, delivery, &mut one);
-    match depot.stored(entry).content {
+    let head = head(messages, now, entry, delivery, &mut one);
+    match messages.stored(entry).content {
         Content::Small(payload) => out.append(|out| {
             head.encode(taker.version, taker.maximum_packet_size, out)?;
             out.extend_from_slice(payload);

@@ -15,8 +15,8 @@ impl Broker {
         Some(match &open.about {
             About::Connect => {
                 let connection = &self.connections[open.connection.index];
-                let greeting = connection.lane.as_deref()?.greeting.as_deref()?;
-                Question::Authenticate { peer: connection.peer(), step: &greeting.step }
+                let applicant = connection.busy.as_deref()?.applicant.as_deref()?;
+                Question::Authenticate { peer: connection.peer(), step: &applicant.step }
             }
             About::Publish(waiting) => {
                 Question::Admit { publisher: &waiting.publisher, publication: &waiting.publication }
@@ -32,8 +32,8 @@ impl Broker {
             return;
         }
         self.connections[id.index].let_go(Unread::HELD);
-        let lane = self.connections.lane(id.index);
-        (lane.question, lane.waiting) = (None, 0);
+        let busy = self.connections.busy(id.index);
+        (busy.question, busy.waiting) = (None, 0);
         let input = match open.about {
             About::Connect => {
                 self.connections[id.index].state = State::Opened;

@@ -17,11 +17,11 @@ impl Broker {
     /// and not for long: whoever connects and goes again and again leaves no trail of timers.
     pub(super) fn watch_session(&mut self, now: Instant, session: u32) {
         let generation = self.sessions[session].generation;
-        let Some(more) = self.sessions[session].more.as_deref_mut() else { return };
-        let Some(at) = [more.will_at, more.ends_at].into_iter().flatten().min() else { return };
+        let Some(rare) = self.sessions[session].rare.as_deref_mut() else { return };
+        let Some(at) = [rare.will_at, rare.ends_at].into_iter().flatten().min() else { return };
         let at = at.min(now.after_secs(HORIZON));
-        if more.armed.is_none_or(|armed| armed > at) {
-            more.armed = Some(at);
+        if rare.armed.is_none_or(|armed| armed > at) {
+            rare.armed = Some(at);
             self.timers.insert(at, Key::new(Kind::Session as u8, session, generation));
         }
     }

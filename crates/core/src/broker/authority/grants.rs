@@ -48,7 +48,7 @@ impl Grants {
     }
 
     /// Forgets an identity that no session rests on.
-    pub(crate) fn rest(&mut self, place: u32) {
+    pub(crate) fn release_if_idle(&mut self, place: u32) {
         let granted = &self.table[place];
         if granted.sessions == 0 && granted.connections == 0 {
             self.by_identity.remove(&granted.identity);

@@ -8,7 +8,7 @@ use alloc::collections::BTreeMap;
 
 /// What a question is about.
 pub(crate) enum About {
-    /// The step in the connection's greeting.
+    /// The step that the applicant has come to.
     Connect,
     /// A PUBLISH that waits; its head only, if its payload is still to come.
     Publish(Box<Waiting>),

@@ -7,8 +7,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// Something to be sent, once it may be.
-pub(crate) struct Answer {
-    pub(crate) what: What,
+pub(crate) struct Pending {
+    pub(crate) what: Reply,
     /// The journal's end when it was made.
     pub(crate) position: u64,
     pub(crate) waits: Waits,
@@ -25,7 +25,7 @@ pub(crate) enum Waits {
 }
 
 /// What is sent.
-pub(crate) enum What {
+pub(crate) enum Reply {
     Ack {
         kind: AckKind,
         packet_id: PacketId,
@@ -37,13 +37,13 @@ pub(crate) enum What {
     Nothing,
 }
 
-impl Answer {
+impl Pending {
     pub(crate) fn is_pubrec(&self, of: PacketId) -> bool {
-        matches!(self.what, What::Ack { kind: AckKind::Pubrec, packet_id, .. } if packet_id == of)
+        matches!(self.what, Reply::Ack { kind: AckKind::Pubrec, packet_id, .. } if packet_id == of)
     }
 }
 
-impl What {
+impl Reply {
     pub(crate) fn is_puback(&self) -> bool {
         matches!(self, Self::Ack { kind: AckKind::Puback, .. })
     }
@@ -60,11 +60,11 @@ impl What {
 }
 
 /// Which answers wait, for `check`: none that need not.
-pub(crate) fn is_stuck(answer: &Answer, durable: u64) -> bool {
+pub(crate) fn is_stuck(answer: &Pending, durable: u64) -> bool {
     answer.waits == Waits::Nothing && answer.position <= durable
 }
 
 /// Does it wait for a pause?
-pub(crate) fn is_paused(answer: &Answer) -> bool {
+pub(crate) fn is_paused(answer: &Pending) -> bool {
     answer.waits == Waits::Pause
 }

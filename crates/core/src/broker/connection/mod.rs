@@ -1,8 +1,8 @@
 //! What a network connection knows, and the table of them.
 pub(crate) mod answers;
+pub(crate) mod applicant;
 pub(crate) mod fault;
 mod flags;
-pub(crate) mod greeting;
 pub(crate) mod passage;
 pub(crate) mod room;
 mod table;
@@ -24,10 +24,10 @@ use crate::version::{Role, Version};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use answers::Answer;
+use answers::Pending;
+use applicant::Applicant;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use flags::Flags;
-use greeting::Greeting;
 
 /// Where a connection stands.
 ///
@@ -62,7 +62,7 @@ pub(crate) struct Connection {
     /// When something came that counts for the Keep Alive.
     pub(crate) heard: Instant,
     /// What only a busy connection needs.
-    pub(crate) lane: Option<Box<Lane>>,
+    pub(crate) busy: Option<Box<Busy>>,
     pub(crate) generation: u32,
     pub(crate) session: u32,
     /// Where this publisher's last topic was remembered.
@@ -94,7 +94,7 @@ impl Connection {
         Self {
             decoder: Decoder::new(Mode { role: Role::Server, version: None }),
             heard: accepted,
-            lane: None,
+            busy: None,
             generation,
             session: NONE,
             hint: NONE,
@@ -166,7 +166,7 @@ impl Connection {
         self.state == State::Up && self.charged > 0 && !self.is_unread()
     }
 
-    /// Its output is done for, but for what the lane still holds.
+    /// Its output is done for, but for what is encoded already.
     pub(crate) fn is_ending(&self) -> bool {
         matches!(self.state, State::Closing | State::Aborted | State::Free)
     }
@@ -186,11 +186,11 @@ fn millis(now: Instant) -> u32 {
 
 /// What only a busy connection needs. Pooled.
 #[derive(Default)]
-pub(crate) struct Lane {
+pub(crate) struct Busy {
     /// Encoded, in order, free to leave.
     pub(crate) out: Vec<u8>,
     /// In order, behind `out`; the first one may have to wait.
-    pub(crate) answers: VecDeque<Answer>,
+    pub(crate) answers: VecDeque<Pending>,
     /// The number of the first of `answers`; they are numbered from 0 on each connection.
     pub(crate) answered: u32,
     /// How many of `answers` are PUBACKs.
@@ -204,12 +204,12 @@ pub(crate) struct Lane {
     /// Messages encoded into `out` early: they have their fate when it is handed over.
     pub(crate) early: Vec<Early>,
     /// The exchange before CONNACK.
-    pub(crate) greeting: Option<Box<Greeting>>,
+    pub(crate) applicant: Option<Box<Applicant>>,
     /// The question whose answer it waits for.
     pub(crate) question: Option<QuestionId>,
 }
 
-impl Lane {
+impl Busy {
     /// Does a PUBREC for this Packet Identifier wait for its turn?
     pub(crate) fn is_to_answer(&self, packet_id: PacketId) -> bool {
         self.answers.iter().any(|answer| answer.is_pubrec(packet_id))
@@ -222,7 +222,7 @@ impl Lane {
             && self.waiting == 0
             && self.early.is_empty()
             && self.incoming.is_none()
-            && self.greeting.is_none()
+            && self.applicant.is_none()
             && self.question.is_none()
     }
 }

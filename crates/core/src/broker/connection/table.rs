@@ -1,7 +1,7 @@
 //! The table of connections.
 use super::room::Room;
 use super::usage::Usage;
-use super::{Connection, Lane, State, Unread};
+use super::{Busy, Connection, State, Unread};
 use crate::broker::announce::Timer;
 use crate::broker::authority::policy::Peer;
 use crate::broker::base::NONE;
@@ -15,14 +15,14 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-/// How many idle lanes are kept warm, and how large they may be.
+/// How many boxes that nobody needs are kept warm, and how large they may be.
 const POOL: usize = 256;
 const POOLED_BYTES: usize = 256 * 1024;
 /// All connections, by index and generation.
 pub(crate) struct Connections {
     table: Table<Connection>,
     #[expect(clippy::vec_box, reason = "what is pooled is the box")]
-    pool: Vec<Box<Lane>>,
+    pool: Vec<Box<Busy>>,
     usage: Usage,
     pub(crate) room: Room,
     /// How many have a session.
@@ -78,8 +78,8 @@ impl Connections {
     pub(crate) fn charge(&mut self, index: u32) -> Option<u32> {
         let connection = &mut self.table[index];
         let mut held = connection.decoder.held();
-        if let Some(lane) = connection.lane.as_deref() {
-            held += lane.kept.len() + lane.waiting + lane.incoming.as_deref().map_or(0, |i| i.held());
+        if let Some(busy) = connection.busy.as_deref() {
+            held += busy.kept.len() + busy.waiting + busy.incoming.as_deref().map_or(0, |i| i.held());
         }
         let held = u32::try_from(held).unwrap_or(u32::MAX);
         let before = core::mem::replace(&mut connection.charged, held);
@@ -127,7 +127,7 @@ impl Connections {
         self.recycle(id.index);
         let connection = &mut self.table[id.index];
         connection.decoder = Decoder::default();
-        connection.lane = None;
+        connection.busy = None;
         connection.state = State::Free;
         connection.generation = connection.generation.wrapping_add(1);
         self.table.vacate(id.index);
@@ -148,36 +148,36 @@ impl Connections {
     }
 
     /// What a busy connection needs, from the pool if it had none.
-    pub(crate) fn lane(&mut self, index: u32) -> &mut Lane {
+    pub(crate) fn busy(&mut self, index: u32) -> &mut Busy {
         let pool = &mut self.pool;
-        self.table[index].lane.get_or_insert_with(|| pool.pop().unwrap_or_default())
+        self.table[index].busy.get_or_insert_with(|| pool.pop().unwrap_or_default())
     }
 
     /// An idle connection owns nothing.
-    pub(crate) fn rest(&mut self, index: u32) {
+    pub(crate) fn release_if_idle(&mut self, index: u32) {
         let connection = &self.table[index];
-        if connection.lane.as_ref().is_some_and(|l| l.is_idle()) {
+        if connection.busy.as_ref().is_some_and(|l| l.is_idle()) {
             self.recycle(index);
         }
     }
 
     fn recycle(&mut self, index: u32) {
-        let Some(mut lane) = self.table[index].lane.take() else { return };
+        let Some(mut busy) = self.table[index].busy.take() else { return };
         if self.pool.len() < POOL {
-            lane.answers.clear();
-            lane.out.clear();
-            lane.kept = Vec::new();
-            lane.waiting = 0;
-            lane.early.clear();
-            lane.pubacks = 0;
-            (lane.incoming, lane.greeting, lane.question, lane.answered) = (None, None, None, 0);
-            if lane.out.capacity() > POOLED_BYTES {
-                lane.out = Vec::new();
+            busy.answers.clear();
+            busy.out.clear();
+            busy.kept = Vec::new();
+            busy.waiting = 0;
+            busy.early.clear();
+            busy.pubacks = 0;
+            (busy.incoming, busy.applicant, busy.question, busy.answered) = (None, None, None, 0);
+            if busy.out.capacity() > POOLED_BYTES {
+                busy.out = Vec::new();
             }
-            if lane.answers.capacity() > 1024 {
-                lane.answers = VecDeque::new();
+            if busy.answers.capacity() > 1024 {
+                busy.answers = VecDeque::new();
             }
-            self.pool.push(lane);
+            self.pool.push(busy);
         }
     }
 
@@ -197,7 +197,7 @@ impl Connections {
         assert_eq!((incomplete, strangers), charged, "what is charged is what is kept");
         let up = self.iter().filter(|(_, c)| c.session != NONE).count();
         assert_eq!(up, self.up as usize, "who has a session is counted");
-        assert!(self.pool.iter().all(|lane| lane.is_idle()), "what is pooled is idle");
+        assert!(self.pool.iter().all(|busy| busy.is_idle()), "what is pooled is idle");
     }
 
     /// Those that exist, by index.

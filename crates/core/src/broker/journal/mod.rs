@@ -8,7 +8,7 @@ mod pen;
 pub(crate) mod record;
 pub(crate) mod restoring;
 
-use crate::broker::messages::kept::Undistributed;
+use crate::broker::messages::owned::Undistributed;
 use crate::broker::retained::index::Place as Topic;
 use crate::id::{ConnectionId, MessageId};
 use crate::time::Instant;

@@ -5,8 +5,8 @@ use crate::broker::authority::grants::Grants;
 use crate::broker::base::NONE;
 use crate::broker::base::rules::{Rule, Rules};
 use crate::broker::messages::accepted::Accepted;
-use crate::broker::messages::kept::{Kept, Undistributed};
 use crate::broker::messages::ledger::Recipient;
+use crate::broker::messages::owned::{Owned, Undistributed};
 use crate::broker::messages::store::{Content, View};
 use crate::broker::router::Options;
 use crate::broker::session::{Kind, Sessions};
@@ -62,7 +62,7 @@ impl Pen<'_> {
 
     /// How a session stands, if it or its will is to outlive a crash; or if the journal says that it would.
     pub(crate) fn session(&mut self, now: Instant, session: u32, known: bool) {
-        let has_will = self.sessions[session].more.as_deref().is_some_and(|m| m.will.is_some());
+        let has_will = self.sessions[session].rare.as_deref().is_some_and(|m| m.will.is_some());
         if self.journal.on && (known || self.is_kept(session) || has_will) {
             self.flush();
             self.journal.write(&session_record(self.sessions, self.grants, now, session));
@@ -81,7 +81,7 @@ impl Pen<'_> {
             return;
         }
         let who = self.sessions.recipient(session);
-        match self.sessions[session].more.as_deref().and_then(|m| m.will.clone()) {
+        match self.sessions[session].rare.as_deref().and_then(|m| m.will.clone()) {
             Some(will) => self.record(&Record::Will { who, will }),
             None => self.record(&Record::WillEnd(who)),
         }
@@ -130,7 +130,7 @@ impl Pen<'_> {
             return false;
         }
         if let (true, Some((publisher, packet_id))) = (out, receipt) {
-            let (topic, message) = (view.topic.into(), Arc::new(Kept::new(view, QoS::ExactlyOnce)));
+            let (topic, message) = (view.topic.into(), Arc::new(Owned::new(view, QoS::ExactlyOnce)));
             let left = Undistributed { topic, message, retain, by_owner, publisher, packet_id };
             self.journal.undistributed.insert(view.id, left);
         }
@@ -210,7 +210,7 @@ pub(crate) fn session_record<'a>(
     session: u32,
 ) -> Record<'a> {
     let s = &sessions[session];
-    let more = s.more.as_deref();
+    let rare = s.rare.as_deref();
     Record::Session(SessionRecord {
         who: sessions.recipient(session),
         at: now,
@@ -219,8 +219,8 @@ pub(crate) fn session_record<'a>(
         expiry: s.expiry,
         version: s.version.level(),
         connected: s.connection != NONE,
-        ends_at: more.and_then(|m| m.ends_at),
-        will_at: more.and_then(|m| m.will_at),
+        ends_at: rare.and_then(|m| m.ends_at),
+        will_at: rare.and_then(|m| m.will_at),
     })
 }
 

@@ -80,7 +80,7 @@ impl Restoring {
     }
 }
 
-/// A session that is being restored: what is in its flow is put there at the end.
+/// A session that is being restored: its queues are filled at the end.
 #[derive(Default)]
 pub(crate) struct Restored {
     pub(crate) connected: bool,

@@ -123,7 +123,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    fn moved(&mut self, from: Option<Fate>, to: Fate) {
+    fn enter(&mut self, from: Option<Fate>, to: Fate) {
         match from {
             None => self.matched += 1,
             Some(Fate::Queued) => self.queued -= 1,
@@ -241,7 +241,7 @@ pub enum Memory {
     },
 }
 
-/// The ledger and the two rings. Every transition of a message passes [`moved`](Self::moved).
+/// The ledger and the two rings. Every transition of a message passes [`enter`](Self::enter).
 pub(crate) struct Books {
     pub(crate) ledger: Ledger,
     /// What was delivered.
@@ -266,8 +266,8 @@ impl Books {
     }
 
     /// The one function through which a message's standing with a recipient changes.
-    pub(crate) fn moved(&mut self, id: MessageId, recipient: Recipient, from: Option<Fate>, to: Fate) {
-        self.ledger.moved(from, to);
+    pub(crate) fn enter(&mut self, id: MessageId, recipient: Recipient, from: Option<Fate>, to: Fate) {
+        self.ledger.enter(from, to);
         let (ring, what) = match to {
             Fate::Queued | Fate::InFlight => return,
             Fate::Delivered => (&mut self.delivered, DELIVERED),
@@ -351,10 +351,10 @@ mod tests {
     fn every_message_has_one_fate_and_the_books_balance() {
         let mut books = Books::new(1024);
         let id = MessageId(1);
-        books.moved(id, WHO, None, Fate::Queued);
-        books.moved(id, WHO, Some(Fate::Queued), Fate::InFlight);
+        books.enter(id, WHO, None, Fate::Queued);
+        books.enter(id, WHO, Some(Fate::Queued), Fate::InFlight);
         assert!(books.ledger.balances());
-        books.moved(id, WHO, Some(Fate::InFlight), Fate::Dropped(Reason::Refused));
+        books.enter(id, WHO, Some(Fate::InFlight), Fate::Dropped(Reason::Refused));
         assert!(books.ledger.balances());
         assert_eq!(books.ledger.dropped[Reason::Refused as usize], 1);
     }
@@ -365,7 +365,7 @@ mod tests {
         for n in 1..=6 {
             books.millis = 1000 * u64::try_from(n).unwrap();
             books.decided(MessageId(n), Verdict::Accepted, 1, 77);
-            books.moved(MessageId(n), WHO, None, Fate::Delivered);
+            books.enter(MessageId(n), WHO, None, Fate::Delivered);
         }
         assert_eq!(books.remember(MessageId(2)), [], "forgotten");
         assert_eq!(books.reach(), (Some(Instant::from_secs(3)), Some(Instant::from_secs(3))));

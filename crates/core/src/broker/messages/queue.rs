@@ -1,7 +1,7 @@
 //! What waits for one recipient, in order, and what it is charged with.
 //!
 //! The counters are changed here and nowhere else; whoever puts a message in or takes one out is
-//! [`Depot`](super::depot::Depot), which knows its size and books it.
+//! [`Messages`](super::Messages), which knows its size and books it.
 #[cfg(test)]
 mod tests;
 
@@ -79,7 +79,7 @@ impl Entry {
         }
     }
 
-    fn is_zero(self) -> bool {
+    fn is_once(self) -> bool {
         self.bits & 3 == 0
     }
 
@@ -102,11 +102,11 @@ pub(crate) struct Queue {
     /// Messages and replays, in order.
     entries: VecDeque<Entry>,
     /// QoS 0 that came while the head of `entries` waits for quota: it need not wait.
-    passing: VecDeque<Entry>,
+    overtaking: VecDeque<Entry>,
     /// What the messages are charged with.
     bytes: usize,
     /// How many entries of QoS 0 stand in `entries`.
-    zeros: u32,
+    once: u32,
     /// How many replays stand in `entries`.
     replays: u32,
     /// The head of `entries` waits for quota.
@@ -116,13 +116,13 @@ pub(crate) struct Queue {
 impl Queue {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.passing.is_empty()
+        self.entries.is_empty() && self.overtaking.is_empty()
     }
 
     /// How many messages wait; replays don't count.
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.entries.len() + self.passing.len() - self.replays as usize
+        self.entries.len() + self.overtaking.len() - self.replays as usize
     }
 
     #[inline]
@@ -137,12 +137,12 @@ impl Queue {
     /// What is to go next.
     #[inline]
     pub(crate) fn next(&self) -> Option<Entry> {
-        self.passing.front().or(self.entries.front()).copied()
+        self.overtaking.front().or(self.entries.front()).copied()
     }
 
     /// All that waits.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Entry> {
-        self.entries.iter().chain(&self.passing).copied()
+        self.entries.iter().chain(&self.overtaking).copied()
     }
 
     pub(crate) fn is_stalled(&self) -> bool {
@@ -153,15 +153,15 @@ impl Queue {
     #[inline]
     pub(crate) fn stall(&mut self, stalled: bool) {
         self.stalled = stalled;
-        if stalled && self.zeros > 0 && self.replays == 0 {
-            let Self { entries, passing, .. } = self;
+        if stalled && self.once > 0 && self.replays == 0 {
+            let Self { entries, overtaking, .. } = self;
             entries.retain(|entry| {
-                if entry.is_zero() {
-                    passing.push_back(*entry);
+                if entry.is_once() {
+                    overtaking.push_back(*entry);
                 }
-                !entry.is_zero()
+                !entry.is_once()
             });
-            self.zeros = 0;
+            self.once = 0;
         }
     }
 
@@ -198,11 +198,11 @@ impl Queue {
     #[inline]
     pub(super) fn push(&mut self, entry: Entry, size: usize) {
         self.bytes += size;
-        if entry.is_zero() {
+        if entry.is_once() {
             if self.stalled && self.replays == 0 {
-                return self.passing.push_back(entry);
+                return self.overtaking.push_back(entry);
             }
-            self.zeros += 1;
+            self.once += 1;
         }
         self.entries.push_back(entry);
     }
@@ -210,7 +210,7 @@ impl Queue {
     /// Before all others: what a replay has come to.
     pub(super) fn push_first(&mut self, entry: Entry, size: usize) {
         self.bytes += size;
-        self.zeros += u32::from(entry.is_zero());
+        self.once += u32::from(entry.is_once());
         self.entries.push_front(entry);
     }
 
@@ -218,16 +218,16 @@ impl Queue {
     #[inline]
     pub(super) fn pop(&mut self, size: usize) {
         self.bytes -= size;
-        if self.passing.pop_front().is_none() {
+        if self.overtaking.pop_front().is_none() {
             let entry = self.entries.pop_front();
-            self.zeros -= u32::from(entry.is_some_and(Entry::is_zero));
+            self.once -= u32::from(entry.is_some_and(Entry::is_once));
         }
     }
 
     /// QoS 0 that need not wait.
     #[inline]
-    pub(crate) fn next_passing(&self) -> Option<Entry> {
-        self.passing.front().copied()
+    pub(crate) fn next_overtaking(&self) -> Option<Entry> {
+        self.overtaking.front().copied()
     }
 
     /// The message that has waited longest.
@@ -235,10 +235,10 @@ impl Queue {
         match self.entries.iter().position(|e| e.is_message()) {
             Some(at) => {
                 let entry = self.entries.remove(at)?;
-                self.zeros -= u32::from(entry.is_zero());
+                self.once -= u32::from(entry.is_once());
                 Some(entry)
             }
-            None => self.passing.pop_front(),
+            None => self.overtaking.pop_front(),
         }
     }
 
@@ -256,34 +256,34 @@ impl Queue {
             }
             stays
         };
-        let mut zeros = 0;
+        let mut once = 0;
         self.entries.retain(|entry| {
             let stays = keep(entry);
-            zeros += u32::from(stays && entry.is_zero());
+            once += u32::from(stays && entry.is_once());
             stays
         });
-        self.passing.retain(keep);
-        self.zeros = zeros;
+        self.overtaking.retain(keep);
+        self.once = once;
         gone
     }
 
-    pub(super) fn has_zeros(&self) -> bool {
-        self.zeros > 0 || !self.passing.is_empty()
+    pub(super) fn has_once(&self) -> bool {
+        self.once > 0 || !self.overtaking.is_empty()
     }
 
     /// A queue that is empty keeps some of its memory for the next.
-    pub(crate) fn rest(&mut self, entries: usize) {
-        debug_assert!(self.is_empty() && self.bytes == 0 && self.zeros == 0 && self.replays == 0);
+    pub(crate) fn release_if_idle(&mut self, entries: usize) {
+        debug_assert!(self.is_empty() && self.bytes == 0 && self.once == 0 && self.replays == 0);
         self.entries.shrink_to(entries);
-        self.passing.shrink_to(entries);
+        self.overtaking.shrink_to(entries);
         self.stalled = false;
     }
 
     /// States what must hold; `size` is that of a message.
     pub(crate) fn check(&self, size: impl Fn(MessageRef) -> usize) {
-        let zeros = self.entries.iter().filter(|e| e.is_zero()).count();
+        let once = self.entries.iter().filter(|e| e.is_once()).count();
         let replays = self.entries.iter().filter(|e| !e.is_message()).count();
-        assert_eq!((zeros, replays), (self.zeros as usize, self.replays as usize), "they are counted");
+        assert_eq!((once, replays), (self.once as usize, self.replays as usize), "they are counted");
         let messages = self.iter().filter(|e| e.is_message());
         assert_eq!(
             messages.map(|e| size(e.message_ref())).sum::<usize>(),

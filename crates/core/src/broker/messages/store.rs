@@ -58,7 +58,7 @@ struct Slot {
     /// Topic, then properties, then payload.
     block: Vec<u8>,
     /// What few messages have.
-    more: Option<Box<More>>,
+    rare: Option<Box<Rare>>,
     refs: u32,
     origin: IdentityId,
     topic: u16,
@@ -67,7 +67,7 @@ struct Slot {
 const _: () = assert!(size_of::<Slot>() <= 80); // one for each queued message, besides its block
 
 #[derive(Default)]
-struct More {
+struct Rare {
     expires_at: Option<Instant>,
     chunks: Option<Arc<[Bytes]>>,
 }
@@ -114,7 +114,7 @@ impl Store {
             Content::Small(_) => None,
         };
         if view.expires_at.is_some() || chunks.is_some() {
-            slot.more = Some(Box::new(More { expires_at: view.expires_at, chunks }));
+            slot.rare = Some(Box::new(Rare { expires_at: view.expires_at, chunks }));
         }
         self.bytes += view.size();
         MessageRef(place)
@@ -131,7 +131,7 @@ impl Store {
         self.slots.push(Slot {
             id: MessageId::default(),
             block: Vec::new(),
-            more: None,
+            rare: None,
             refs: 0,
             origin: IdentityId(0),
             topic: 0,
@@ -156,7 +156,7 @@ impl Store {
         let charged = self.get(message).size();
         self.bytes -= charged;
         let slot = &mut self.slots[message.0 as usize];
-        slot.more = None;
+        slot.rare = None;
         let size = slot.block.capacity();
         if size <= KEEP && self.kept + size <= KEPT {
             self.kept += size;
@@ -171,14 +171,14 @@ impl Store {
         let slot = &self.slots[message.0 as usize];
         let (topic, rest) = slot.block.split_at(usize::from(slot.topic));
         let (properties, payload) = rest.split_at(slot.properties as usize);
-        let more = slot.more.as_deref();
+        let rare = slot.rare.as_deref();
         View {
             id: slot.id,
             origin: slot.origin,
-            expires_at: more.and_then(|m| m.expires_at),
+            expires_at: rare.and_then(|m| m.expires_at),
             topic: Text::known(topic),
             properties,
-            content: match more.and_then(|m| m.chunks.as_ref()) {
+            content: match rare.and_then(|m| m.chunks.as_ref()) {
                 Some(chunks) => Content::Large(chunks),
                 None => Content::Small(payload),
             },

@@ -5,7 +5,7 @@ mod steer;
 #[cfg(test)]
 mod tests;
 
-use crate::broker::messages::kept::Kept;
+use crate::broker::messages::owned::Owned;
 use crate::slab::Slab;
 use alloc::sync::Arc;
 use index::Index;
@@ -13,7 +13,7 @@ use replay::Replay;
 
 /// The Retained Messages of a shard, each shared by all shards, and the replays that stand in queues.
 pub(crate) struct Retained {
-    pub(crate) index: Index<Arc<Kept>>,
+    pub(crate) index: Index<Arc<Owned>>,
     /// Each stands in one queue.
     pub(crate) replays: Slab<Replay>,
 }

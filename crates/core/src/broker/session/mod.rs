@@ -36,9 +36,9 @@ pub(crate) enum Kind {
 pub(crate) struct Session {
     pub(crate) client_id: Box<str>,
     /// What only a busy session needs.
-    pub(crate) flow: Option<Box<Flow>>,
+    pub(crate) busy: Option<Box<Busy>>,
     /// What few sessions have.
-    pub(crate) more: Option<Box<More>>,
+    pub(crate) rare: Option<Box<Rare>>,
     /// Where in the trie it subscribes.
     #[expect(clippy::box_collection, reason = "most sessions have few or none, and each has this field")]
     pub(crate) subscriptions: Option<Box<Vec<NodeId>>>,
@@ -62,8 +62,8 @@ impl Row for Session {
     fn vacant() -> Self {
         Self {
             client_id: Box::default(),
-            flow: None,
-            more: None,
+            busy: None,
+            rare: None,
             subscriptions: None,
             connection: NONE,
             grant: NONE,
@@ -79,7 +79,7 @@ impl Row for Session {
 
 /// What few sessions have.
 #[derive(Default)]
-pub(crate) struct More {
+pub(crate) struct Rare {
     /// What to publish when its connection ends without a DISCONNECT.
     pub(crate) will: Option<Box<Will>>,
     /// When the will is due, once the connection is gone.
@@ -96,7 +96,7 @@ pub(crate) struct More {
 
 /// What only a session with something under way needs. Pooled.
 #[derive(Default)]
-pub(crate) struct Flow {
+pub(crate) struct Busy {
     pub(crate) queue: Queue,
     pub(crate) sender: Sender<Entry>,
     pub(crate) receiver: Receiver,
@@ -114,7 +114,7 @@ pub(crate) struct Flow {
 const RESENT: u16 = 16;
 pub(crate) const RESENT_SECONDS: u64 = 1;
 
-impl Flow {
+impl Busy {
     /// There is a new connection; true if something goes out again, so that there is a window for a while.
     pub(crate) fn resume(&mut self, journal_end: u64) -> bool {
         self.sender.resume(RESENT);
@@ -132,7 +132,7 @@ impl Flow {
     }
 }
 
-/// How many idle flows are kept warm, and how many entries they may have room for.
+/// How many boxes that nobody needs are kept warm, and how many entries they may have room for.
 const POOL: usize = 256;
 const POOLED_ENTRIES: usize = 2048;
 
@@ -146,7 +146,7 @@ pub(crate) struct Sessions {
     /// How many tickets local subscribers have got.
     tickets: u64,
     #[expect(clippy::vec_box, reason = "what is pooled is the box")]
-    pool: Vec<Box<Flow>>,
+    pool: Vec<Box<Busy>>,
 }
 
 impl Sessions {
@@ -205,13 +205,13 @@ impl Sessions {
 
     /// Forgets it; its queues must be empty.
     pub(crate) fn remove(&mut self, index: u32) {
-        self.rest(index);
+        self.release_if_idle(index);
         let session = &mut self.table[index];
         let client_id = core::mem::take(&mut session.client_id);
         self.clients -= u32::from(session.kind == Kind::Client);
         session.kind = Kind::Free;
         session.generation = session.generation.wrapping_add(1);
-        (session.flow, session.more, session.subscriptions) = (None, None, None);
+        (session.busy, session.rare, session.subscriptions) = (None, None, None);
         if let Ok(entry) = self.by_client_id.find_entry(hash(&self.hash, &client_id), |&i| i == index) {
             entry.remove();
         }
@@ -219,35 +219,35 @@ impl Sessions {
     }
 
     /// What a busy session needs, from the pool if it had none.
-    pub(crate) fn flow(&mut self, index: u32) -> &mut Flow {
+    pub(crate) fn busy(&mut self, index: u32) -> &mut Busy {
         let pool = &mut self.pool;
-        self.table[index].flow.get_or_insert_with(|| pool.pop().unwrap_or_default())
+        self.table[index].busy.get_or_insert_with(|| pool.pop().unwrap_or_default())
     }
 
     /// An idle session owns nothing.
-    pub(crate) fn rest(&mut self, index: u32) {
+    pub(crate) fn release_if_idle(&mut self, index: u32) {
         let session = &mut self.table[index];
-        if session.flow.as_ref().is_some_and(|f| f.is_idle())
-            && let Some(mut flow) = session.flow.take()
+        if session.busy.as_ref().is_some_and(|f| f.is_idle())
+            && let Some(mut busy) = session.busy.take()
             && self.pool.len() < POOL
         {
-            flow.sender.clear();
-            flow.sender.shrink(POOLED_ENTRIES);
-            flow.receiver.shrink(POOLED_ENTRIES);
-            flow.queue.rest(POOLED_ENTRIES);
-            flow.bound = 0;
-            self.pool.push(flow);
+            busy.sender.clear();
+            busy.sender.shrink(POOLED_ENTRIES);
+            busy.receiver.shrink(POOLED_ENTRIES);
+            busy.queue.release_if_idle(POOLED_ENTRIES);
+            busy.bound = 0;
+            self.pool.push(busy);
         }
     }
 
     /// The same, from the pool if it had none.
-    pub(crate) fn take_flow_or_new(&mut self, index: u32) -> Box<Flow> {
-        self.table[index].flow.take().or_else(|| self.pool.pop()).unwrap_or_default()
+    pub(crate) fn take_busy_or_new(&mut self, index: u32) -> Box<Busy> {
+        self.table[index].busy.take().or_else(|| self.pool.pop()).unwrap_or_default()
     }
 
-    /// Takes a flow out, so that others can be borrowed meanwhile.
-    pub(crate) fn take_flow(&mut self, index: u32) -> Option<Box<Flow>> {
-        self.table[index].flow.take()
+    /// Takes what a busy session needs out, so that others can be borrowed meanwhile.
+    pub(crate) fn take_busy(&mut self, index: u32) -> Option<Box<Busy>> {
+        self.table[index].busy.take()
     }
 
     /// If it is still the one of that generation.
@@ -295,12 +295,12 @@ impl Sessions {
         );
         for (index, session) in self.iter() {
             assert_eq!(self.find(&session.client_id), Some(index), "it is found by its Client Identifier");
-            let Some(flow) = session.flow.as_deref() else { continue };
-            assert!(!flow.is_idle(), "an idle session owns no flow");
-            flow.sender.check();
-            flow.receiver.check();
+            let Some(busy) = session.busy.as_deref() else { continue };
+            assert!(!busy.is_idle(), "an idle session owns no busy");
+            busy.sender.check();
+            busy.receiver.check();
         }
-        assert!(self.pool.iter().all(|flow| flow.is_idle()), "what is pooled is idle");
+        assert!(self.pool.iter().all(|busy| busy.is_idle()), "what is pooled is idle");
     }
 
     /// The first one at or behind this place.

@@ -20,7 +20,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::hash::Hasher;
-use note::{Note, Origin, Posted};
+use note::{Author, Note, Posted};
 use postponed::{Postponed, Queue};
 use road::Roads;
 use settle::{Outcome, Settlements, Waiter};
@@ -215,7 +215,7 @@ impl Shards {
         &mut self,
         owner: ShardId,
         posted: &Posted<'_>,
-        origin: Origin,
+        author: Author,
         again: bool,
         end: u64,
     ) -> Routed {
@@ -223,7 +223,7 @@ impl Shards {
         let settlement = self.settlements.open(1, Outcome::NobodyMatched);
         self.settlements.add(settlement, Waiter::Road(road));
         self.hold_if_tracked(posted, end);
-        self.post.write(owner, &Note::Order { posted: *posted, origin, ticket: settlement, again });
+        self.post.write(owner, &Note::Order { posted: *posted, author, ticket: settlement, again });
         self.hold_receipt(posted, Some(settlement));
         Routed { mailed: 1, settlement: Some(settlement), tracked: posted.tracked, ..Routed::default() }
     }
@@ -234,10 +234,10 @@ impl Shards {
     }
 
     /// A message of a topic of ours has its place in the order: all are told.
-    pub(crate) fn tell_order(&mut self, posted: &Posted<'_>, origin: Origin, again: bool, end: u64) {
+    pub(crate) fn tell_order(&mut self, posted: &Posted<'_>, author: Author, again: bool, end: u64) {
         self.hold_if_tracked(posted, end);
         for shard in self.post.others() {
-            self.post.write(shard, &Note::Ordered { posted: *posted, origin, again });
+            self.post.write(shard, &Note::Ordered { posted: *posted, author, again });
         }
     }
 

@@ -1,6 +1,6 @@
 //! The words that shards speak: bytes, free of pointers but for what is large and shared beside them.
 use crate::broker::messages::accepted::{Accepted, Arrival};
-use crate::broker::messages::kept::Kept;
+use crate::broker::messages::owned::Owned;
 use crate::broker::messages::store::{Content, View};
 use crate::broker::shards::settle::Outcome;
 use crate::id::{IdentityId, MessageId, ShardId};
@@ -20,7 +20,7 @@ pub(crate) struct Posted<'a> {
     /// It may come again after a crash of its publisher's shard.
     pub(crate) tracked: bool,
     /// As it is retained: kept once for all shards.
-    pub(crate) kept: Option<&'a Arc<Kept>>,
+    pub(crate) kept: Option<&'a Arc<Owned>>,
 }
 
 impl<'a> Posted<'a> {
@@ -43,12 +43,12 @@ pub(crate) enum Shared {
     /// A large payload.
     Chunks(Arc<[Bytes]>),
     /// A Retained Message.
-    Kept(Arc<Kept>),
+    Owned(Arc<Owned>),
 }
 
 /// Who published a message that another shard orders: a Client Identifier at home where it was published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Origin {
+pub(crate) struct Author {
     pub(crate) shard: ShardId,
     /// See [`Sessions::key`](crate::broker::session::Sessions::key); 0 for nobody.
     pub(crate) key: u64,
@@ -65,9 +65,9 @@ pub(crate) enum Note<'a> {
     /// I have begun, or ceased, to have subscribers for this filter.
     Interest { filter: &'a str, wanted: bool },
     /// Order this message of a topic of yours, which is on the road, and tell all.
-    Order { posted: Posted<'a>, origin: Origin, ticket: u32, again: bool },
+    Order { posted: Posted<'a>, author: Author, ticket: u32, again: bool },
     /// This is its place in the order: retain it if it says so, and deliver it.
-    Ordered { posted: Posted<'a>, origin: Origin, again: bool },
+    Ordered { posted: Posted<'a>, author: Author, again: bool },
     /// All shards have it: one message fewer on the road.
     Arrived { ticket: u32, outcome: Outcome },
     /// A QoS 2 message of mine has reached all its shards durably: its id may be forgotten.
@@ -107,15 +107,15 @@ impl Note<'_> {
                 put_u32(out, length(filter.len()));
                 out.extend_from_slice(filter.as_bytes());
             }
-            Note::Order { ref posted, origin, ticket, again } => {
+            Note::Order { ref posted, author, ticket, again } => {
                 out.extend_from_slice(&[ORDER, u8::from(again)]);
                 put_u32(out, ticket);
-                put_origin(out, origin);
+                put_author(out, author);
                 put_posted(out, shared, posted);
             }
-            Note::Ordered { ref posted, origin, again } => {
+            Note::Ordered { ref posted, author, again } => {
                 out.extend_from_slice(&[ORDERED, u8::from(again)]);
-                put_origin(out, origin);
+                put_author(out, author);
                 put_posted(out, shared, posted);
             }
             Note::Arrived { ticket, outcome } => {
@@ -160,15 +160,15 @@ fn put_posted(out: &mut Vec<u8>, shared: &mut Vec<Shared>, posted: &Posted<'_>) 
     out.extend_from_slice(properties);
     out.extend_from_slice(payload);
     match (posted.kept, view.content) {
-        (Some(kept), _) => shared.push(Shared::Kept(Arc::clone(kept))),
+        (Some(kept), _) => shared.push(Shared::Owned(Arc::clone(kept))),
         (None, Content::Large(chunks)) => shared.push(Shared::Chunks(chunks.clone())),
         (None, Content::Small(_)) => {}
     }
 }
 
-fn put_origin(out: &mut Vec<u8>, origin: Origin) {
-    out.extend_from_slice(&origin.shard.0.to_le_bytes());
-    out.extend_from_slice(&origin.key.to_le_bytes());
+fn put_author(out: &mut Vec<u8>, author: Author) {
+    out.extend_from_slice(&author.shard.0.to_le_bytes());
+    out.extend_from_slice(&author.key.to_le_bytes());
 }
 
 fn put_u32(out: &mut Vec<u8>, n: u32) {
@@ -216,13 +216,13 @@ impl<'a> Reader<'a> {
             ORDER => {
                 let [again] = self.take()?;
                 let ticket = self.u32()?;
-                let origin = self.origin()?;
-                Note::Order { posted: self.posted()?, origin, ticket, again: again != 0 }
+                let author = self.author()?;
+                Note::Order { posted: self.posted()?, author, ticket, again: again != 0 }
             }
             ORDERED => {
                 let [again] = self.take()?;
-                let origin = self.origin()?;
-                Note::Ordered { posted: self.posted()?, origin, again: again != 0 }
+                let author = self.author()?;
+                Note::Ordered { posted: self.posted()?, author, again: again != 0 }
             }
             DISTRIBUTED => Note::Distributed { id: MessageId::from_u128(u128::from_le_bytes(self.take()?)) },
             READY => Note::Ready,
@@ -257,7 +257,7 @@ impl<'a> Reader<'a> {
         if flags & (8 | 32) != 0 {
             match self.shared.next()? {
                 Shared::Chunks(chunks) => view.content = Content::Large(chunks),
-                Shared::Kept(whole) => {
+                Shared::Owned(whole) => {
                     view = whole.view(topic);
                     kept = Some(whole);
                 }
@@ -272,9 +272,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn origin(&mut self) -> Option<Origin> {
+    fn author(&mut self) -> Option<Author> {
         let shard = ShardId(u16::from_le_bytes(self.take()?));
-        Some(Origin { shard, key: self.u64()? })
+        Some(Author { shard, key: self.u64()? })
     }
 
     fn text(&mut self, n: u32) -> Option<&'a str> {

@@ -22,7 +22,7 @@ struct Asking {
     number: u64,
     settlement: u32,
     /// It has said what became of it; of what it says nothing special, some queue took it.
-    told: bool,
+    named: bool,
 }
 
 /// How things stand between this shard and another.
@@ -40,7 +40,7 @@ struct Pair {
     /// Where our journal ended when we had handled them: (number, position).
     unsynced: VecDeque<(u64, u64)>,
     /// The number up to which all is durable here, as far as it was told.
-    told: (u64, u64),
+    reported: (u64, u64),
     outcomes: Vec<(u64, Outcome)>,
     /// The settlements that wait for its word, by the note's number.
     asking: VecDeque<Asking>,
@@ -79,7 +79,7 @@ impl Pair {
             durable: 0,
             handled: 0,
             unsynced: VecDeque::new(),
-            told: (0, 0),
+            reported: (0, 0),
             outcomes: Vec::new(),
             asking: VecDeque::new(),
             sizes: VecDeque::new(),
@@ -103,7 +103,7 @@ impl Pair {
     }
 
     fn has_news(&self, durable: u64) -> bool {
-        self.told != (self.handled, durable) || !self.outcomes.is_empty()
+        self.reported != (self.handled, durable) || !self.outcomes.is_empty()
     }
 }
 
@@ -160,7 +160,7 @@ impl Post {
     pub(crate) fn await_note(&mut self, to: ShardId, number: u64, settlement: u32) {
         let asking = &mut self.pairs[to.index()].asking;
         let at = asking.partition_point(|a| a.number <= number);
-        asking.insert(at, Asking { number, settlement, told: false });
+        asking.insert(at, Asking { number, settlement, named: false });
     }
 
     pub(crate) fn note_direct(&mut self, to: ShardId, hash: u64, number: u64) {
@@ -255,7 +255,7 @@ impl Post {
         for (number, outcome) in outcomes {
             let from = pair.asking.partition_point(|a| a.number < *number);
             for asking in pair.asking.iter_mut().skip(from).take_while(|a| a.number == *number) {
-                asking.told = true;
+                asking.named = true;
                 tell(asking.settlement, *outcome);
             }
         }
@@ -270,7 +270,7 @@ impl Post {
         while let Some(asking) = pair.asking.front()
             && asking.number <= durable
         {
-            if !asking.told {
+            if !asking.named {
                 tell(asking.settlement, Outcome::Queued);
             }
             done.push(asking.settlement);
@@ -338,7 +338,7 @@ impl Post {
             let outcomes = core::mem::take(&mut pair.outcomes);
             Note::Settled { handled: pair.handled, durable, outcomes: &outcomes }
                 .encode(&mut bytes, &mut shared);
-            pair.told = (pair.handled, durable);
+            pair.reported = (pair.handled, durable);
         }
         let later = pair.out.split_off(bytes_ready);
         if bytes.is_empty() {
@@ -388,7 +388,7 @@ fn durable_number(pair: &Pair, durable: u64) -> u64 {
     let at = pair.unsynced.partition_point(|(_, position)| *position <= durable);
     match at.checked_sub(1) {
         Some(last) => pair.unsynced[last].0,
-        None => pair.told.1,
+        None => pair.reported.1,
     }
 }
 

@@ -1,9 +1,9 @@
 //! Messages that wait for their place: one with RETAIN goes by way of its owner, and must not pass direct ones on
 //! its topic that are still under way.
-use super::note::Origin;
+use super::note::Author;
 use super::post::BUCKETS;
 use crate::broker::messages::incoming::Incoming;
-use crate::broker::messages::kept::{Kept, Undistributed};
+use crate::broker::messages::owned::{Owned, Undistributed};
 use crate::id::{ConnectionId, MessageId, Ticket};
 use crate::text::Text;
 use alloc::boxed::Box;
@@ -21,11 +21,11 @@ pub(crate) enum Postponed {
 
 /// A will, or what a local subscriber publishes.
 pub(crate) struct Inner {
-    pub(crate) origin: Origin,
+    pub(crate) author: Author,
     /// Of its session and packet, as the books want it.
     pub(crate) hash: u32,
     pub(crate) topic: Box<str>,
-    pub(crate) message: Kept,
+    pub(crate) message: Owned,
     pub(crate) retain: bool,
     pub(crate) ticket: Option<Ticket>,
 }

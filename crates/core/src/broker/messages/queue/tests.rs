@@ -15,7 +15,7 @@ enum Step {
     Replay(QoS),
     EndReplay,
     TakeOldest,
-    TakeZeros,
+    TakeOnce,
     TakeReplays,
 }
 
@@ -29,7 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => qos.prop_map(Step::Replay),
         1 => Just(Step::EndReplay),
         1 => Just(Step::TakeOldest),
-        1 => Just(Step::TakeZeros),
+        1 => Just(Step::TakeOnce),
         1 => Just(Step::TakeReplays),
     ]
 }
@@ -39,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Waiting {
     entry: Entry,
     /// QoS 0 that need not wait for the head.
-    passes: bool,
+    overtakes: bool,
 }
 
 #[derive(Default)]
@@ -54,23 +54,23 @@ impl List {
     }
 
     fn next(&self) -> Option<usize> {
-        let passing = self.waiting.iter().position(|w| w.passes);
-        passing.or(if self.waiting.is_empty() { None } else { Some(0) })
+        let overtaking = self.waiting.iter().position(|w| w.overtakes);
+        overtaking.or(if self.waiting.is_empty() { None } else { Some(0) })
     }
 
     fn oldest(&self) -> Option<usize> {
-        let in_line = self.waiting.iter().position(|w| w.entry.is_message() && !w.passes);
-        in_line.or_else(|| self.waiting.iter().position(|w| w.passes))
+        let in_line = self.waiting.iter().position(|w| w.entry.is_message() && !w.overtakes);
+        in_line.or_else(|| self.waiting.iter().position(|w| w.overtakes))
     }
 
     fn stall(&mut self, stalled: bool) {
         self.stalled = stalled;
         if stalled && !self.has_replays() {
             // Those that pass already go first.
-            let (passing, rest): (Vec<_>, Vec<_>) = self.waiting.iter().partition(|w| w.passes);
-            self.waiting = passing;
+            let (overtaking, rest): (Vec<_>, Vec<_>) = self.waiting.iter().partition(|w| w.overtakes);
+            self.waiting = overtaking;
             self.waiting.extend(rest);
-            self.waiting.iter_mut().for_each(|w| w.passes |= w.entry.is_zero());
+            self.waiting.iter_mut().for_each(|w| w.overtakes |= w.entry.is_once());
         }
     }
 }
@@ -90,12 +90,12 @@ fn apply(queue: &mut Queue, list: &mut List, number: usize, step: Step) {
         Step::Push(qos) => {
             let entry = entry(number, qos);
             queue.push(entry, charge(entry));
-            let passes = entry.is_zero() && list.stalled && !list.has_replays();
-            list.waiting.push(Waiting { entry, passes });
+            let overtakes = entry.is_once() && list.stalled && !list.has_replays();
+            list.waiting.push(Waiting { entry, overtakes });
         }
         Step::PutReplay => {
             queue.put_replay(7, true);
-            list.waiting.push(Waiting { entry: Entry::replay(7), passes: false });
+            list.waiting.push(Waiting { entry: Entry::replay(7), overtakes: false });
         }
         Step::Stall(stalled) => {
             queue.stall(stalled);
@@ -113,7 +113,7 @@ fn apply(queue: &mut Queue, list: &mut List, number: usize, step: Step) {
                 let entry = entry(number, qos);
                 queue.push_first(entry, charge(entry));
                 let at = list.next().expect("the list has one, too");
-                list.waiting.insert(at, Waiting { entry, passes: false });
+                list.waiting.insert(at, Waiting { entry, overtakes: false });
             }
         }
         Step::EndReplay => {
@@ -130,11 +130,11 @@ fn apply(queue: &mut Queue, list: &mut List, number: usize, step: Step) {
             }
             assert_eq!(taken, list.oldest().map(|at| list.waiting.remove(at).entry));
         }
-        Step::TakeZeros => {
-            assert_eq!(queue.has_zeros(), list.waiting.iter().any(|w| w.entry.is_zero()));
-            let gone = queue.take_unless(|entry| !entry.is_zero());
+        Step::TakeOnce => {
+            assert_eq!(queue.has_once(), list.waiting.iter().any(|w| w.entry.is_once()));
+            let gone = queue.take_unless(|entry| !entry.is_once());
             gone.into_iter().for_each(|entry| queue.refund(charge(entry)));
-            list.waiting.retain(|w| !w.entry.is_zero());
+            list.waiting.retain(|w| !w.entry.is_once());
         }
         Step::TakeReplays => {
             let before = list.waiting.len();
@@ -153,7 +153,7 @@ proptest! {
             apply(&mut queue, &mut list, number, step);
             queue.check(size);
             prop_assert_eq!(queue.next(), list.next().map(|at| list.waiting[at].entry));
-            prop_assert_eq!(queue.next_passing(), list.waiting.iter().find(|w| w.passes).map(|w| w.entry));
+            prop_assert_eq!(queue.next_overtaking(), list.waiting.iter().find(|w| w.overtakes).map(|w| w.entry));
             let messages = list.waiting.iter().filter(|w| w.entry.is_message());
             prop_assert_eq!(queue.len(), messages.count());
             prop_assert_eq!(queue.is_empty(), list.waiting.is_empty());

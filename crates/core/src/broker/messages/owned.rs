@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 /// A Retained Message, without its topic, which the index knows.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct Owned {
     pub(crate) id: MessageId,
     pub(crate) origin: IdentityId,
     pub(crate) qos: QoS,
@@ -22,7 +22,7 @@ pub(crate) struct Kept {
     chunks: Option<Arc<[Bytes]>>,
 }
 
-impl Kept {
+impl Owned {
     pub(crate) fn new(view: &View<'_>, qos: QoS) -> Self {
         let (payload, chunks) = match view.content {
             Content::Small(bytes) => (bytes, None),
@@ -63,7 +63,7 @@ pub(crate) fn charge(view: &View<'_>) -> usize {
 #[derive(Clone)]
 pub(crate) struct Undistributed {
     pub(crate) topic: Box<str>,
-    pub(crate) message: Arc<Kept>,
+    pub(crate) message: Arc<Owned>,
     pub(crate) retain: bool,
     /// It went by the shard that owns its topic.
     pub(crate) by_owner: bool,

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 /// A CONNECT that is being decided on.
 #[derive(Debug)]
-pub(crate) struct Greeting {
+pub(crate) struct Applicant {
     pub(crate) version: Version,
     pub(crate) clean_start: bool,
     pub(crate) keep_alive: u16,
@@ -37,7 +37,7 @@ pub(crate) struct Greeting {
 /// So many AUTH packets may come before CONNACK.
 pub(crate) const ROUNDS: u8 = 16;
 
-impl Greeting {
+impl Applicant {
     pub(crate) fn new(connect: &Connect<'_>) -> Self {
         let properties = connect.properties;
         let v5 = connect.version.is_v5();
@@ -72,7 +72,7 @@ impl Greeting {
     }
 }
 
-impl Greeting {
+impl Applicant {
     /// Who it says it is: Client Identifier and User Name. It is asked once, when the answer is no.
     pub(crate) fn names(&mut self) -> (Option<Box<str>>, Option<Box<str>>) {
         let username = match &mut self.step {
