@@ -234,11 +234,9 @@ impl Broker {
         applicant: &mut Applicant,
         grant: &Grant,
     ) {
-        let has_changed = self.has_other_rights(grant);
-        let place = self.grants.set(grant.identity, Some(grant.clone()));
-        if !present {
-            self.grants[place].sessions += 1;
-        }
+        let before = self.sessions[session].grant;
+        let place = self.grants.set(grant);
+        self.rest_on(session, place);
         self.grants[place].connections += 1;
         self.connections.up += 1;
         self.watch_grant(now, place);
@@ -247,7 +245,7 @@ impl Broker {
         let will = applicant.will.take();
         let s = &mut self.sessions[session];
         s.expiry = applicant.expiry.min(self.limits.session_expiry_seconds);
-        (s.connection, s.grant, s.version) = (index, place, applicant.version);
+        (s.connection, s.version) = (index, applicant.version);
         s.maximum_packet_size = applicant.maximum_packet_size;
         s.receive_maximum = applicant.receive_maximum.min(in_flight);
         if let Some(rare) = s.rare.as_deref_mut() {
@@ -266,8 +264,8 @@ impl Broker {
         if self.sessions[session].rare.as_deref().is_some_and(|m| m.will.is_some()) {
             self.pen().will(session);
         }
-        if has_changed {
-            self.judge_resumed(present.then_some(session), grant.identity);
+        if present && before != place {
+            self.judge_resumed(session, grant.identity);
         }
     }
 
@@ -348,8 +346,7 @@ impl Broker {
     /// The limit that one more connection, and one more session if it needs one, would go beyond.
     fn over_quota(&self, grant: &Grant, needs_session: bool) -> Option<Limit> {
         let limits = &self.limits;
-        let granted = self.grants.find(grant.identity).map(|place| &self.grants[place]);
-        let (connections, sessions) = granted.map_or((0, 0), |g| (g.connections, g.sessions));
+        let (connections, sessions) = self.grants.count(grant.identity);
         let of_connections = [
             (Limit::connections, self.connections.up >= limits.connections),
             (Limit::connections_per_identity, connections >= limits.connections_of(grant.anonymous)),

@@ -11,6 +11,20 @@ impl Broker {
         Pen { journal, sessions, grants, ended: &mut messages.ended, rules: *rules }
     }
 
+    /// A session rests on another grant, or on none any more.
+    pub(super) fn rest_on(&mut self, session: u32, place: u32) {
+        let old = core::mem::replace(&mut self.sessions[session].grant, place);
+        if old == place {
+            return;
+        }
+        if place != NONE {
+            self.grants.begin_session(place);
+        }
+        if old != NONE {
+            self.grants.end_session(old);
+        }
+    }
+
     /// A connection has something to send.
     pub(super) fn announce(&mut self, index: u32) {
         self.connections.announce(&mut self.actions, index);

@@ -96,12 +96,8 @@ impl Broker {
         }
         self.tell_last(session);
         self.pen().session_end(session);
-        let grant = self.sessions[session].grant;
+        self.rest_on(session, NONE);
         self.sessions.remove(session);
-        if grant != NONE {
-            self.grants[grant].sessions -= 1;
-            self.grants.release_if_idle(grant);
-        }
     }
 
     /// The connection is gone without goodbye: the will is due now, or after its delay, or when the session ends,

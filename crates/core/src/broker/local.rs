@@ -20,16 +20,15 @@ use alloc::sync::Arc;
 use bytes::Bytes;
 
 impl Broker {
-    pub(super) fn new_local(&mut self, name: &str, grant: Grant) -> LocalId {
+    pub(super) fn new_local(&mut self, name: &str, grant: &Grant) -> LocalId {
         // No Client Identifier contains U+0000, so no client can come by this name.
         let client_id = format!("\0{name}");
         if let Some(session) = self.sessions.find(&client_id) {
             return self.sessions.local_id(session);
         }
         let session = self.sessions.insert(&client_id, Kind::Local);
-        let place = self.grants.set(grant.identity, Some(grant));
-        self.grants[place].sessions += 1;
-        self.sessions[session].grant = place;
+        let place = self.grants.set(grant);
+        self.rest_on(session, place);
         self.sessions[session].expiry = NEVER;
         self.sessions.local_id(session)
     }

@@ -167,7 +167,6 @@ impl Broker {
         let shards = Shards::new(shard, shards, placement);
         let mut random = Random::new(&seed);
         let sessions = Sessions::new(random.next());
-        let grants = Grants::new(random.next());
         let router = Router::new(random.next(), REMEMBERED);
         let connections = Connections::new(random.next(), Room::new(&limits, lenient));
         Self {
@@ -179,7 +178,7 @@ impl Broker {
             after: After::default(),
             messages: Messages::new(RING_BYTES, durable),
             policy,
-            grants,
+            grants: Grants::default(),
             questions: Questions::default(),
             router,
             retained: Retained::new(),
@@ -269,8 +268,9 @@ impl Broker {
     }
 
     /// A session without a socket, by a name of its own. One that exists is opened again.
+    #[expect(clippy::needless_pass_by_value, reason = "it is the session's from here on")]
     pub fn open_local(&mut self, now: Instant, name: &str, grant: Grant) -> LocalId {
-        self.act(now, |b| b.new_local(name, grant))
+        self.act(now, |b| b.new_local(name, &grant))
     }
 
     /// Ends a local subscriber's session.

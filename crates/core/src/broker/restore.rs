@@ -1,5 +1,5 @@
 //! From journal bytes back to a broker. They are judged like a peer's: whatever they say, nothing panics.
-use super::authority::grants::Grants;
+use super::authority::policy::Grant;
 use super::base::timers::Timers;
 use super::base::{LARGE, NONE};
 use super::journal::RestoreError;
@@ -167,14 +167,10 @@ impl Broker {
             Some(index) => index,
             None => self.sessions.insert(record.client_id, Kind::Client),
         };
-        let grant = self.grants.set(record.identity, None);
-        let old = self.sessions[index].grant;
-        if old != grant {
-            self.grants[grant].sessions += 1;
-            end_grant(&mut self.grants, old);
-        }
+        let grant = self.grants.place(record.identity, record.variant);
+        self.rest_on(index, grant);
         let s = &mut self.sessions[index];
-        (s.grant, s.expiry) = (grant, record.expiry);
+        s.expiry = record.expiry;
         s.version = match record.version {
             3 => Version::V3_1,
             5 => Version::V5,
@@ -257,9 +253,8 @@ impl Broker {
         for node in subscriptions.into_iter().flat_map(|s| *s) {
             self.unsubscribe_at(node, session);
         }
-        let grant = self.sessions[session].grant;
+        self.rest_on(session, NONE);
         self.sessions.remove(session);
-        end_grant(&mut self.grants, grant);
     }
 
     /// Puts what was read of a session's queue where it belongs.
@@ -304,10 +299,10 @@ impl Broker {
         if !self.shards.is_alone() {
             self.shards.gather();
         }
-        let identities: Vec<_> = self.grants.iter().map(|(_, granted)| granted.identity).collect();
-        for identity in identities {
-            if let Some(grant) = self.policy.known(now, identity) {
-                self.grants.set(identity, Some(grant));
+        let names: Vec<_> = self.grants.iter().map(|(_, g)| (g.identity, g.variant)).collect();
+        for (identity, variant) in names {
+            if let Some(grant) = self.policy.known(now, identity, variant) {
+                self.grants.set(&Grant { identity, variant, ..grant });
             }
         }
         let sessions: Vec<u32> = self.sessions.iter().map(|(index, _)| index).collect();
@@ -321,14 +316,6 @@ impl Broker {
         for session in sessions {
             self.watch_session(now, session);
         }
-    }
-}
-
-/// A session fewer rests on it.
-fn end_grant(grants: &mut Grants, grant: u32) {
-    if grant != NONE {
-        grants[grant].sessions -= 1;
-        grants.release_if_idle(grant);
     }
 }
 

@@ -35,7 +35,7 @@ impl Policy for Everybody {
         Authentication::Allow(Grant::new(IdentityId(u32::from(is_first)), Arc::new(Self)))
     }
 
-    fn known(&mut self, _: Instant, identity: IdentityId) -> Option<Grant> {
+    fn known(&mut self, _: Instant, identity: IdentityId, _: u32) -> Option<Grant> {
         (identity.0 < 2).then(|| Grant::new(identity, Arc::new(Self)))
     }
 }

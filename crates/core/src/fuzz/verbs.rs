@@ -69,7 +69,7 @@ impl Policy for Whoever {
         }
     }
 
-    fn known(&mut self, _: Instant, identity: IdentityId) -> Option<Grant> {
+    fn known(&mut self, _: Instant, identity: IdentityId, _: u32) -> Option<Grant> {
         identity.0.is_multiple_of(2).then(|| Self::grant(identity.0))
     }
 

@@ -24,7 +24,7 @@
 //!         }
 //!     }
 //!
-//!     fn known(&mut self, _: Instant, identity: IdentityId) -> Option<Grant> {
+//!     fn known(&mut self, _: Instant, identity: IdentityId, _variant: u32) -> Option<Grant> {
 //!         (identity == IdentityId(1)).then(|| Grant::new(identity, Arc::new(Self)))
 //!     }
 //! }
@@ -64,9 +64,9 @@ pub trait Policy {
     /// One step of a CONNECT or an AUTH exchange.
     fn authenticate(&mut self, now: Instant, peer: &Peer, step: &AuthStep) -> Authentication;
 
-    /// What an identity may do that is known from the journal only; `None`: nothing is delivered to it until it
-    /// connects.
-    fn known(&mut self, now: Instant, identity: IdentityId) -> Option<Grant>;
+    /// What an identity, with the variant of its rights, may do that is known from the journal only; `None`: nothing is
+    /// delivered to it until it connects.
+    fn known(&mut self, now: Instant, identity: IdentityId, variant: u32) -> Option<Grant>;
 
     /// May this be published, and as what? Asked after the rights allowed it.
     fn admit(&mut self, now: Instant, publisher: &Grant, publish: &Publish<'_>) -> Admission {
@@ -254,6 +254,10 @@ impl Denial {
 pub struct Grant {
     /// Who it is.
     pub identity: IdentityId,
+    /// Which of several rights that one identity may have, by where or how it came in: of one identity and variant there
+    /// is one grant, so equal numbers promise equal rights. Rights that have changed are told by
+    /// [`handle_grant`](crate::broker::Broker::handle_grant).
+    pub variant: u32,
     /// What is allowed.
     pub rights: Arc<dyn Rights + Send + Sync>,
     /// Nobody in particular: limits by identity do not apply.
@@ -267,7 +271,14 @@ pub struct Grant {
 impl Grant {
     /// Of somebody in particular, without an end.
     pub fn new(identity: IdentityId, rights: Arc<dyn Rights + Send + Sync>) -> Self {
-        Self { identity, rights, anonymous: false, expires_at: None, queue_policy: QueuePolicy::default() }
+        Self {
+            identity,
+            variant: 0,
+            rights,
+            anonymous: false,
+            expires_at: None,
+            queue_policy: QueuePolicy::default(),
+        }
     }
 }
 

@@ -211,11 +211,13 @@ pub(crate) fn session_record<'a>(
 ) -> Record<'a> {
     let s = &sessions[session];
     let rare = s.rare.as_deref();
+    let (identity, variant) = grants.name(s.grant);
     Record::Session(SessionRecord {
         who: sessions.recipient(session),
         at: now,
         client_id: &s.client_id,
-        identity: grants.identity(s.grant),
+        identity,
+        variant,
         expiry: s.expiry,
         version: s.version.level(),
         connected: s.connection != NONE,

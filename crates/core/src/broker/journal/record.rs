@@ -29,6 +29,7 @@ pub(crate) struct SessionRecord<'a> {
     pub(crate) at: Instant,
     pub(crate) client_id: &'a str,
     pub(crate) identity: IdentityId,
+    pub(crate) variant: u32,
     pub(crate) expiry: u32,
     pub(crate) version: u8,
     pub(crate) connected: bool,
@@ -220,6 +221,7 @@ impl Record<'_> {
                 .u64(s.at.as_micros())
                 .bytes(s.client_id.as_bytes())
                 .u32(s.identity.0)
+                .u32(s.variant)
                 .u32(s.expiry)
                 .u8(s.version)
                 .u8(u8::from(s.connected))

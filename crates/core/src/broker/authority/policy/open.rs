@@ -42,7 +42,7 @@ impl Policy for Open {
         }
     }
 
-    fn known(&mut self, _: Instant, identity: IdentityId) -> Option<Grant> {
+    fn known(&mut self, _: Instant, identity: IdentityId, _: u32) -> Option<Grant> {
         (identity == ANONYMOUS).then(|| self.grant())
     }
 }

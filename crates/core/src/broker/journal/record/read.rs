@@ -45,6 +45,7 @@ impl<'a> Reader<'a> {
                 at: Instant::from_micros(self.u64()?),
                 client_id: self.text()?,
                 identity: IdentityId(self.u32()?),
+                variant: self.u32()?,
                 expiry: self.u32()?,
                 version: self.u8()?,
                 connected: self.u8()? != 0,

@@ -29,6 +29,7 @@ fn records() -> Vec<Record<'static>> {
             at,
             client_id: "alice",
             identity: IdentityId(1),
+            variant: 2,
             expiry: 60,
             version: 5,
             connected: true,
