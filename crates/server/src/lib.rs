@@ -186,17 +186,11 @@ fn set_up(
     let incarnation = u32::from_ne_bytes(secret()?);
     (0..shards)
         .map(|shard| {
-            let config = Config {
-                shard: ShardId(shard),
-                shards,
-                placement,
-                seed: secret()?,
-                incarnation,
-                durable: false,
-                limits: Limits::clone(&limits),
-                lenient: options.lenient,
-                policy: Box::new(Open::new()),
-            };
+            let config = Config::new(Box::new(Open::new()), secret()?);
+            let mut config = config.one_of(shards, ShardId(shard), placement);
+            config.incarnation = incarnation;
+            config.limits = Limits::clone(&limits);
+            config.lenient = options.lenient;
             let host = LogHost {
                 log: options.log.clone(),
                 listeners: Arc::clone(listeners),
