@@ -38,8 +38,7 @@ use std::time::Duration;
 use tidewire_core::broker::Config;
 use tidewire_core::broker::policy::Open;
 use tidewire_core::id::ShardId;
-use tidewire_driver::accept::Notice;
-use tidewire_driver::serve::{Running, ServeConfig};
+use tidewire_driver::serve::{Notice, Running, ServeConfig};
 use tidewire_driver::{Clock, ShardSetup};
 
 /// What a server is to be like.
@@ -120,7 +119,8 @@ impl Server {
             log.tell(Occurrence::Listening { listener: Arc::clone(name), terms: listener.terms() });
         }
         let notices = notices(log.clone(), names);
-        let config = ServeConfig { listeners: sockets, shards: setups, clock: Clock::start(), notices };
+        let mut config = ServeConfig::new(sockets, setups, Clock::start());
+        config.notices = notices;
         let running = options.runtime.serve(config).map_err(StartError::Runtime)?;
         Ok(Self { running, listeners, shards, runtime: options.runtime, log })
     }
@@ -196,7 +196,9 @@ fn set_up(
                 listeners: Arc::clone(listeners),
                 limits: Arc::clone(&limits),
             };
-            Ok(ShardSetup { config, host: Box::new(host), journal: None })
+            let mut setup = ShardSetup::new(config);
+            setup.host = Box::new(host);
+            Ok(setup)
         })
         .collect()
 }
