@@ -117,6 +117,11 @@ impl Running {
         self.spawn(format!("shard-{}", setup.config.shard.0), move || run(setup, mailboxes))
     }
 
+    /// Into each shard, by its number.
+    pub fn mailboxes(&self) -> &[ServerMailbox] {
+        self.stopper.mailboxes()
+    }
+
     /// Stops it, from another thread for instance.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
