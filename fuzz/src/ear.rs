@@ -12,8 +12,8 @@ pub(crate) struct Ear {
 impl Ear {
     /// A server's ear learns the version from the CONNECT. A packet of more than `packet_bytes` is not accepted.
     pub(crate) fn new(role: Role, version: Option<Version>, packet_bytes: u32) -> Self {
-        let limits =
-            Limits { maximum_packet_size: packet_bytes, streamed_from: u32::MAX, ..Limits::default() };
+        let mut limits = Limits::default();
+        (limits.maximum_packet_size, limits.streamed_from) = (packet_bytes, u32::MAX);
         Self { decoder: Decoder::new(Mode { role, version }), limits, has_heard: false }
     }
 

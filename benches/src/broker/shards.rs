@@ -7,8 +7,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tidewire_core::broker::policy::{Open, Peer};
-use tidewire_core::broker::{Action, Broker, CloseCause, Config, Limits, Mail};
-use tidewire_core::codec::Leniency;
+use tidewire_core::broker::{Action, Broker, CloseCause, Config, Mail};
 use tidewire_core::id::{ConnectionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
@@ -234,17 +233,8 @@ impl Shards {
 
 /// One that lets everybody in.
 fn broker(shard: u16, shards: u16, durable: bool) -> Broker {
-    let config = Config {
-        shard: ShardId(shard),
-        shards,
-        placement: [1; 16],
-        seed: [2; 32],
-        incarnation: 1,
-        durable,
-        limits: Limits::default(),
-        lenient: Leniency::default(),
-        policy: Box::new(Open::new()),
-    };
+    let mut config = Config::new(Box::new(Open::new()), [2; 32]).one_of(shards, ShardId(shard), [1; 16]);
+    (config.incarnation, config.durable) = (1, durable);
     Broker::new(EPOCH, config)
 }
 

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Peer, Policy};
-use tidewire_core::broker::{Action, Broker, CloseCause, Config, Limits, Mail};
-use tidewire_core::codec::Leniency;
+use tidewire_core::broker::{Action, Broker, CloseCause, Config, Mail};
 use tidewire_core::id::{ConnectionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
@@ -253,17 +252,8 @@ impl Shard {
     fn new(id: ShardId, shards: u16, policy: Box<dyn Policy + Send>) -> Self {
         let mut seed = [7; 32];
         seed[..2].copy_from_slice(&id.0.to_be_bytes());
-        let config = Config {
-            shard: id,
-            shards,
-            placement: *b"where clients go",
-            seed,
-            incarnation: 1,
-            durable: false,
-            limits: Limits::default(),
-            lenient: Leniency::default(),
-            policy,
-        };
+        let mut config = Config::new(policy, seed).one_of(shards, id, *b"where clients go");
+        config.incarnation = 1;
         Self {
             broker: Broker::new(EPOCH, config),
             lines: BTreeMap::new(),

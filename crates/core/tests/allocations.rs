@@ -104,7 +104,8 @@ fn a_claim_of_256_megabytes_costs_nothing() {
 
 /// Decodes what `read` gives, piece by piece, and encodes it again; returns how much payload there was.
 fn pass_on(mut read: impl FnMut(&mut [u8]) -> usize, mut write: impl FnMut(&[u8])) -> u64 {
-    let limits = Limits { maximum_packet_size: u32::MAX, ..Limits::default() };
+    let mut limits = Limits::default();
+    limits.maximum_packet_size = u32::MAX;
     let mut decoder = Decoder::new(SERVER_5);
     let mut buffer = vec![0; 64 * 1024];
     let mut out = Vec::new();

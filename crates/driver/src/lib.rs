@@ -8,13 +8,14 @@
 //! What is absent here: a task, a channel or a lock per connection; a socket or a timer of any runtime.
 #![forbid(unsafe_code)]
 
-pub mod accept;
+mod accept;
 pub mod clients;
 mod clock;
-pub mod dial;
+mod dial;
 mod host;
 mod machine;
 mod mailbox;
+#[cfg(any(test, feature = "_suite"))]
 pub mod memory;
 pub mod poll;
 mod reactor;
@@ -29,8 +30,15 @@ mod thread;
 pub use clients::Clients;
 pub use clock::Clock;
 pub use host::{Asked, Host, Journal};
-pub use machine::{Machine, Matter, Task};
+pub use machine::Machine;
 pub use mailbox::{Call, Mailbox, Post};
 pub use reactor::{Place, Reactor, Ready};
 pub use shard::{Shard, ShardSetup, Turn};
-pub use thread::spawn;
+
+/// What the adapters of this workspace share, and nobody else is promised.
+#[doc(hidden)]
+pub mod adapter {
+    pub use crate::accept::{Advice, FULL_PAUSE, Patience, Turns, prepare};
+    pub use crate::dial::begin;
+    pub use crate::thread::spawn;
+}

@@ -11,15 +11,13 @@ use tidewire_core::id::{ConnectionId, LocalId, Position, QuestionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
 
-pub(crate) mod sealed {
-    pub trait Sealed {}
-    impl Sealed for tidewire_core::broker::Broker {}
-    impl Sealed for crate::Clients {}
-}
+/// What a [`Shard`](crate::Shard) turns: a [`Broker`], or [`Clients`](crate::Clients). Sealed.
+pub trait Machine: Turned {}
+
+impl<M: Turned> Machine for M {}
 
 /// An [`Action`](tidewire_core::broker::Action) as the loop sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the action of the same name")]
 pub enum Task<I, M> {
     Transmit(I),
     Close(I),
@@ -43,7 +41,6 @@ pub enum Task<I, M> {
 
 /// What only the [`Host`] can attend to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the action of the same name")]
 pub enum Matter {
     Ask(QuestionId),
     Event,
@@ -52,9 +49,8 @@ pub enum Matter {
 
 /// A [`Broker`], as far as the loop is concerned; its methods are the broker's.
 ///
-/// Sealed. It exists so that the loop can be tested against a machine that says what the test wants.
-#[expect(missing_docs, reason = "each method is the broker's of the same name")]
-pub trait Machine: sealed::Sealed {
+/// Nobody outside can name it. It exists so that the loop can be tested against a machine that says what the test wants.
+pub trait Turned {
     type Id: Copy + PartialEq + Into<Place>;
     type Passage: Send + 'static;
     type Mail: Send + 'static;
@@ -93,7 +89,7 @@ pub trait Machine: sealed::Sealed {
     fn attend(&mut self, now: Instant, matter: Self::Matter, host: &mut Self::Host) -> bool;
 }
 
-impl Machine for Broker {
+impl Turned for Broker {
     type Id = ConnectionId;
     type Passage = Passage;
     type Mail = Mail;

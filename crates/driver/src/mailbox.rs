@@ -14,22 +14,9 @@ const ACCEPTED_MAXIMUM: usize = 1024;
 /// Something to do with the broker on its own thread.
 pub type Call<M> = Box<dyn FnOnce(&mut M, Instant) + Send>;
 
-/// What can be posted to a shard whose sockets are `S`.
-pub enum Post<M: Machine, S> {
-    /// A socket on its way from another shard.
-    Passage {
-        /// The socket.
-        socket: S,
-        /// What the broker there knew of it.
-        passage: M::Passage,
-    },
-    /// From another shard's broker.
-    Mail {
-        /// Which.
-        from: ShardId,
-        /// What.
-        mail: M::Mail,
-    },
+/// What a program can post to a shard.
+#[non_exhaustive]
+pub enum Post<M: Machine> {
     /// The answer to what the host was asked.
     Answer(QuestionId, Answer),
     /// The journal is durable up to here.
@@ -38,25 +25,32 @@ pub enum Post<M: Machine, S> {
     JournalFailed,
     /// Say goodbye to everybody and end, at the latest then.
     Shutdown(Instant),
-    /// Another shard has nothing left to send before the end.
-    Quiet,
     /// Do this.
     Call(Call<M>),
 }
 
-impl<M: Machine, S> fmt::Debug for Post<M, S> {
+impl<M: Machine> fmt::Debug for Post<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Passage { .. } => "Passage",
-            Self::Mail { .. } => "Mail",
             Self::Answer(..) => "Answer",
             Self::Durable(_) => "Durable",
             Self::JournalFailed => "JournalFailed",
             Self::Shutdown(_) => "Shutdown",
-            Self::Quiet => "Quiet",
             Self::Call(_) => "Call",
         })
     }
+}
+
+/// What lies in the mailbox of a shard whose sockets are `S`.
+pub(crate) enum Letter<M: Machine, S> {
+    /// From the program.
+    Post(Post<M>),
+    /// A socket on its way from another shard, and what the broker there knew of it.
+    Passage { socket: S, passage: M::Passage },
+    /// From another shard's broker.
+    Mail { from: ShardId, mail: M::Mail },
+    /// Another shard has nothing left to send before the end.
+    Quiet,
 }
 
 /// A queue into a shard that wakes it only if it sleeps: many post, one takes.
@@ -68,7 +62,7 @@ pub struct Mailbox<M: Machine, S> {
 pub(crate) type MailboxOf<R, M> = Mailbox<M, <R as Reactor>::Socket>;
 
 struct Inner<M: Machine, S> {
-    posts: Vec<Post<M, S>>,
+    letters: Vec<Letter<M, S>>,
     accepted: Vec<(S, Peer)>,
     /// The shard has seen both queues empty and was not woken since.
     asleep: bool,
@@ -92,21 +86,25 @@ impl<M: Machine, S> fmt::Debug for Mailbox<M, S> {
 impl<M: Machine, S> Default for Mailbox<M, S> {
     fn default() -> Self {
         let inner =
-            Inner { posts: Vec::new(), accepted: Vec::new(), asleep: false, closed: false, waker: None };
+            Inner { letters: Vec::new(), accepted: Vec::new(), asleep: false, closed: false, waker: None };
         Self { shared: Arc::new(Mutex::new(inner)) }
     }
 }
 
 impl<M: Machine, S> Mailbox<M, S> {
-    /// Puts something in.
-    pub fn post(&self, post: Post<M, S>) {
+    /// Puts something in. A shard that has ended takes no more: it is dropped.
+    pub fn post(&self, post: Post<M>) {
+        self.put(Letter::Post(post));
+    }
+
+    pub(crate) fn put(&self, letter: Letter<M, S>) {
         let mut inner = self.lock();
         if inner.closed {
             // What it owns may be a socket: closed outside of the lock.
             drop(inner);
-            return drop(post);
+            return drop(letter);
         }
-        inner.posts.push(post);
+        inner.letters.push(letter);
         wake(inner);
     }
 
@@ -127,11 +125,11 @@ impl<M: Machine, S> Mailbox<M, S> {
     }
 
     /// Takes everything out, into queues that are empty.
-    pub(crate) fn take(&self, posts: &mut Vec<Post<M, S>>, accepted: &mut Vec<(S, Peer)>) {
-        debug_assert!(posts.is_empty() && accepted.is_empty());
+    pub(crate) fn take(&self, letters: &mut Vec<Letter<M, S>>, accepted: &mut Vec<(S, Peer)>) {
+        debug_assert!(letters.is_empty() && accepted.is_empty());
         let mut inner = self.lock();
         inner.asleep = false;
-        std::mem::swap(&mut inner.posts, posts);
+        std::mem::swap(&mut inner.letters, letters);
         std::mem::swap(&mut inner.accepted, accepted);
     }
 
@@ -141,7 +139,7 @@ impl<M: Machine, S> Mailbox<M, S> {
     /// comes either before, and is seen here, or after, and sees that it has to wake.
     pub(crate) fn sleep(&self) -> bool {
         let mut inner = self.lock();
-        inner.asleep = inner.posts.is_empty() && inner.accepted.is_empty();
+        inner.asleep = inner.letters.is_empty() && inner.accepted.is_empty();
         inner.asleep
     }
 
@@ -149,7 +147,7 @@ impl<M: Machine, S> Mailbox<M, S> {
     pub(crate) fn close(&self) {
         let mut inner = self.lock();
         inner.closed = true;
-        let left = (std::mem::take(&mut inner.posts), std::mem::take(&mut inner.accepted));
+        let left = (std::mem::take(&mut inner.letters), std::mem::take(&mut inner.accepted));
         drop(inner);
         drop(left);
     }
@@ -199,12 +197,12 @@ mod tests {
     #[test]
     fn only_a_sleeping_shard_is_woken_and_only_once() {
         let (mailbox, rung) = with_waker();
-        mailbox.post(Post::Quiet);
+        mailbox.put(Letter::Quiet);
         assert_eq!(rung.0.load(Ordering::SeqCst), 0, "it is awake");
         assert!(!mailbox.sleep(), "something came");
         mailbox.take(&mut Vec::new(), &mut Vec::new());
         assert!(mailbox.sleep());
-        mailbox.post(Post::Quiet);
+        mailbox.put(Letter::Quiet);
         mailbox.post_accepted(1, PEER).unwrap();
         assert_eq!(rung.0.load(Ordering::SeqCst), 1);
     }
@@ -225,7 +223,7 @@ mod tests {
         let (mailbox, rung) = with_waker();
         assert!(mailbox.sleep());
         mailbox.close();
-        mailbox.post(Post::Quiet);
+        mailbox.put(Letter::Quiet);
         assert_eq!(mailbox.post_accepted(7, PEER), Err(7));
         assert_eq!(rung.0.load(Ordering::SeqCst), 0);
     }

@@ -1,6 +1,6 @@
 //! A machine that does what the bytes it gets say.
-use crate::machine::sealed::Sealed;
-use crate::{Machine, Place, Task};
+use crate::Place;
+use crate::machine::{Task, Turned};
 use std::collections::{BTreeMap, VecDeque};
 use tidewire_core::Input;
 use tidewire_core::broker::CloseCause;
@@ -77,9 +77,7 @@ impl Script {
     }
 }
 
-impl Sealed for Script {}
-
-impl Machine for Script {
+impl Turned for Script {
     type Id = Place;
     type Passage = Vec<u8>;
     type Mail = u32;

@@ -1,5 +1,5 @@
 //! What a whole server consists of, whatever the runtime.
-use crate::accept::Notice;
+pub use crate::accept::Notice;
 use crate::{Clock, Mailbox, Post, ShardSetup};
 use std::fmt;
 use std::io;
@@ -16,6 +16,7 @@ pub type Notices = Arc<dyn Fn(Notice) + Send + Sync>;
 pub type ServerMailbox = Mailbox<Broker, TcpStream>;
 
 /// What an adapter needs to run a server.
+#[non_exhaustive]
 pub struct ServeConfig {
     /// Bound and listening. Their order numbers them, as in `Peer::listener`.
     pub listeners: Vec<TcpListener>,
@@ -37,6 +38,11 @@ impl fmt::Debug for ServeConfig {
 }
 
 impl ServeConfig {
+    /// A server that serves these listeners with these shards, and tells nobody when a listener can't accept.
+    pub fn new(listeners: Vec<TcpListener>, shards: Vec<ShardSetup>, clock: Clock) -> Self {
+        Self { listeners, shards, clock, notices: Arc::new(|_| ()) }
+    }
+
     /// A mailbox for each shard.
     pub fn mailboxes(&self) -> Vec<ServerMailbox> {
         assert!(!self.shards.is_empty(), "a server has at least one shard");
@@ -95,7 +101,8 @@ impl Running {
     /// One more thread of it, whose panic ends the process. Where there is none to be had, those that were
     /// started end.
     pub fn spawn(&mut self, name: String, thread: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let thread = crate::spawn(name, thread).inspect_err(|_| self.stopper.shutdown(Duration::ZERO))?;
+        let thread =
+            crate::thread::spawn(name, thread).inspect_err(|_| self.stopper.shutdown(Duration::ZERO))?;
         self.threads.push(thread);
         Ok(())
     }
@@ -108,6 +115,11 @@ impl Running {
     ) -> io::Result<()> {
         let mailboxes = self.stopper.mailboxes.clone();
         self.spawn(format!("shard-{}", setup.config.shard.0), move || run(setup, mailboxes))
+    }
+
+    /// Into each shard, by its number.
+    pub fn mailboxes(&self) -> &[ServerMailbox] {
+        self.stopper.mailboxes()
     }
 
     /// Stops it, from another thread for instance.

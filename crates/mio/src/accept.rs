@@ -10,8 +10,8 @@ use std::time::Duration;
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::time::Instant;
 use tidewire_driver::Clock;
-use tidewire_driver::accept::{self, Advice, FULL_PAUSE, Notice, Patience, Turns};
-use tidewire_driver::serve::{Notices, ServerMailbox};
+use tidewire_driver::adapter::{Advice, FULL_PAUSE, Patience, Turns, prepare};
+use tidewire_driver::serve::{Notice, Notices, ServerMailbox};
 
 /// Accepted from one listener before the next has its turn.
 const IN_TURN: usize = 64;
@@ -154,7 +154,7 @@ impl Listener {
                     notices(Notice::Resumed { listener: self.number });
                 }
                 let socket = stream.into();
-                if accept::prepare(&socket).is_ok() {
+                if prepare(&socket).is_ok() {
                     self.waiting = Some((socket, Peer::new(address, self.number)));
                 }
             }

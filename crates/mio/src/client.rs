@@ -43,7 +43,7 @@ impl Clients {
         let (machine, maker) = clients::Clients::new(&mailbox);
         let reactor = MioReactor::new(clock)?;
         let mailboxes = vec![mailbox.clone()];
-        let thread = tidewire_driver::spawn("clients".to_owned(), move || {
+        let thread = tidewire_driver::adapter::spawn("clients".to_owned(), move || {
             let shard = Shard::new(ShardId(0), machine, reactor, Box::new(()), None, mailboxes);
             run(shard).expect("a poll of our own can be waited for");
         })?;

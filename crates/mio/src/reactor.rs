@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
 use tidewire_core::time::Instant;
-use tidewire_driver::{Clock, Place, Reactor, Ready, dial};
+use tidewire_driver::{Clock, Place, Reactor, Ready, adapter};
 
 /// Taken from the system at a time; what is more comes with the next.
 const EVENTS: usize = 1024;
@@ -128,7 +128,7 @@ impl Reactor for MioReactor {
     }
 
     fn connect(&mut self, to: SocketAddr) -> io::Result<std::net::TcpStream> {
-        dial::begin(to)
+        adapter::begin(to)
     }
 
     fn connected(&mut self, stream: &mut TcpStream) -> io::Result<bool> {

@@ -14,6 +14,9 @@
 //! server.join();
 //! # Ok::<(), tidewire_server::StartError>(())
 //! ```
+//!
+//! A program that embeds it says by [`Options::policy`] who is let in and who may do what, hears of everything by
+//! [`Options::host`], and reaches the shards through [`Server::mailboxes`].
 #![forbid(unsafe_code)]
 
 mod descriptors;
@@ -28,19 +31,26 @@ pub use error::StartError;
 pub use listeners::{Bound, DEFAULT_LISTEN, IPV6_SKIPPED};
 pub use runtime::{Runtime, UnknownRuntime};
 pub use signals::{Hangups, Signal, Signals};
+pub use tidewire_core::broker::policy::Policy;
 pub use tidewire_core::broker::{Limit, LimitError, Limits};
 pub use tidewire_core::codec::Leniency;
+pub use tidewire_core::id::ShardId;
+pub use tidewire_driver::serve::ServerMailbox;
+pub use tidewire_driver::{Host, Post};
 
+use listeners::Door;
 use log::{Log, LogHost, Occurrence};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tidewire_core::broker::Config;
 use tidewire_core::broker::policy::Open;
-use tidewire_core::id::ShardId;
-use tidewire_driver::accept::Notice;
-use tidewire_driver::serve::{Running, ServeConfig};
+use tidewire_driver::serve::{Notice, Running, ServeConfig};
 use tidewire_driver::{Clock, ShardSetup};
+
+/// Makes what each shard has one of: called once for each, before the server starts. What it makes lives on the shard's
+/// thread.
+pub type ForEachShard<T> = Arc<dyn Fn(ShardId) -> Box<T> + Send + Sync>;
 
 /// What a server is to be like.
 #[derive(Clone, Default)]
@@ -56,8 +66,16 @@ pub struct Options {
     pub limits: Limits,
     /// Which faults of clients are forgiven. None: none.
     pub lenient: Leniency,
-    /// Let everybody in on listeners beyond loopback, too.
+    /// Let everybody in on listeners beyond loopback, too. Not needed where there is a policy.
     pub allow_anonymous: bool,
+    /// Who is let in, and may do what. None: everybody, and [all but the server's own
+    /// topics](tidewire_core::broker::policy::Everything).
+    ///
+    /// What one of them says of an identity has to hold on all shards.
+    pub policy: Option<ForEachShard<dyn Policy + Send>>,
+    /// The program around the server: it is told all events, finds the answers that the policy puts off, and takes what
+    /// comes for its local subscribers. What it has to say in turn it posts to [`Server::mailboxes`].
+    pub host: Option<ForEachShard<dyn Host + Send>>,
     /// Is told what an operator may want to know.
     pub log: Log,
 }
@@ -101,7 +119,12 @@ impl Stopper {
 impl Server {
     /// Binds, sizes and starts. When it returns, connections are accepted.
     pub fn start(options: &Options) -> Result<Self, StartError> {
-        let bound = listeners::bind(&options.listen, options.allow_anonymous)?;
+        let door = match (&options.policy, options.allow_anonymous) {
+            (Some(_), _) => Door::Guarded,
+            (None, true) => Door::Open,
+            (None, false) => Door::OpenHere,
+        };
+        let bound = listeners::bind(&options.listen, door)?;
         let log = options.log.clone();
         let shards = options.shards.unwrap_or_else(default_shards).max(1);
         log.tell(Occurrence::Started {
@@ -120,7 +143,8 @@ impl Server {
             log.tell(Occurrence::Listening { listener: Arc::clone(name), terms: listener.terms() });
         }
         let notices = notices(log.clone(), names);
-        let config = ServeConfig { listeners: sockets, shards: setups, clock: Clock::start(), notices };
+        let mut config = ServeConfig::new(sockets, setups, Clock::start());
+        config.notices = notices;
         let running = options.runtime.serve(config).map_err(StartError::Runtime)?;
         Ok(Self { running, listeners, shards, runtime: options.runtime, log })
     }
@@ -133,6 +157,12 @@ impl Server {
     /// Where it listens, and whom it lets in there.
     pub fn listeners(&self) -> &[Bound] {
         &self.listeners
+    }
+
+    /// Into each shard, by its number: for answers that a policy put off, and for what a program does with a broker on
+    /// its own thread, such as opening a local subscriber.
+    pub fn mailboxes(&self) -> &[ServerMailbox] {
+        self.running.mailboxes()
     }
 
     /// How many shards it has.
@@ -186,23 +216,23 @@ fn set_up(
     let incarnation = u32::from_ne_bytes(secret()?);
     (0..shards)
         .map(|shard| {
-            let config = Config {
-                shard: ShardId(shard),
-                shards,
-                placement,
-                seed: secret()?,
-                incarnation,
-                durable: false,
-                limits: Limits::clone(&limits),
-                lenient: options.lenient,
-                policy: Box::new(Open::new()),
-            };
+            let shard = ShardId(shard);
+            let policy =
+                options.policy.as_ref().map_or_else(|| Box::new(Open::new()) as _, |make| make(shard));
+            let mut config = Config::new(policy, secret()?).one_of(shards, shard, placement);
+            config.incarnation = incarnation;
+            config.limits = Limits::clone(&limits);
+            config.lenient = options.lenient;
             let host = LogHost {
                 log: options.log.clone(),
+                program: options.host.as_ref().map(|make| make(shard)),
+                anonymous: options.policy.is_none(),
                 listeners: Arc::clone(listeners),
                 limits: Arc::clone(&limits),
             };
-            Ok(ShardSetup { config, host: Box::new(host), journal: None })
+            let mut setup = ShardSetup::new(config);
+            setup.host = Box::new(host);
+            Ok(setup)
         })
         .collect()
 }

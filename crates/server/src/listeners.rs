@@ -22,7 +22,7 @@ const BACKLOG: i32 = 4096;
 pub struct Bound {
     /// Where.
     pub address: SocketAddr,
-    /// Everybody is let in; a user name and a password are not looked at.
+    /// Everybody is let in; a user name and a password are not looked at. If not, the policy decides.
     pub anonymous: bool,
 }
 
@@ -32,18 +32,26 @@ impl Bound {
         if self.anonymous {
             "TCP, no TLS; anonymous clients are let in, user names and passwords are not checked"
         } else {
-            "TCP, no TLS; user name and password are required"
+            "TCP, no TLS; the policy of this server says who is let in"
         }
     }
 }
 
+/// Who is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Whom a policy lets in.
+    Guarded,
+    /// Everybody on this machine.
+    OpenHere,
+    /// Everybody.
+    Open,
+}
+
 /// All listeners or none. Whoever reaches one from elsewhere must have been invited.
-pub(crate) fn bind(
-    listen: &[String],
-    allow_anonymous: bool,
-) -> Result<Vec<(Bound, TcpListener)>, StartError> {
+pub(crate) fn bind(listen: &[String], door: Door) -> Result<Vec<(Bound, TcpListener)>, StartError> {
     if listen.is_empty() {
-        return bind_default();
+        return bind_default(door);
     }
     let mut addresses = Vec::new();
     for listen in listen {
@@ -54,17 +62,17 @@ pub(crate) fn bind(
         }
     }
     if let Some(&address) = addresses.iter().find(|address| !is_loopback(address))
-        && !allow_anonymous
+        && door == Door::OpenHere
     {
         return Err(StartError::Open { address });
     }
-    addresses.into_iter().map(bind_one).collect()
+    addresses.into_iter().map(|address| bind_one(address, door)).collect()
 }
 
-fn bind_default() -> Result<Vec<(Bound, TcpListener)>, StartError> {
+fn bind_default(door: Door) -> Result<Vec<(Bound, TcpListener)>, StartError> {
     let mut bound = Vec::new();
     for address in DEFAULT_LISTEN {
-        match bind_one(address) {
+        match bind_one(address, door) {
             Err(StartError::Bind { error, .. }) if address.is_ipv6() && is_unsupported(&error) => {}
             result => bound.push(result?),
         }
@@ -99,10 +107,10 @@ fn is_loopback(address: &SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
-fn bind_one(address: SocketAddr) -> Result<(Bound, TcpListener), StartError> {
+fn bind_one(address: SocketAddr, door: Door) -> Result<(Bound, TcpListener), StartError> {
     let listener = listen_on(address).map_err(|error| StartError::Bind { address, error })?;
     let address = listener.local_addr().map_err(|error| StartError::Bind { address, error })?;
-    Ok((Bound { address, anonymous: true }, listener))
+    Ok((Bound { address, anonymous: door != Door::Guarded }, listener))
 }
 
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
@@ -123,41 +131,43 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 mod tests {
     use super::*;
 
-    fn refusal(listen: &str, allow_anonymous: bool) -> String {
-        bind(&[listen.into()], allow_anonymous).expect_err(listen).to_string()
+    fn refusal(listen: &str, door: Door) -> String {
+        bind(&[listen.into()], door).expect_err(listen).to_string()
     }
 
     #[test]
     fn beyond_loopback_it_takes_a_decision() {
-        let said = refusal("0.0.0.0:0", false);
+        let said = refusal("0.0.0.0:0", Door::OpenHere);
         assert!(said.contains("0.0.0.0:0") && said.contains("--allow-anonymous"), "{said}");
         assert!(said.contains("127.0.0.1:0"), "{said}");
-        assert!(bind(&["0.0.0.0:0".into()], true).is_ok());
-        assert!(bind(&["127.0.0.1:0".into()], false).is_ok());
+        assert!(bind(&["0.0.0.0:0".into()], Door::Open).is_ok());
+        assert!(bind(&["127.0.0.1:0".into()], Door::OpenHere).is_ok());
+        let guarded = bind(&["0.0.0.0:0".into()], Door::Guarded).expect("a policy has been given");
+        assert!(!guarded[0].0.anonymous);
     }
 
     #[test]
     fn one_open_listener_is_enough_to_start_none() {
         let listen = ["127.0.0.1:0".into(), "0.0.0.0:0".into()];
-        assert!(matches!(bind(&listen, false), Err(StartError::Open { .. })));
+        assert!(matches!(bind(&listen, Door::OpenHere), Err(StartError::Open { .. })));
     }
 
     #[test]
     fn what_is_missing_is_named() {
-        assert!(refusal("1883", false).contains("127.0.0.1:1883"));
-        assert!(refusal("127.0.0.1", false).contains("127.0.0.1:1883"));
-        assert!(refusal("::1", false).contains("[::1]:1883"));
-        assert!(refusal(":1883", false).contains("127.0.0.1:1883"));
-        assert!(refusal("127.0.0.1:mqtt", false).contains("127.0.0.1:1883"));
+        assert!(refusal("1883", Door::OpenHere).contains("127.0.0.1:1883"));
+        assert!(refusal("127.0.0.1", Door::OpenHere).contains("127.0.0.1:1883"));
+        assert!(refusal("::1", Door::OpenHere).contains("[::1]:1883"));
+        assert!(refusal(":1883", Door::OpenHere).contains("127.0.0.1:1883"));
+        assert!(refusal("127.0.0.1:mqtt", Door::OpenHere).contains("127.0.0.1:1883"));
     }
 
     #[test]
     fn a_port_in_use_and_an_address_of_others_say_so() {
-        let taken = bind(&["127.0.0.1:0".into()], false).expect("loopback");
-        let said = refusal(&taken[0].0.address.to_string(), false);
+        let taken = bind(&["127.0.0.1:0".into()], Door::OpenHere).expect("loopback");
+        let said = refusal(&taken[0].0.address.to_string(), Door::OpenHere);
         assert!(said.contains("in use"), "{said}");
         // TEST-NET-1: nobody has it.
-        let said = refusal("192.0.2.1:0", true);
+        let said = refusal("192.0.2.1:0", Door::Open);
         assert!(said.contains("no interface") && said.contains("0.0.0.0"), "{said}");
     }
 }

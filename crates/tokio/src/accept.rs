@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tidewire_core::broker::policy::Peer;
 use tidewire_driver::Clock;
-use tidewire_driver::accept::{self, Advice, FULL_PAUSE, Notice, Patience, Turns};
-use tidewire_driver::serve::Notices;
+use tidewire_driver::adapter::{Advice, FULL_PAUSE, Patience, Turns, prepare};
+use tidewire_driver::serve::{Notice, Notices};
 use tokio::net::{TcpListener, TcpStream};
 
 /// One listener's loop. It ends only when it is dropped.
@@ -49,7 +49,7 @@ impl Acceptor {
     async fn hand_over(&self, stream: TcpStream, address: SocketAddr) {
         // It fails only for a peer that is gone.
         let Ok(mut socket) = stream.into_std() else { return };
-        let Ok(()) = accept::prepare(&socket) else { return };
+        let Ok(()) = prepare(&socket) else { return };
         let peer = Peer::new(address, self.number);
         while let Err(back) = self.shards.hand_over(socket, peer) {
             socket = back;

@@ -3,7 +3,7 @@ use crate::Tokio;
 use crate::accept::Acceptor;
 use std::io;
 use std::sync::Arc;
-use tidewire_driver::accept::Turns;
+use tidewire_driver::adapter::Turns;
 use tidewire_driver::poll::{PollReactor, ShardFuture};
 use tidewire_driver::serve::{Running, ServeConfig, ServerMailbox};
 use tidewire_driver::{Clock, Shard, ShardSetup};

@@ -6,7 +6,29 @@ use crate::id::ShardId;
 use alloc::boxed::Box;
 use core::fmt;
 
-/// How a shard is set up.
+/// How a shard is set up. Begin with [`new`](Self::new) and change what matters.
+///
+/// ```
+/// use tidewire_core::broker::policy::{Open, Peer};
+/// use tidewire_core::broker::{Action, Broker, Config};
+/// use tidewire_core::output::Output;
+/// use tidewire_core::time::Instant;
+///
+/// let now = Instant::from_secs(1_700_000_000); // whatever clock the host has
+/// let mut broker = Broker::new(now, Config::new(Box::new(Open::new()), [7; 32])); // a seed that nobody can guess
+/// let id = broker.handle_open(now, Peer::new(([127, 0, 0, 1], 50_000).into(), 0));
+/// let _ = broker.handle_bytes(now, id, b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c"); // CONNECT, as `c`
+/// let mut output = Output::default();
+/// while let Some(action) = broker.poll_action() {
+///     if action == Action::Transmit(id) {
+///         broker.poll_transmit(now, id, 16 * 1024, &mut output);
+///     }
+/// }
+/// let mut slices = [&[][..]; 4]; // for a vectored write; `advance` then says how much the socket took
+/// let filled = output.slices(&mut slices);
+/// assert_eq!(slices[..filled].concat(), b"\x20\x02\x00\x00"); // CONNACK
+/// ```
+#[non_exhaustive]
 pub struct Config {
     /// Which one it is.
     pub shard: ShardId,
@@ -26,6 +48,32 @@ pub struct Config {
     pub lenient: Leniency,
     /// Who may do what.
     pub policy: Box<dyn Policy + Send>,
+}
+
+impl Config {
+    /// A complete broker, without a store, with the default limits.
+    ///
+    /// `seed` is secret and never the same twice: hash tables, and the names of clients that come without one, rest on
+    /// it. Whoever restarts also counts [`incarnation`](Self::incarnation).
+    pub fn new(policy: Box<dyn Policy + Send>, seed: [u8; 32]) -> Self {
+        Self {
+            shard: ShardId(0),
+            shards: 1,
+            placement: [0; 16],
+            seed,
+            incarnation: 0,
+            durable: false,
+            limits: Limits::default(),
+            lenient: Leniency::NONE,
+            policy,
+        }
+    }
+
+    /// One shard of several, each with another number and another seed, all with the same placement.
+    #[must_use]
+    pub fn one_of(self, shards: u16, shard: ShardId, placement: [u8; 16]) -> Self {
+        Self { shard, shards, placement, ..self }
+    }
 }
 
 impl fmt::Debug for Config {

@@ -59,7 +59,10 @@ pub struct Mode {
 }
 
 /// What a receiver accepts. Reaching a limit is fine, going beyond it is not.
+///
+/// Begin with `Limits::default()`, or with [`NONE`](Self::NONE), and change what matters.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Limits {
     /// In bytes, with the Fixed Header. [MQTT-3.1.2-24] [MQTT-3.2.2-15]
     pub maximum_packet_size: u32,
@@ -83,6 +86,7 @@ pub struct Limits {
 ///
 /// By default none are. [`Decoder::forgave`] says whether there was one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Leniency {
     /// DUP is set in a PUBLISH with QoS 0, where it means nothing. [MQTT-3.3.1-2]
     pub dup_without_qos: bool,

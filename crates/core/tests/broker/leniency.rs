@@ -19,13 +19,19 @@ fn outcome(lenient: Leniency, version: Version, bytes: &[u8]) -> (Vec<String>, b
     (heard, open, s.stats().forgiven)
 }
 
+fn forgiving(change: impl Fn(&mut Leniency)) -> Leniency {
+    let mut lenient = Leniency::NONE;
+    change(&mut lenient);
+    lenient
+}
+
 #[test]
 fn dup_with_qos_0_is_forgiven_where_that_was_said() {
     for version in [Version::V3_1, Version::V3_1_1, Version::V5] {
         let mut bytes = publish(version, "t", b"hello", 0, 0);
         bytes[0] |= 0b1000;
         assert_eq!(outcome(Leniency::default(), version, &bytes), (vec![], false, 0));
-        let lenient = Leniency { dup_without_qos: true, ..Leniency::default() };
+        let lenient = forgiving(|lenient| lenient.dup_without_qos = true);
         let heard = vec!["PUBLISH t hello".to_owned()];
         assert_eq!(outcome(lenient, version, &bytes), (heard, true, 1));
     }
@@ -37,14 +43,14 @@ fn flags_of_the_fixed_header_are_forgiven_where_that_was_said() {
         let mut bytes = subscribe(version, 1, &[("x", 0)]);
         bytes[0] = 0x80;
         assert_eq!(outcome(Leniency::default(), version, &bytes), (vec![], false, 0));
-        let lenient = Leniency { fixed_header_flags: true, ..Leniency::default() };
+        let lenient = forgiving(|lenient| lenient.fixed_header_flags = true);
         assert_eq!(outcome(lenient, version, &bytes), (vec![], true, 1));
     }
 }
 
 #[test]
 fn a_connect_is_forgiven_its_flags_as_well_and_who_needed_nothing_is_not_counted() {
-    let lenient = Leniency { fixed_header_flags: true, dup_without_qos: true, ..Leniency::default() };
+    let lenient = forgiving(|lenient| (lenient.fixed_header_flags, lenient.dup_without_qos) = (true, true));
     let mut s = Shards::forgiving(1, lenient);
     let mut bytes = Hello::new("c").bytes();
     bytes[0] |= 0b0010;
@@ -59,7 +65,7 @@ fn a_connect_is_forgiven_its_flags_as_well_and_who_needed_nothing_is_not_counted
 
 #[test]
 fn who_says_goodbye_has_been_forgiven_as_well() {
-    let lenient = Leniency { fixed_header_flags: true, ..Leniency::default() };
+    let lenient = forgiving(|lenient| lenient.fixed_header_flags = true);
     let mut s = Shards::forgiving(1, lenient);
     let mut bytes = Hello::new("c").bytes();
     bytes[0] |= 0b0010;
@@ -74,7 +80,7 @@ fn who_says_goodbye_has_been_forgiven_as_well() {
 /// messages as they were published, and none of its own. [MQTT-3.8.3-3] [MQTT-3.3.1-13]
 #[test]
 fn a_bridge_is_taken_at_its_level_where_that_was_said() {
-    let lenient = Leniency { bridge_level: true, ..Leniency::default() };
+    let lenient = forgiving(|lenient| lenient.bridge_level = true);
     for (version, level_at) in [(Version::V3_1, 10), (Version::V3_1_1, 8), (Version::V5, 8)] {
         for shards in [1, 2] {
             let mut s = Shards::forgiving(shards, lenient);

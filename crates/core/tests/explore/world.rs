@@ -7,7 +7,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use tidewire_core::broker::policy::{Admission, AuthStep, Authentication, Grant, Open, Peer, Policy};
 use tidewire_core::broker::{Broker, Config, Limits, Mail, Passage};
-use tidewire_core::codec::Leniency;
 use tidewire_core::codec::Publish;
 use tidewire_core::id::{ConnectionId, IdentityId, QuestionId, ShardId};
 use tidewire_core::output::Output;
@@ -140,17 +139,10 @@ impl World {
         placement[..8].copy_from_slice(&setup.placement.to_le_bytes());
         let broker = |shard: u16| {
             let policy = Slow { slow_verdicts: setup.slow_verdicts, slow_admissions: setup.slow_admissions };
-            let config = Config {
-                shard: ShardId(shard),
-                shards: setup.shards,
-                placement,
-                seed: [u8::try_from(shard).unwrap_or(0); 32],
-                incarnation: 1,
-                durable: false,
-                limits: limits.clone(),
-                lenient: Leniency::NONE,
-                policy: Box::new(policy),
-            };
+            let seed = [u8::try_from(shard).unwrap_or(0); 32];
+            let config = Config::new(Box::new(policy), seed);
+            let mut config = config.one_of(setup.shards, ShardId(shard), placement);
+            (config.incarnation, config.limits) = (1, limits.clone());
             #[cfg_attr(
                 not(feature = "_rules"),
                 expect(unused_mut, reason = "only a rule that is off changes it")

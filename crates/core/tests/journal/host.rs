@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidewire_core::broker::policy::{Open, Peer};
 use tidewire_core::broker::{Action, Broker, CloseCause, Config, Limits, Restore};
 use tidewire_core::codec::{
-    self, Ack, Connect, Decoder, Delivery, FiltersBuf, Item, Leniency, Mode, Packet, Payload, Properties,
-    Publish, Subscribe, SubscriptionOptions,
+    self, Ack, Connect, Decoder, Delivery, FiltersBuf, Item, Mode, Packet, Payload, Properties, Publish,
+    Subscribe, SubscriptionOptions,
 };
 use tidewire_core::id::{ConnectionId, PacketId, Position, ShardId};
 use tidewire_core::output::Output;
@@ -60,21 +60,16 @@ pub(crate) fn restore(config: Config) -> Restore {
 }
 
 pub(crate) fn config(incarnation: u32, durable: bool) -> Config {
-    Config { durable, ..config_of(0, 1, incarnation) }
+    let mut config = config_of(0, 1, incarnation);
+    config.durable = durable;
+    config
 }
 
 pub(crate) fn config_of(shard: u16, shards: u16, incarnation: u32) -> Config {
-    Config {
-        shard: ShardId(shard),
-        shards,
-        placement: [1; 16],
-        seed: [2; 32],
-        incarnation,
-        durable: true,
-        limits: Limits::default(),
-        lenient: Leniency::default(),
-        policy: Box::new(Open::new()),
-    }
+    let config = Config::new(Box::new(Open::new()), [2; 32]);
+    let mut config = config.one_of(shards, ShardId(shard), [1; 16]);
+    (config.incarnation, config.durable) = (incarnation, true);
+    config
 }
 
 impl Host {
@@ -84,7 +79,9 @@ impl Host {
 
     pub(crate) fn with(limits: Limits) -> Self {
         let now = Instant::from_secs(1_000_000);
-        let broker = broker(now, Config { limits: limits.clone(), ..config(0, true) });
+        let mut config = config(0, true);
+        config.limits = limits.clone();
+        let broker = broker(now, config);
         Self {
             broker,
             limits,
@@ -108,7 +105,8 @@ impl Host {
 
     pub(crate) fn restart(&mut self) {
         self.incarnation += 1;
-        let config = Config { limits: self.limits.clone(), ..config(self.incarnation, true) };
+        let mut config = config(self.incarnation, true);
+        config.limits = self.limits.clone();
         let mut restore = restore(config);
         for piece in self.disk.chunks(7) {
             restore.feed(piece).expect("what was written can be read");

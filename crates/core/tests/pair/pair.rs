@@ -3,10 +3,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Open, Peer};
-use tidewire_core::broker::{self, Broker, CloseCause, Limits};
+use tidewire_core::broker::{self, Broker, CloseCause};
 use tidewire_core::client::{Action, Cause, Client, Config, Stage};
-use tidewire_core::codec::Leniency;
-use tidewire_core::id::{ConnectionId, LocalId, ShardId, Ticket, Token};
+use tidewire_core::id::{ConnectionId, LocalId, Ticket, Token};
 use tidewire_core::output::Output;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
@@ -99,17 +98,8 @@ pub(crate) struct Pair {
 }
 
 pub(crate) fn new_broker(now: Instant, incarnation: u32) -> (Broker, LocalId) {
-    let config = broker::Config {
-        shard: ShardId(0),
-        shards: 1,
-        placement: [7; 16],
-        seed: [9; 32],
-        incarnation,
-        durable: false,
-        limits: Limits::default(),
-        lenient: Leniency::NONE,
-        policy: Box::new(Open::new()),
-    };
+    let mut config = broker::Config::new(Box::new(Open::new()), [9; 32]);
+    config.incarnation = incarnation;
     let mut broker = Broker::new(now, config);
     let witness = broker.open_local(now, "witness", Open::new().grant());
     broker.subscribe(now, witness, &TopicFilter::new("up/#").unwrap(), QoS::ExactlyOnce);

@@ -1,6 +1,7 @@
 //! Clients as the loop sees them.
-use super::{Attempt, ClientId, Clients, Matter, Member};
-use crate::{Machine, Task};
+use super::{Attempt, Clients, Member};
+use crate::Place;
+use crate::machine::{Task, Turned};
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
@@ -12,6 +13,26 @@ use tidewire_core::id::{Position, QuestionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
+
+/// A client's place, and which of its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+impl From<ClientId> for Place {
+    fn from(id: ClientId) -> Self {
+        Self { index: id.index, generation: id.generation }
+    }
+}
+
+/// What [`Clients`] has to say to its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matter {
+    /// All clients have said goodbye.
+    Drained,
+}
 
 impl Clients {
     /// Something happens on a connection: to its client, and then what that announces is done.
@@ -29,7 +50,7 @@ impl Clients {
     }
 }
 
-impl Machine for Clients {
+impl Turned for Clients {
     type Id = ClientId;
     type Passage = Infallible;
     type Mail = Infallible;

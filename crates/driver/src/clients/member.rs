@@ -1,10 +1,11 @@
 //! One client with what its connection needs.
+use super::Clients;
 use super::error::{Ended, Error};
 use super::handle::{Endpoint, Poster};
+use super::machine::{ClientId, Matter};
 use super::shared::{self, Command, Notice, Shared, Slot};
-use super::{ClientId, Clients, Matter};
-use crate::Task;
 use crate::dial::Resolver;
+use crate::machine::Task;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;

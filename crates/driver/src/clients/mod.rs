@@ -15,9 +15,11 @@ pub use handle::{Client, Endpoint, Maker};
 pub use shared::{Notice, Receipt};
 
 use crate::dial::Resolver;
+use crate::machine::Task;
 use crate::mailbox::Call as CallOf;
-use crate::{Mailbox, Place, Post, Task};
+use crate::{Mailbox, Post};
 use handle::Poster;
+use machine::{ClientId, Matter};
 use member::{Attempt, Member};
 use shared::{Command, Shared};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,27 +31,6 @@ use tidewire_core::time::Instant;
 
 /// Something to do with the clients on their own thread.
 pub(crate) type Call = CallOf<Clients>;
-
-/// A client's place, and which of its connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId {
-    index: u32,
-    generation: u32,
-}
-
-impl From<ClientId> for Place {
-    fn from(id: ClientId) -> Self {
-        Self { index: id.index, generation: id.generation }
-    }
-}
-
-/// What [`Clients`] has to say to its host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Matter {
-    /// All clients have said goodbye.
-    Drained,
-}
 
 /// Where a client's delays are drawn from, different each time.
 pub fn seed() -> [u8; 32] {

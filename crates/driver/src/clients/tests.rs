@@ -9,9 +9,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tidewire_core::broker::policy::{Open, Peer};
-use tidewire_core::broker::{self, Broker, Limits};
+use tidewire_core::broker::{self, Broker};
 use tidewire_core::client::{Cause, Config, Subscription};
-use tidewire_core::codec::Leniency;
 use tidewire_core::id::ShardId;
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
@@ -40,17 +39,7 @@ impl World {
         network.set_now(Instant::from_secs(1_000_000));
         network.listen(server());
         let mailbox: Mailbox<Broker, Socket> = Mailbox::default();
-        let config = broker::Config {
-            shard: ShardId(0),
-            shards: 1,
-            placement: [0; 16],
-            seed: [0; 32],
-            incarnation: 1,
-            durable: false,
-            limits: Limits::default(),
-            lenient: Leniency::default(),
-            policy: Box::new(Open::new()),
-        };
+        let config = broker::Config::new(Box::new(Open::new()), [0; 32]);
         let broker = Broker::new(network.now(), config);
         let broker = Shard::new(ShardId(0), broker, network.reactor(), Box::new(()), None, vec![mailbox]);
         let mailbox = Mailbox::default();

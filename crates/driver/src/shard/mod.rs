@@ -23,8 +23,9 @@ mod storm;
 #[cfg(test)]
 mod tests;
 
-use crate::mailbox::MailboxOf;
-use crate::{Clock, Host, Journal, Machine, Place, Post, Reactor, Task};
+use crate::machine::Task;
+use crate::mailbox::{Letter, MailboxOf};
+use crate::{Clock, Host, Journal, Machine, Place, Post, Reactor};
 use inward::ReadBuffer;
 use outward::Spares;
 use sockets::{Reading, Socket, Sockets, Writing};
@@ -37,12 +38,21 @@ use tidewire_core::id::ShardId;
 use tidewire_core::time::Instant;
 
 /// How one shard of a server is set up, ready to cross to its thread.
-#[expect(missing_docs, reason = "the fields are what their types say")]
+#[non_exhaustive]
 pub struct ShardSetup {
+    /// What its broker is set up with.
     pub config: Config,
+    /// The program around it.
     pub host: Box<dyn Host + Send>,
     /// Where records go, if `config.durable`.
     pub journal: Option<Box<dyn Journal + Send>>,
+}
+
+impl ShardSetup {
+    /// A shard whose host wants to know nothing, without a journal.
+    pub fn new(config: Config) -> Self {
+        Self { config, host: Box::new(()), journal: None }
+    }
 }
 
 impl fmt::Debug for ShardSetup {
@@ -82,7 +92,7 @@ pub struct Shard<R: Reactor, M: Machine = Broker> {
     buffer: ReadBuffer,
     spares: Spares,
     records: Vec<u8>,
-    posts: Vec<Post<M, R::Socket>>,
+    letters: Vec<Letter<M, R::Socket>>,
     accepted: Vec<(R::Socket, Peer)>,
     shutdown: Option<Shutdown>,
     /// How many other shards have nothing left to send before the end.
@@ -145,7 +155,7 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
             buffer: ReadBuffer::new(),
             spares: Spares::default(),
             records: Vec::new(),
-            posts: Vec::new(),
+            letters: Vec::new(),
             accepted: Vec::new(),
             shutdown: None,
             others_quiet: 0,
@@ -170,7 +180,7 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
     /// Does what can be done without waiting, within a bound.
     pub fn turn(&mut self) -> Turn {
         let now = self.reactor.now();
-        self.take_posts(now);
+        self.take_letters(now);
         if self.machine.poll_timeout().is_some_and(|at| at <= now) {
             self.machine.handle_timeout(now);
         }
@@ -180,12 +190,12 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
         self.rest(now)
     }
 
-    fn take_posts(&mut self, now: Instant) {
-        let mut posts = std::mem::take(&mut self.posts);
+    fn take_letters(&mut self, now: Instant) {
+        let mut letters = std::mem::take(&mut self.letters);
         let mut accepted = std::mem::take(&mut self.accepted);
-        self.mailbox().take(&mut posts, &mut accepted);
-        for post in posts.drain(..) {
-            self.handle_post(now, post);
+        self.mailbox().take(&mut letters, &mut accepted);
+        for letter in letters.drain(..) {
+            self.handle_letter(now, letter);
         }
         for (socket, peer) in accepted.drain(..) {
             // Accepted just before the listeners were closed.
@@ -195,22 +205,28 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
                 self.settle_in(now, id, socket);
             }
         }
-        self.posts = posts;
+        self.letters = letters;
         self.accepted = accepted;
     }
 
-    fn handle_post(&mut self, now: Instant, post: Post<M, R::Socket>) {
-        match post {
-            Post::Passage { socket, passage } => {
+    fn handle_letter(&mut self, now: Instant, letter: Letter<M, R::Socket>) {
+        match letter {
+            Letter::Post(post) => self.handle_post(now, post),
+            Letter::Passage { socket, passage } => {
                 let id = self.machine.handle_passage(now, passage);
                 self.settle_in(now, id, socket);
             }
-            Post::Mail { from, mail } => self.machine.handle_mail(now, from, mail),
+            Letter::Mail { from, mail } => self.machine.handle_mail(now, from, mail),
+            Letter::Quiet => self.others_quiet += 1,
+        }
+    }
+
+    fn handle_post(&mut self, now: Instant, post: Post<M>) {
+        match post {
             Post::Answer(question, answer) => self.machine.handle_answer(now, question, answer),
             Post::Durable(up_to) => self.machine.handle_durable(now, up_to),
             Post::JournalFailed => self.machine.handle_journal_failed(now),
             Post::Shutdown(deadline) => self.shut_down(now, deadline),
-            Post::Quiet => self.others_quiet += 1,
             Post::Call(call) => call(&mut self.machine, now),
         }
     }
@@ -303,7 +319,7 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
 
     fn post_mail(&mut self, to: ShardId) {
         while let Some(mail) = self.machine.poll_mail(to) {
-            self.mailboxes[to.index()].post(Post::Mail { from: self.me, mail });
+            self.mailboxes[to.index()].put(Letter::Mail { from: self.me, mail });
         }
     }
 
@@ -323,7 +339,7 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
         let Some(socket) = self.sockets.remove(id.into()) else { return };
         // A socket that can't be detached is lost, and nobody was promised anything on it yet.
         if let Ok(socket) = self.reactor.detach(socket.stream) {
-            self.mailboxes[to.index()].post(Post::Passage { socket, passage });
+            self.mailboxes[to.index()].put(Letter::Passage { socket, passage });
         }
     }
 
@@ -399,7 +415,7 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
             shutdown.told = true;
             let me = self.me.index();
             for (_, other) in self.mailboxes.iter().enumerate().filter(|(i, _)| *i != me) {
-                other.post(Post::Quiet);
+                other.put(Letter::Quiet);
             }
         }
         quiet && self.others_quiet + 1 >= self.mailboxes.len()

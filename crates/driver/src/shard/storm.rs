@@ -1,8 +1,9 @@
 //! Whatever coincides: everything that was asked for is answered, and each connection ends once.
 use super::bench::Bench;
+use crate::Place;
+use crate::machine::Task;
 use crate::memory::Wire;
 use crate::script::Seen;
-use crate::{Place, Task};
 
 /// Numbers that are the same each time, from a seed.
 struct Random(u64);

@@ -2,25 +2,44 @@
 use super::{Act, Log, Occurrence, Who};
 use std::sync::Arc;
 use tidewire_core::broker::policy::Peer;
-use tidewire_core::broker::{Cause, Event, Limits};
+use tidewire_core::broker::{Broker, Cause, Event, Limits};
+use tidewire_core::id::{LocalId, QuestionId};
 use tidewire_core::time::Instant;
-use tidewire_driver::Host;
+use tidewire_driver::{Asked, Host};
 use tracing::Level;
 
-/// The log of one shard's events.
+/// The log of one shard's events, and the program around the server, if it wants to know them too.
 pub(crate) struct LogHost {
     pub(crate) log: Log,
+    pub(crate) program: Option<Box<dyn Host + Send>>,
+    /// Nobody is asked who they are.
+    pub(crate) anonymous: bool,
     /// By their numbers.
     pub(crate) listeners: Arc<[Arc<str>]>,
     pub(crate) limits: Arc<Limits>,
 }
 
 impl Host for LogHost {
-    fn event(&mut self, _: Instant, event: Event) {
+    fn ask(&mut self, now: Instant, id: QuestionId, question: Asked) {
+        if let Some(program) = &mut self.program {
+            program.ask(now, id, question);
+        }
+    }
+
+    fn event(&mut self, now: Instant, event: Event) {
+        if let Some(program) = &mut self.program {
+            program.event(now, event.clone());
+        }
         if self.log.has(Level::ERROR)
             && let Some(occurrence) = self.occurrence(event)
         {
             self.log.tell(occurrence);
+        }
+    }
+
+    fn local(&mut self, now: Instant, broker: &mut Broker, id: LocalId) {
+        if let Some(program) = &mut self.program {
+            program.local(now, broker, id);
         }
     }
 }
@@ -30,7 +49,8 @@ impl LogHost {
         Some(match event {
             Event::Connected { peer, client_id, version, keep_alive, session_present, .. } => {
                 let who = self.who(Some(peer), Some(client_id));
-                Occurrence::Connected { who, version, keep_alive, session_present }
+                let anonymous = self.anonymous;
+                Occurrence::Connected { who, anonymous, version, keep_alive, session_present }
             }
             Event::Refused { peer, client_id, username, reason, cause, .. } => {
                 let who = Who { user: username, ..self.who(Some(peer), client_id) };

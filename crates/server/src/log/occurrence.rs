@@ -52,6 +52,8 @@ pub enum Occurrence {
     Connected {
         /// This one.
         who: Who,
+        /// Without being asked who it is.
+        anonymous: bool,
         /// What it speaks.
         version: Version,
         /// In seconds; 0 is none.

@@ -73,7 +73,13 @@ fn refused(cause: Cause) -> Occurrence {
 
 fn connected(client: &str) -> Occurrence {
     let who = Who { client: Some(client.into()), user: None, ..somebody() };
-    Occurrence::Connected { who, version: Version::V5, keep_alive: 60, session_present: false }
+    Occurrence::Connected {
+        who,
+        anonymous: true,
+        version: Version::V5,
+        keep_alive: 60,
+        session_present: false,
+    }
 }
 
 #[test]

@@ -61,9 +61,9 @@ impl Occurrence {
                 line.why = format!("only {allowed} files may be open, and each connection needs one");
                 line.does("raise that (ulimit -n, LimitNOFILE=), or set --limit connections");
             }
-            Self::Connected { who, version, keep_alive, session_present } => {
+            Self::Connected { who, anonymous, version, keep_alive, session_present } => {
                 line.of(who);
-                line.why = welcome(version, keep_alive, session_present);
+                line.why = welcome(anonymous, version, keep_alive, session_present);
             }
             Self::Refused { who, reason, cause, limit } | Self::Closed { who, reason, cause, limit } => {
                 line.of(who);
@@ -299,16 +299,17 @@ impl Line {
 const QUEUE: &str =
     "see that it comes and reads, end its session, or raise --limit queued_messages and queued_bytes";
 
-fn welcome(version: Version, keep_alive: u16, session_present: bool) -> String {
+fn welcome(anonymous: bool, version: Version, keep_alive: u16, session_present: bool) -> String {
     let session = if session_present { "its session goes on" } else { "a new session" };
     let version = match version {
         Version::V3_1 => "3.1",
         Version::V3_1_1 => "3.1.1",
         Version::V5 => "5.0",
     };
+    let anonymous = if anonymous { ", anonymous" } else { "" };
     match keep_alive {
-        0 => format!("MQTT {version}, anonymous, no Keep Alive, {session}"),
-        seconds => format!("MQTT {version}, anonymous, Keep Alive {seconds} s, {session}"),
+        0 => format!("MQTT {version}{anonymous}, no Keep Alive, {session}"),
+        seconds => format!("MQTT {version}{anonymous}, Keep Alive {seconds} s, {session}"),
     }
 }
 

@@ -73,17 +73,9 @@ struct Line {
 
 /// One that lets everybody do everything.
 pub(crate) fn open_broker(shard: u16, shards: u16, durable: bool, limits: Limits) -> Broker {
-    let config = Config {
-        shard: ShardId(shard),
-        shards,
-        placement: [1; 16],
-        seed: [2; 32],
-        incarnation: 1,
-        durable,
-        limits,
-        lenient: Leniency::default(),
-        policy: Box::new(Open::new()),
-    };
+    let config = Config::new(Box::new(Open::new()), [2; 32]);
+    let mut config = config.one_of(shards, ShardId(shard), [1; 16]);
+    (config.incarnation, config.durable, config.limits) = (1, durable, limits);
     Broker::new(EPOCH, config)
 }
 
@@ -116,17 +108,9 @@ impl Shards {
         let broker = |index| {
             let mut seed = [7; 32];
             seed[..2].copy_from_slice(&u16::to_be_bytes(index));
-            let config = Config {
-                shard: ShardId(index),
-                shards,
-                placement: *b"where clients go",
-                seed,
-                incarnation: 1,
-                durable: false,
-                limits: all.clone(),
-                lenient,
-                policy: Box::new(authority::Asked(authority.clone())),
-            };
+            let config = Config::new(Box::new(authority::Asked(authority.clone())), seed);
+            let mut config = config.one_of(shards, ShardId(index), *b"where clients go");
+            (config.incarnation, config.limits, config.lenient) = (1, all.clone(), lenient);
             Broker::new(now, config)
         };
         Self {
