@@ -208,20 +208,15 @@ impl Broker {
         }
         let version = self.connections[id.index].version();
         let busy = self.connections.busy(id.index);
-        let at = number.wrapping_sub(busy.answered) as usize;
-        if let Some(answer) = busy.answers.get_mut(at) {
-            let counted = u32::from(answer.what.is_puback());
-            let waits = change(&mut answer.what);
-            busy.pubacks = busy.pubacks - counted + u32::from(answer.what.is_puback());
-            answer.waits = waits;
+        busy.answers.change(number, |answer| {
+            answer.waits = change(&mut answer.what);
             if !self.rules.obeys(Rule::AnswersInOrder) {
                 answer.what.encode(version, &mut busy.out);
-                busy.pubacks -= u32::from(answer.what.is_puback());
                 answer.what = Reply::Nothing;
             }
             // What was journaled meanwhile about the same exchange counts as well.
             answer.position = answer.position.max(position);
-        }
+        });
         self.release_answers(id.index);
         self.window_opens(id.index);
         self.journal.wake(position, id);

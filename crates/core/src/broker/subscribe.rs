@@ -182,7 +182,7 @@ impl Broker {
             }
             None => {
                 self.answer(index, what);
-                self.last_answer(index)
+                self.connections[index].busy.as_deref().and_then(|busy| busy.answers.last())
             }
         })
     }
