@@ -28,9 +28,11 @@ impl<T> Slab<T> {
 
     /// Takes it out, if there is one.
     pub(crate) fn remove(&mut self, place: u32) -> Option<T> {
-        let value = self.places.get_mut(place as usize)?.take()?;
-        self.free.push(place);
-        Some(value)
+        let value = self.places.get_mut(place as usize)?;
+        if value.is_some() {
+            self.free.push(place);
+        }
+        value.take()
     }
 
     pub(crate) fn get(&self, place: u32) -> Option<&T> {

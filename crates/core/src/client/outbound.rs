@@ -7,6 +7,7 @@ use super::{Client, Phase};
 use crate::codec::Delivery;
 use crate::codec::{AckKind, encode_ack};
 use crate::delivery::{Unsent, remaining};
+use crate::message::Publication;
 use crate::output::Output;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
@@ -116,7 +117,8 @@ impl Client {
 
     /// It left on an earlier connection. The server may support less than that one's. [MQTT-3.3.1-1]
     fn send_again(&mut self, now: Instant, place: u32, delivery: Delivery, out: &mut Output) {
-        let refused = self.unsupported(place);
+        let outgoing = self.outbox.get(place);
+        let refused = outgoing.and_then(|outgoing| self.unsupported(&outgoing.publication));
         if refused.is_none() && self.put(now, place, delivery, out) {
             return self.sender.sent();
         }
@@ -134,11 +136,10 @@ impl Client {
         if outgoing.expires_at.is_some_and(|at| now > at) {
             return Some(Cause::Expired);
         }
-        self.unsupported(place)
+        self.unsupported(&outgoing.publication)
     }
 
-    fn unsupported(&self, place: u32) -> Option<Cause> {
-        let publication = &self.outbox.get(place)?.publication;
+    fn unsupported(&self, publication: &Publication) -> Option<Cause> {
         let server = &self.link.server;
         if publication.qos > server.maximum_qos {
             // [MQTT-3.2.2-11]

@@ -82,13 +82,15 @@ impl Outbox {
 
     /// It has ended. Returns its ticket.
     pub(super) fn remove(&mut self, place: u32) -> Option<Ticket> {
-        let outgoing = self.table.remove(place)?;
-        self.bytes -= outgoing.size();
+        let outgoing = self.get(place)?;
+        let (ticket, size) = (outgoing.ticket, outgoing.size());
+        self.bytes -= size;
+        self.table.remove(place);
         if self.len() == 0 && self.table.capacity() > KEPT {
             // A burst is over: what it needed is given back.
             *self = Self::default();
         }
-        Some(outgoing.ticket)
+        Some(ticket)
     }
 
     /// All of them, for good.
