@@ -96,6 +96,7 @@ impl<'a> Properties<'a> {
     }
 
     /// Those of a message that were checked when they came in.
+    #[cfg(feature = "broker")]
     pub(crate) fn known(encoded: &'a [u8]) -> Self {
         let (mut rest, mut present) = (encoded, 0);
         while let Some((id, value)) = rest.split_first() {
