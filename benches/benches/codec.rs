@@ -3,18 +3,19 @@
 
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use std::time::{Duration, Instant};
-use tidewire_benches::jobs::{Run, jobs};
+use tidewire_benches::codecs::jobs;
+use tidewire_benches::jobs::Run;
 
 fn time(criterion: &mut Criterion) {
     for job in jobs() {
         let mut run = job.start();
-        let mut group = criterion.benchmark_group(job.line.key);
+        let mut group = criterion.benchmark_group(job.key);
         group.warm_up_time(Duration::from_millis(300));
         group.measurement_time(Duration::from_secs(1)).sample_size(20);
         // Some runs take a tenth of a second.
         group.sampling_mode(SamplingMode::Flat);
         group.throughput(Throughput::Elements(run.run() as u64));
-        group.bench_function(BenchmarkId::from_parameter(job.codec.name()), |bencher| {
+        group.bench_function(BenchmarkId::from_parameter(job.by), |bencher| {
             bencher.iter_custom(|times| (0..times).map(|_| one(run.as_mut())).sum());
         });
     }

@@ -1,13 +1,11 @@
 //! Work that can be done again and again.
-use crate::codecs::{Codec, all};
-use crate::lines::{Line, lines};
 
-/// What one codec has to do for one line.
+/// What has to be done for one line.
 pub trait Run {
     /// What is not measured.
     fn prepare(&mut self) {}
 
-    /// What is. Returns how many packets it took.
+    /// What is. Returns how many of what the line counts it was: packets, or deliveries.
     fn run(&mut self) -> usize;
 }
 
@@ -70,29 +68,33 @@ impl<T: Clone, O, F: FnMut(T, &mut O)> Run for UseUp<T, O, F> {
     }
 }
 
-/// A line, and who does it.
+/// The most there may be for each of what a line counts.
+#[derive(Clone, Copy, Default)]
+pub struct Bar {
+    pub instructions: Option<u32>,
+    pub nanoseconds: Option<f64>,
+    pub allocations: Option<u32>,
+}
+
+/// A line of a table, and who does it.
 pub struct Job {
-    pub line: Line,
-    pub codec: &'static dyn Codec,
+    /// Names the line in files.
+    pub key: &'static str,
+    /// Names it in the table.
+    pub title: String,
+    pub bar: Bar,
+    /// Whose code it is.
+    pub by: &'static str,
+    pub begin: Box<dyn Fn() -> Box<dyn Run>>,
 }
 
 impl Job {
     /// Ready to run, and has run once, so that what is only done at the beginning is done.
     pub fn start(&self) -> Box<dyn Run> {
-        let mut run = self.codec.start(&self.line.task);
+        let mut run = (self.begin)();
         run.prepare();
         run.run();
         run.prepare();
         run
     }
-}
-
-/// All that the codecs at hand can do, always in the same order.
-pub fn jobs() -> Vec<Job> {
-    let mut jobs = vec![];
-    for line in lines() {
-        let able = all().into_iter().filter(|codec| codec.can(&line.task));
-        jobs.extend(able.map(|codec| Job { line: line.clone(), codec }));
-    }
-    jobs
 }

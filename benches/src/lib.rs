@@ -1,9 +1,11 @@
-//! What is measured of codecs, and of which.
+//! What is measured of codecs, and of which; and what is measured of the broker's core.
 //!
-//! A [`Line`](lines::Line) of the table is the same bytes for each [`Codec`](codecs::Codec) that takes part. A
-//! [`Job`](jobs::Job) is one line done by one codec; `benches/` measures its time, instructions and allocations.
+//! A [`Line`](lines::Line) of the codecs' table is the same bytes for each [`Codec`](codecs::Codec) that takes part; one of
+//! the core's is a [`broker`] in memory with some clients. A [`Job`](jobs::Job) is one line done by one of those;
+//! `benches/` measures its time, instructions and allocations.
 #![forbid(unsafe_code)]
 
+pub mod broker;
 pub mod codecs;
 pub mod jobs;
 pub mod lines;

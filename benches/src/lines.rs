@@ -1,4 +1,5 @@
-//! The lines of the table.
+//! The lines of the codec's table.
+use crate::jobs::Bar;
 use crate::packets::{self, TOPIC, TOPIC_SHORT};
 use bytes::Bytes;
 use tidewire_core::version::Version;
@@ -12,14 +13,6 @@ pub struct Line {
     /// What Tidewire is to reach.
     pub bar: Bar,
     pub task: Task,
-}
-
-/// The most there may be for each packet.
-#[derive(Clone, Copy, Default)]
-pub struct Bar {
-    pub instructions: Option<u32>,
-    pub nanoseconds: Option<f64>,
-    pub allocations: Option<u32>,
 }
 
 /// What is done to packets. The bytes are the same for all who do it.

@@ -34,7 +34,8 @@ pub(crate) fn run() -> Result {
         run_command(doc)
     })?;
     step("targets", targets::run)?;
-    step("what the codec costs", bench::check)?;
+    step("what the codec costs", || bench::check(bench::Family::Codec))?;
+    step("what the core costs", || bench::check(bench::Family::Core))?;
     let mut count = step("tests", || test::all(&[]))?;
     count += step("fuzzing", || fuzz::all("all", FUZZ_SECONDS, 2))?;
     println!("{count}");

@@ -29,6 +29,8 @@ const USAGE: &str = "usage: cargo xtask TASK
   bench codec                   measures our codec and others, and prints a table
   bench codec --check           only ours, and fails if it needs more instructions or allocations than are recorded
   bench codec --record          records them
+  bench core                    measures what the broker's core needs for a delivery, and prints a table
+  bench core --check, --record  the same as with the codec
   bench log                     floods a broker with and without a log, and fails if that costs or says too much
   fuzz TARGET|all [--seconds N] [--jobs N]
                                 feeds a fuzz target for so long (60), or each, so many at a time (1)
@@ -46,8 +48,11 @@ fn main() -> ExitCode {
         ["targets"] => targets::run(),
         ["size"] => size::run(),
         ["bench", "codec"] => bench::codec(),
-        ["bench", "codec", "--check"] => bench::check(),
-        ["bench", "codec", "--record"] => bench::record(),
+        ["bench", "codec", "--check"] => bench::check(bench::Family::Codec),
+        ["bench", "codec", "--record"] => bench::record(bench::Family::Codec),
+        ["bench", "core"] => bench::core(),
+        ["bench", "core", "--check"] => bench::check(bench::Family::Core),
+        ["bench", "core", "--record"] => bench::record(bench::Family::Core),
         ["bench", "log"] => bench::log::check(),
         ["fuzz", target, options @ ..] => fuzz::run(target, options),
         ["cuts"] => clients::cuts(20),

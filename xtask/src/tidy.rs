@@ -2,6 +2,7 @@
 mod crates;
 mod files;
 mod modules;
+mod rooms;
 mod verbs;
 
 use crate::Result;
@@ -79,6 +80,7 @@ pub(crate) fn run(write: bool) -> Result {
     let mut complaints = crates::check()?;
     complaints.extend(files::check(&sources));
     complaints.extend(modules::check(&sources));
+    complaints.extend(rooms::check(&sources));
     complaints.extend(verbs::check(&sources, write)?);
     for complaint in &complaints {
         println!("{complaint}");

@@ -4,8 +4,8 @@ mod tidewire;
 #[cfg(feature = "peers")]
 mod peers;
 
-use crate::jobs::Run;
-use crate::lines::{FanOut, Look, Task};
+use crate::jobs::{Job, Run};
+use crate::lines::{FanOut, Line, Look, Task, lines};
 use crate::packets::fragments;
 use bytes::Bytes;
 use tidewire_core::version::Version;
@@ -91,6 +91,21 @@ pub fn all() -> Vec<&'static dyn Codec> {
     #[cfg(feature = "peers")]
     codecs.extend(peers::ALL);
     codecs
+}
+
+/// All that the codecs at hand can do, always in the same order.
+pub fn jobs() -> Vec<Job> {
+    let mut jobs = vec![];
+    for line in lines() {
+        let able = all().into_iter().filter(|codec| codec.can(&line.task));
+        jobs.extend(able.map(|codec| job(line.clone(), codec)));
+    }
+    jobs
+}
+
+fn job(line: Line, codec: &'static dyn Codec) -> Job {
+    let Line { key, title, bar, task } = line;
+    Job { key, title, bar, by: codec.name(), begin: Box::new(move || codec.start(&task)) }
 }
 
 /// Decodes what was read before.

@@ -51,6 +51,12 @@ pub mod qos;
 pub mod reason;
 #[cfg(any(feature = "broker", feature = "client"))]
 mod seed;
+#[cfg(any(feature = "broker", feature = "client"))]
+#[cfg_attr(
+    not(all(feature = "broker", feature = "client")),
+    allow(dead_code, reason = "one side alone needs less")
+)]
+mod slab;
 pub mod text;
 pub mod time;
 pub mod topic;

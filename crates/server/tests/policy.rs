@@ -37,7 +37,7 @@ impl Policy for Doorkeeper {
         }
     }
 
-    fn known(&mut self, _: Instant, identity: IdentityId) -> Option<Grant> {
+    fn known(&mut self, _: Instant, identity: IdentityId, _: u32) -> Option<Grant> {
         (identity == IdentityId(1)).then(grant)
     }
 }

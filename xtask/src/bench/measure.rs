@@ -1,4 +1,5 @@
 //! Runs the programs of `benches/`, and reads what they print.
+use super::Family;
 use crate::Result;
 use crate::shell::{cargo, command, output, run, target};
 use serde_json::Value;
@@ -7,15 +8,16 @@ use std::process::Command;
 
 const MANIFEST: &str = "benches/Cargo.toml";
 
-/// What one codec needs for a packet of one line.
+/// What one codec needs for a packet of one line, or the broker's core for a delivery.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Measured {
     /// Names the line in files, and in the table.
     pub(super) line: String,
     pub(super) title: String,
-    pub(super) codec: String,
-    /// So many packets has a run.
-    pub(super) packets: f64,
+    /// Whose code it is.
+    pub(super) by: String,
+    /// So many packets, or deliveries, has a run.
+    pub(super) count: f64,
     pub(super) allocations: f64,
     pub(super) instructions: f64,
     pub(super) nanoseconds: Option<f64>,
@@ -77,9 +79,11 @@ fn is_of_version(runner: &Path, version: &str) -> bool {
     output(said).is_ok_and(|said| said.trim().ends_with(&format!(" {version}")))
 }
 
-/// Each job, in the order of their numbers.
-pub(super) fn allocations(with_peers: bool) -> Result<Vec<Measured>> {
-    let printed = output(bench("allocations", with_peers))?;
+/// Each job of a family, in the order of their numbers.
+pub(super) fn allocations(family: Family, with_peers: bool) -> Result<Vec<Measured>> {
+    let mut bench = bench("allocations", with_peers);
+    bench.args(["--", family.name()]);
+    let printed = output(bench)?;
     printed.lines().map(|line| job(line).ok_or_else(|| format!("not a job: {line}").into())).collect()
 }
 
@@ -87,22 +91,27 @@ pub(super) fn allocations(with_peers: bool) -> Result<Vec<Measured>> {
 fn job(line: &str) -> Option<Measured> {
     let mut columns = line.split('\t').skip(1);
     let mut text = || columns.next().map(str::to_owned);
-    let (line, title, codec) = (text()?, text()?, text()?);
+    let (line, title, by) = (text()?, text()?, text()?);
     let mut number = || columns.next().map(|number| number.parse::<f64>().ok());
-    let packets = number()??;
-    let allocations = number()?? / packets;
+    let count = number()??;
+    let allocations = number()?? / count;
     let bar = Bar { instructions: number()?, nanoseconds: number()?, allocations: number()? };
-    Some(Measured { line, title, codec, packets, allocations, bar, ..Measured::default() })
+    Some(Measured { line, title, by, count, allocations, bar, ..Measured::default() })
 }
 
 /// Fills in the instructions.
-pub(super) fn instructions(measured: &mut [Measured], with_peers: bool, runner: &Path) -> Result {
-    let mut bench = bench("instructions", with_peers);
+pub(super) fn instructions(
+    measured: &mut [Measured],
+    family: Family,
+    with_peers: bool,
+    runner: &Path,
+) -> Result {
+    let mut bench = bench(&format!("instructions-{}", family.name()), with_peers);
     bench.args(["--", "--output-format=json"]).env("GUNGRAUN_RUNNER", runner);
     for line in output(bench)?.lines() {
         let (number, instructions) = callgrind(line).ok_or("gungraun says something else than it did")?;
         let measured = measured.get_mut(number).ok_or("more jobs are counted than there are")?;
-        measured.instructions = instructions / measured.packets;
+        measured.instructions = instructions / measured.count;
     }
     match measured.iter().find(|measured| measured.instructions == 0.0) {
         Some(measured) => Err(format!("{} was not counted", measured.line).into()),
@@ -122,10 +131,10 @@ fn callgrind(line: &str) -> Option<(usize, f64)> {
 pub(super) fn times(measured: &mut [Measured]) -> Result {
     run(bench("codec", true))?;
     for measured in measured {
-        let folder = folder().join("criterion").join(&measured.line).join(&measured.codec);
+        let folder = folder().join("criterion").join(&measured.line).join(&measured.by);
         let sample = std::fs::read_to_string(folder.join("new/sample.json"))?;
         let shortest = shortest(&sample).ok_or("criterion says something else than it did")?;
-        measured.nanoseconds = Some(shortest / measured.packets);
+        measured.nanoseconds = Some(shortest / measured.count);
     }
     Ok(())
 }
@@ -146,8 +155,8 @@ mod tests {
     fn jobs_are_read() {
         let read = job("3\tkey\ta title\tTidewire\t10\t25\t250\t-\t0").expect("a job");
         let bar = Bar { instructions: Some(250.0), nanoseconds: None, allocations: Some(0.0) };
-        assert_eq!((read.line.as_str(), read.title.as_str(), read.codec.as_str()), ("key", "a title", OURS));
-        assert_eq!((read.packets, read.allocations, read.bar), (10.0, 2.5, bar));
+        assert_eq!((read.line.as_str(), read.title.as_str(), read.by.as_str()), ("key", "a title", OURS));
+        assert_eq!((read.count, read.allocations, read.bar), (10.0, 2.5, bar));
         for line in
             ["", "running 0 tests", "3\tkey\ta title\tTidewire\tten\t25\t250\t-\t0", "3\tkey\ta title\tx\t10"]
         {

@@ -1,23 +1,23 @@
-//! What our codec cost when it was last recorded.
+//! What ours cost when it was last recorded.
+use super::Family;
 use super::measure::{Measured, OURS};
 use crate::Result;
 use crate::shell::root;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-const FILE: &str = "benches/codec.json";
-
 /// So much more is nothing yet.
 const TOLERANCE: f64 = 1.03;
 
 #[derive(Debug, PartialEq)]
 pub(super) struct Record {
+    family: Family,
     compiler: String,
     /// In the order of the table.
     lines: Vec<Cost>,
 }
 
-/// For each packet.
+/// For each packet, or delivery.
 #[derive(Clone, Debug, PartialEq)]
 struct Cost {
     line: String,
@@ -31,18 +31,19 @@ pub(super) struct Verdict {
 }
 
 impl Record {
-    pub(super) fn of(measured: &[Measured], compiler: String) -> Self {
-        let ours = measured.iter().filter(|measured| measured.codec == OURS);
-        Self { compiler, lines: ours.map(Cost::of).collect() }
+    pub(super) fn of(family: Family, measured: &[Measured], compiler: String) -> Self {
+        let ours = measured.iter().filter(|measured| measured.by == OURS);
+        Self { family, compiler, lines: ours.map(Cost::of).collect() }
     }
 
-    pub(super) fn read() -> Result<Self> {
-        let text = std::fs::read_to_string(root().join(FILE))?;
-        Self::parse(&text).ok_or_else(|| format!("{FILE} is not what `--record` writes").into())
+    pub(super) fn read(family: Family) -> Result<Self> {
+        let file = family.file();
+        let text = std::fs::read_to_string(root().join(&file))?;
+        Self::parse(family, &text).ok_or_else(|| format!("{file} is not what `--record` writes").into())
     }
 
     pub(super) fn write(&self) -> Result {
-        Ok(std::fs::write(root().join(FILE), self.text())?)
+        Ok(std::fs::write(root().join(self.family.file()), self.text())?)
     }
 
     /// A line of the file for each line of the table.
@@ -59,7 +60,7 @@ impl Record {
         )
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(family: Family, text: &str) -> Option<Self> {
         let record: Value = serde_json::from_str(text).ok()?;
         let cost = |cost: &Value| {
             Some(Cost {
@@ -69,12 +70,12 @@ impl Record {
             })
         };
         let lines = record["lines"].as_array()?.iter().map(cost).collect::<Option<_>>()?;
-        Some(Self { compiler: record["compiler"].as_str()?.to_owned(), lines })
+        Some(Self { family, compiler: record["compiler"].as_str()?.to_owned(), lines })
     }
 
     /// Another compiler makes other code: then nothing is said to be wrong.
     pub(super) fn compare(&self, measured: &[Measured], compiler: &str) -> Verdict {
-        let now = Self::of(measured, compiler.to_owned());
+        let now = Self::of(self.family, measured, compiler.to_owned());
         let mut verdict = Verdict { said: String::new(), is_good: true };
         for cost in &now.lines {
             let before = self.lines.iter().find(|before| before.line == cost.line);
@@ -91,7 +92,8 @@ impl Record {
                 format!("recorded with {}, and this is {compiler}: nothing is compared", self.compiler);
             verdict.said += &said;
         } else if !verdict.is_good {
-            verdict.said += "if it is worth it: cargo xtask bench codec --record";
+            let record = format!("if it is worth it: cargo xtask bench {} --record", self.family.name());
+            verdict.said += &record;
         }
         verdict
     }
@@ -133,18 +135,19 @@ mod tests {
     use super::*;
 
     fn measured(line: &str, instructions: f64, allocations: f64) -> Measured {
-        let (line, codec) = (line.to_owned(), OURS.to_owned());
-        Measured { line, codec, instructions, allocations, ..Measured::default() }
+        let (line, by) = (line.to_owned(), OURS.to_owned());
+        Measured { line, by, instructions, allocations, ..Measured::default() }
     }
 
     fn record(compiler: &str) -> Record {
-        Record::of(&[measured("a", 100.04, 0.0), measured("b", 200.0, 0.5)], compiler.to_owned())
+        let measured = [measured("a", 100.04, 0.0), measured("b", 200.0, 0.5)];
+        Record::of(Family::Core, &measured, compiler.to_owned())
     }
 
     #[test]
     fn what_is_written_can_be_read() {
-        assert_eq!(Record::parse(&record("rustc 1").text()), Some(record("rustc 1")));
-        assert_eq!(Record::parse("{}"), None);
+        assert_eq!(Record::parse(Family::Core, &record("rustc 1").text()), Some(record("rustc 1")));
+        assert_eq!(Record::parse(Family::Core, "{}"), None);
     }
 
     #[test]
@@ -170,8 +173,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_to_be_recorded_is_named() {
+        for (family, command) in
+            [(Family::Codec, "bench codec --record"), (Family::Core, "bench core --record")]
+        {
+            let record = Record::of(family, &[measured("a", 1.0, 0.0)], String::new());
+            let verdict = record.compare(&[measured("a", 2.0, 0.0)], "");
+            assert!(!verdict.is_good && verdict.said.ends_with(command), "{}", verdict.said);
+        }
+    }
+
+    #[test]
     fn only_ours_is_recorded() {
-        let other = Measured { codec: "other".to_owned(), ..measured("a", 1.0, 1.0) };
-        assert_eq!(Record::of(&[other], String::new()).lines, []);
+        let other = Measured { by: "other".to_owned(), ..measured("a", 1.0, 1.0) };
+        assert_eq!(Record::of(Family::Codec, &[other], String::new()).lines, []);
     }
 }

@@ -4,19 +4,31 @@ use std::fmt::Write as _;
 
 /// In Markdown: a line of the table for each line, a column for each codec.
 pub(super) fn of(measured: &[Measured]) -> String {
-    let codecs = in_order(measured.iter().map(|measured| measured.codec.as_str()));
+    let codecs = in_order(measured.iter().map(|measured| measured.by.as_str()));
     let mut table = String::from("Instructions · allocations · nanoseconds for each packet (× ours).\n\n");
     put_row(&mut table, ["packet", "ours must be", "met"].into_iter().chain(codecs.iter().copied()));
     put_row(&mut table, std::iter::repeat_n("---", 3 + codecs.len()));
     for line in in_order(measured.iter().map(|measured| measured.line.as_str())) {
         let of_line: Vec<_> = measured.iter().filter(|measured| measured.line == line).collect();
-        let Some(ours) = of_line.iter().find(|measured| measured.codec == OURS) else { continue };
+        let Some(ours) = of_line.iter().find(|measured| measured.by == OURS) else { continue };
         let cell = |codec: &&str| {
-            let theirs = of_line.iter().find(|measured| measured.codec == *codec);
+            let theirs = of_line.iter().find(|measured| measured.by == *codec);
             theirs.map_or_else(|| "–".to_owned(), |theirs| cell(theirs, ours))
         };
         let first = [ours.title.clone(), ours.bar.shown(), met(ours).to_owned()];
         put_row(&mut table, first.into_iter().chain(codecs.iter().map(cell)));
+    }
+    table
+}
+
+/// The same where there is nobody to compare with, and no time.
+pub(super) fn alone(measured: &[Measured]) -> String {
+    let mut table = String::new();
+    put_row(&mut table, ["for each delivery", "instructions", "allocations"].into_iter());
+    put_row(&mut table, ["---", "--:", "--:"].into_iter());
+    for measured in measured {
+        let counts = [whole(measured.instructions), fraction(measured.allocations)];
+        put_row(&mut table, std::iter::once(measured.title.clone()).chain(counts));
     }
     table
 }
@@ -107,7 +119,7 @@ mod tests {
         Measured {
             line: line.to_owned(),
             title: line.to_uppercase(),
-            codec: codec.to_owned(),
+            by: codec.to_owned(),
             instructions,
             nanoseconds: Some(nanoseconds),
             ..Measured::default()
@@ -132,6 +144,16 @@ mod tests {
                 "| B |  |  | 99 · 0 · 0.50 | – |",
             ]
         );
+    }
+
+    #[test]
+    fn a_table_without_others_has_a_row_for_each_line() {
+        let table = alone(&[
+            Measured { allocations: 0.65, ..measured("a", OURS, 1234.4, 0.0) },
+            measured("b", OURS, 99.0, 0.0),
+        ]);
+        let rows: Vec<_> = table.lines().skip(2).collect();
+        assert_eq!(rows, ["| A | 1,234 | 0.65 |", "| B | 99 | 0 |"]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What a broker announces, tells and asks.
+use super::authority::policy::{AuthStep, Grant, Peer};
+use super::base::limits::Limit;
 use super::cause::Cause;
-use super::ledger::Reason;
-use super::limits::Limit;
-use super::policy::{AuthStep, Grant, Peer};
+use super::messages::ledger::Reason;
 use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, QuestionId, ShardId, Ticket, Token};
 use crate::message::{Message, Publication};
 use crate::qos::QoS;
@@ -274,7 +274,7 @@ const _: () = assert!(size_of::<Event>() <= 128); // thousands may wait
 
 impl Event {
     /// It answers somebody who waits for it, and must not be lost.
-    pub(super) fn is_owed(&self) -> bool {
+    pub(crate) fn is_owed(&self) -> bool {
         matches!(
             self,
             Self::Subscribed { .. } | Self::Unsubscribed { .. } | Self::Acknowledged { .. } | Self::Drained

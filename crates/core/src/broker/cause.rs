@@ -1,6 +1,6 @@
 //! Why somebody was not let in, or is gone.
-use super::limits::Limit;
-use super::policy::Peer;
+use super::authority::policy::Peer;
+use super::base::limits::Limit;
 use crate::codec::DecodeError;
 use crate::reason::ReasonCode;
 use core::fmt;

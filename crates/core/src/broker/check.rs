@@ -1,113 +1,93 @@
 //! What must hold between two calls.
 use super::Broker;
-use super::connection::{Flags, NONE, State};
-use super::outbound::SPAN;
-use super::session::{Identifiers, Kind, Queued};
+use super::base::NONE;
+use super::connection::Unread;
+use super::connection::answers::{is_paused, is_stuck};
+use super::messages::queue::{Identifiers, Queued};
+use super::session::{Kind, SPAN};
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 impl Broker {
     pub(super) fn check_all(&self) {
-        if self.restoring.is_some() {
-            // What is being replayed is not in its place yet.
-            return;
-        }
-        assert!(
-            self.receipt.is_none() && !self.mailing && !self.came_by_mail,
-            "what belongs to one message goes with it"
-        );
-        assert!(self.slow.is_empty(), "a call leaves nobody to be ended by the next one");
-        assert!(self.depot.books.ledger.balances(), "the books balance: {:?}", self.depot.books.ledger);
-        self.check_connections();
-        self.check_room();
-        self.check_flows();
+        self.after.check();
+        self.scratch.check();
+        self.actions.check();
+        self.timers.check();
+        self.messages.check();
+        self.check_grants();
+        self.questions.check();
         self.router.check();
         self.retained.check();
-        self.timers.check();
-        self.check_mail();
+        self.sessions.check();
+        self.connections.check();
+        self.shards.check();
+        self.journal.check();
+        self.check_connections();
+        self.check_room();
+        self.check_queues();
+    }
+
+    fn check_grants(&self) {
+        let mut rest = BTreeMap::new();
+        for (_, session) in self.sessions.iter() {
+            let (sessions, connections) = rest.entry(session.grant).or_insert((0, 0));
+            *sessions += 1;
+            *connections += u32::from(session.connection != NONE);
+        }
+        self.grants.check(|place| rest.get(&place).copied().unwrap_or_default());
     }
 
     fn check_connections(&self) {
-        let touched: alloc::vec::Vec<_> = self.actions.touched().collect();
-        let (mut incomplete, mut strangers) = (0, 0);
+        let touched: Vec<_> = self.actions.touched().collect();
         for (index, connection) in self.connections.iter() {
             let id = self.connections.id(index);
             let session = connection.session;
-            assert_eq!(
-                session != NONE,
-                connection.state == State::Up,
-                "who is up has a session, and nobody else"
-            );
             if session != NONE {
                 assert_eq!(self.sessions[session].connection, index, "they belong to each other");
             }
             let here = touched.iter().filter(|t| **t == id).count();
             assert!(here <= 1, "announced at most once");
-            assert_eq!(
-                here == 1,
-                connection.flags.has(Flags::LISTED),
-                "who is to be announced stands in the list"
-            );
-            match connection.state {
-                State::Up => incomplete += u64::from(connection.charged),
-                _ => strangers += u64::from(connection.charged),
-            }
-            if let Some(lane) = connection.lane.as_deref() {
+            assert_eq!(here == 1, connection.is_listed(), "who is to be announced stands in the list");
+            if let Some(busy) = connection.busy.as_deref() {
                 let durable = self.journal.durable();
-                let stuck = lane.answers.front().is_some_and(|a| super::answers::is_stuck(a, durable));
+                let stuck = busy.answers.front().is_some_and(|a| is_stuck(a, durable));
                 assert!(!stuck, "no answer waits for nothing");
-                let paused = lane.answers.iter().any(super::answers::is_paused);
-                let is_paused = connection.flags.has(Flags::PAUSED);
-                assert!(!paused || is_paused, "an answer waits for the end of a pause that is there");
+                let paused = busy.answers.iter().any(is_paused);
+                let pauses = connection.is_stopped(Unread::PAUSED);
+                assert!(!paused || pauses, "an answer waits for the end of a pause that is there");
             }
         }
-        assert_eq!(
-            (incomplete, strangers),
-            (self.room.incomplete, self.room.strangers),
-            "what is charged is what is kept"
-        );
-        let up = self.connections.iter().filter(|(_, c)| c.session != NONE).count();
-        assert_eq!(up, self.connections.up as usize, "who has a session is counted");
-        let clients = self.sessions.iter().filter(|(_, s)| s.kind == Kind::Client).count();
-        assert_eq!(clients, self.sessions.clients() as usize, "clients' sessions are counted");
         for id in self.questions.connections() {
-            assert!(self.connections[id.index].flags.has(Flags::HELD), "who asked is held");
+            assert!(self.connections[id.index].is_stopped(Unread::HELD), "who asked is held");
         }
     }
 
-    fn check_flows(&self) {
+    fn check_queues(&self) {
         let (mut queued, mut in_flight, mut replays) = (0_u64, 0_u64, 0);
         let mut references = BTreeMap::new();
         let mut lists = 0;
         for (index, session) in self.sessions.iter() {
             if session.connection != NONE {
                 assert_eq!(self.connections[session.connection].session, index, "they belong to each other");
-                if let Some(lane) = self.connections[session.connection].lane.as_deref() {
-                    queued += lane.early.len() as u64;
+                if let Some(busy) = self.connections[session.connection].busy.as_deref() {
+                    queued += busy.early.len() as u64;
                 }
             }
-            let Some(flow) = session.flow.as_deref() else { continue };
-            let held =
-                flow.queue.iter().chain(&flow.passing).copied().chain(flow.sender.iter().map(|(e, ..)| e));
+            let Some(busy) = session.busy.as_deref() else { continue };
+            let held = busy.queue.iter().chain(busy.sender.iter().map(|(e, ..)| e));
             lists += held.filter(|e| matches!(e.identifiers(), Identifiers::Many(_))).count();
-            flow.sender.check();
-            flow.receiver.check();
-            assert!(!flow.is_idle(), "an idle session owns no flow");
-            let mut bytes = 0;
-            let mut here = 0;
-            for entry in flow.queue.iter().chain(&flow.passing) {
+            busy.queue.check(|message| self.messages.store.get(message).size());
+            for entry in busy.queue.iter() {
                 match entry.what() {
                     Queued::Message(message) => {
                         queued += 1;
-                        bytes += self.depot.store.get(message).size();
                         *references.entry(message.0).or_insert(0) += 1;
                     }
-                    Queued::Replay(_) => here += 1,
+                    Queued::Replay(_) => replays += 1,
                 }
             }
-            assert_eq!(here, flow.replays, "replays are counted");
-            replays += here;
-            assert_eq!(bytes, flow.bytes, "what is queued is charged");
-            for (entry, ..) in flow.sender.iter() {
+            for (entry, ..) in busy.sender.iter() {
                 in_flight += 1;
                 *references.entry(entry.message_ref().0).or_insert(0) += 1;
             }
@@ -116,26 +96,40 @@ impl Broker {
                 self.check_awake(index);
             }
         }
-        assert_eq!(lists, self.depot.lists(), "each list of identifiers is held once");
-        let ledger = &self.depot.books.ledger;
+        assert_eq!(lists, self.messages.lists(), "each list of identifiers is held once");
+        let ledger = &self.messages.books.ledger;
         assert_eq!((queued, in_flight), (ledger.queued, ledger.in_flight), "the books say what there is");
-        assert_eq!(replays as usize, self.replays.len(), "each replay stands in one queue");
-        let held: BTreeMap<u32, u32> = self.depot.references().map(|(m, refs)| (m.0, refs)).collect();
+        assert_eq!(replays, self.retained.replays.len(), "each replay stands in one queue");
+        let held: BTreeMap<u32, u32> = self.messages.references().map(|(m, refs)| (m.0, refs)).collect();
         assert_eq!(references, held, "each message is kept as often as it is needed");
     }
 
     fn check_awake(&self, session: u32) {
         let s = &self.sessions[session];
         let connection = &self.connections[s.connection];
-        let Some(flow) = s.flow.as_deref() else { return };
-        let waits = !(flow.queue.is_empty() && flow.passing.is_empty() && flow.sender.all_sent());
-        let quota = flow.sender.has_room(s.receive_maximum);
+        let Some(busy) = s.busy.as_deref() else { return };
+        let waits = !(busy.queue.is_empty() && busy.sender.all_sent());
+        let quota = busy.sender.has_room(s.receive_maximum);
         // Whatever else it may have stopped for.
-        let free = flow.bound <= self.journal.durable() && flow.replays == 0 && flow.sender.span() < SPAN;
-        let flags = connection.flags;
-        let may = flags.has(Flags::GREETED) && !flags.has(Flags::BLOCKED) && !flags.has(Flags::MORE);
-        if waits && quota && may && (free || !flow.stalled) {
-            assert!(connection.flags.has(Flags::ANNOUNCED), "what can go has been announced");
+        let free =
+            busy.bound <= self.journal.durable() && busy.queue.replays() == 0 && busy.sender.span() < SPAN;
+        let may = connection.takes_messages() && !connection.has_more();
+        if waits && quota && may && (free || !busy.queue.is_stalled()) {
+            assert!(connection.is_announced(), "what can go has been announced");
         }
+    }
+
+    fn check_room(&self) {
+        let waiting: Vec<_> = self.connections.room.waiting().filter(|id| self.connections.is(*id)).collect();
+        for id in &waiting {
+            assert!(Some(*id) != self.connections.room.turn(), "who is read on does not wait");
+        }
+        for (index, connection) in self.connections.iter() {
+            let id = self.connections.id(index);
+            let is_cramped = connection.is_stopped(Unread::CRAMPED);
+            assert!(!is_cramped || waiting.contains(&id), "who waits for room stands in the queue");
+            assert!(!is_cramped || connection.session != NONE, "only who was let in waits");
+        }
+        assert!(waiting.is_empty() || self.connections.room.turn().is_some(), "somebody is always read on");
     }
 }

@@ -1,8 +1,7 @@
 //! What a shard is set up with.
-use super::LARGE;
-use super::limits::Limits;
-use super::policy::Policy;
-use crate::codec::{self, Leniency};
+use super::authority::policy::Policy;
+use super::base::limits::Limits;
+use crate::codec::Leniency;
 use crate::id::ShardId;
 use alloc::boxed::Box;
 use core::fmt;
@@ -83,20 +82,5 @@ impl fmt::Debug for Config {
             .field("shard", &self.shard)
             .field("shards", &self.shards)
             .finish_non_exhaustive()
-    }
-}
-
-/// What the codec takes of those who have been let in.
-pub(super) fn decode_limits(limits: &Limits, lenient: Leniency) -> codec::Limits {
-    codec::Limits {
-        maximum_packet_size: limits.packet_bytes,
-        property_bytes_max: limits.property_bytes,
-        user_properties_max: limits.user_properties,
-        // A SUBACK refuses those that are too many; what an UNSUBSCRIBE ends is never too much.
-        filters_max: u32::MAX,
-        topic_bytes_max: limits.topic_bytes,
-        topic_levels_max: limits.topic_levels,
-        streamed_from: u32::try_from(LARGE).unwrap_or(u32::MAX),
-        lenient,
     }
 }

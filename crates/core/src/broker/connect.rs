@@ -1,88 +1,27 @@
 //! CONNECT: from the packet to the one point at which it takes effect.
-use super::answers::What;
+use super::authority::policy::{Access, AuthStep, Authentication, Denial, Grant};
+use super::authority::questions::About;
+use super::base::NONE;
+use super::base::limits::Limit;
+use super::base::rules::Rule;
+use super::base::timers::{Key, Kind as TimerKind};
 use super::cause::{Cause, ProtocolError};
-use super::connection::{Flags, NONE, State};
-use super::fault::{self, Fault, in_connack};
-use super::limits::Limit;
-use super::policy::{AuthStep, Authentication, Denial, Grant};
-use super::rules::Rule;
-use super::session::{Kind, NEVER, RESENT_SECONDS};
-use super::timers::Key;
-use super::will::Will;
+use super::connection::State;
+use super::connection::answers::Reply;
+use super::connection::applicant::{Applicant, ROUNDS};
+use super::connection::fault::Fault;
+use super::leaving::Leaving;
+use super::session::{Kind, RESENT_SECONDS};
 use super::{Action, Broker, Event};
 use crate::Input;
-use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property};
+use crate::codec::{Auth, Connect, Packet, PropertiesBuf, Property};
 use crate::id::ShardId;
 use crate::reason::ReasonCode;
 use crate::text::Text;
 use crate::time::Instant;
 use crate::version::Version;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
-
-/// A CONNECT that is being decided on.
-#[derive(Debug)]
-pub(super) struct Greeting {
-    pub(super) version: Version,
-    clean_start: bool,
-    pub(super) keep_alive: u16,
-    /// Session Expiry Interval in seconds.
-    pub(super) expiry: u32,
-    receive_maximum: u16,
-    maximum_packet_size: u32,
-    terse: bool,
-    bridge: bool,
-    will: Option<Will>,
-    pub(super) client_id: Box<str>,
-    /// We chose the Client Identifier, and have to tell.
-    pub(super) assigned: bool,
-    pub(super) step: AuthStep,
-    /// Authentication Method, if there is one: each AUTH must repeat it. [MQTT-4.12.0-5]
-    pub(super) method: Option<Box<str>>,
-    /// How many AUTH packets have come.
-    rounds: u8,
-    /// We sent AUTH and wait for the client's.
-    awaits_auth: bool,
-}
-
-/// So many AUTH packets may come before CONNACK.
-const ROUNDS: u8 = 16;
-
-impl Greeting {
-    fn new(connect: &Connect<'_>) -> Self {
-        let properties = connect.properties;
-        let v5 = connect.version.is_v5();
-        // Before 5.0 a session that is not clean lasts until somebody discards it. (Section 3.1.2.4)
-        let unbounded = if connect.clean_start { 0 } else { NEVER };
-        let expiry = if v5 { properties.session_expiry_interval().unwrap_or(0) } else { unbounded };
-        let method = properties.authentication_method().map(Box::from);
-        let data: Box<[u8]> = properties.authentication_data().unwrap_or_default().into();
-        let step = AuthStep::Connect {
-            client_id: connect.client_id.into(),
-            username: connect.username.map(Into::into),
-            password: connect.password.map(Box::from),
-            method: method.clone().map(|m| (m, data)),
-        };
-        Self {
-            version: connect.version,
-            clean_start: connect.clean_start,
-            keep_alive: connect.keep_alive,
-            expiry,
-            receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
-            maximum_packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
-            terse: properties.request_problem_information() == Some(false),
-            bridge: connect.bridge,
-            will: connect.will.as_ref().map(Will::new),
-            client_id: connect.client_id.into(),
-            assigned: false,
-            step,
-            method,
-            rounds: 0,
-            awaits_auth: false,
-        }
-    }
-}
 
 impl Broker {
     /// A CONNECT was decoded. `Hold` when its verdict is pending or it has to move.
@@ -92,7 +31,7 @@ impl Broker {
         index: u32,
         connect: &Connect<'_>,
     ) -> Result<Input, Fault> {
-        let mut greeting = Greeting::new(connect);
+        let mut applicant = Applicant::new(connect);
         if connect.client_id.is_empty() {
             // [MQTT-3.1.3-8] in 3.1.1; 3.1 has no empty ones at all.
             let allowed = match connect.version {
@@ -105,33 +44,21 @@ impl Broker {
                 return Err(Fault::Refused(Denial::new(missing.reason()), Cause::Protocol(missing)));
             }
             // An assigned id is at home where it is assigned. [MQTT-3.1.3-6]
-            greeting.assign(&self.new_client_id());
+            applicant.assign(&self.new_client_id());
         } else {
-            let home = self.home(connect.client_id.as_str());
-            if home != self.shard {
+            let home = self.shards.home(connect.client_id.as_str());
+            if home != self.shards.me() {
                 return Ok(self.move_home(index, connect, home));
             }
         }
-        self.connections.lane(index).greeting = Some(Box::new(greeting));
+        self.connections.busy(index).applicant = Some(Box::new(applicant));
         Ok(self.ask_in(now, index))
-    }
-
-    /// Which shard a client's session lives on.
-    pub(super) fn home(&self, client_id: &str) -> ShardId {
-        use core::hash::Hasher;
-        if self.shards == 1 {
-            return ShardId(0);
-        }
-        let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.placement);
-        hasher.write(client_id.as_bytes());
-        let shard = hasher.finish() % u64::from(self.shards);
-        ShardId(u16::try_from(shard).unwrap_or_default())
     }
 
     fn new_client_id(&mut self) -> String {
         loop {
-            let id = format!("tw-{:016x}{:016x}", self.random.next(), self.random.next());
-            if self.home(&id) == self.shard && self.sessions.find(&id).is_none() {
+            let id = self.here.client_id();
+            if self.shards.home(&id) == self.shards.me() && self.sessions.find(&id).is_none() {
                 return id;
             }
         }
@@ -139,34 +66,34 @@ impl Broker {
 
     /// Everything that was read goes along: the packet itself, and what comes behind it.
     fn move_home(&mut self, index: u32, connect: &Connect<'_>, home: ShardId) -> Input {
-        let lane = self.connections.lane(index);
-        lane.kept.clear();
+        let busy = self.connections.busy(index);
+        busy.kept.clear();
         Packet::Connect(connect.clone())
-            .encode(connect.version, u32::MAX, &mut lane.kept)
+            .encode(connect.version, u32::MAX, &mut busy.kept)
             .expect("what was decoded can be encoded");
         self.connections[index].state = State::Moving;
         let connection = self.connections.id(index);
-        self.push(Action::Move { connection, to: home });
+        self.actions.push(Action::Move { connection, to: home });
         Input::Hold
     }
 
-    /// Asks the policy about the step that stands in the greeting.
+    /// Asks the policy about the step that the applicant has come to.
     fn ask_in(&mut self, now: Instant, index: u32) -> Input {
         let peer = self.connections[index].peer();
-        let Some(lane) = self.connections[index].lane.as_deref() else { return Input::Done };
-        let Some(greeting) = lane.greeting.as_deref() else { return Input::Done };
-        let verdict = self.policy.authenticate(now, &peer, &greeting.step);
+        let Some(busy) = self.connections[index].busy.as_deref() else { return Input::Done };
+        let Some(applicant) = busy.applicant.as_deref() else { return Input::Done };
+        let verdict = self.policy.authenticate(now, &peer, &applicant.step);
         self.on_authentication(now, index, verdict)
     }
 
     /// The policy has spoken, at once or after a while.
     pub(super) fn on_authentication(&mut self, now: Instant, index: u32, verdict: Authentication) -> Input {
         match verdict {
-            Authentication::Allow(grant) => self.welcome(now, index, &grant),
+            Authentication::Allow(grant) => self.let_in(now, index, &grant),
             Authentication::Continue { data } => self.continue_auth(now, index, &data),
             Authentication::Deny(denial) => self.refuse(now, index, &denial, Cause::Denied),
             Authentication::Later => {
-                if self.ask(now, index, super::questions::About::Connect) {
+                if self.ask(now, index, About::Connect) {
                     self.connections[index].state = State::Asking;
                     Input::Hold
                 } else {
@@ -180,21 +107,21 @@ impl Broker {
     /// Another step of an authentication that takes several: AUTH goes out, the client's AUTH is awaited.
     /// [MQTT-4.12.0-2]
     fn continue_auth(&mut self, now: Instant, index: u32, data: &[u8]) -> Input {
-        let lane = self.connections.lane(index);
-        let Some(greeting) = lane.greeting.as_deref_mut() else { return Input::Done };
-        let Some(method) = greeting.method.clone() else {
+        let busy = self.connections.busy(index);
+        let Some(applicant) = busy.applicant.as_deref_mut() else { return Input::Done };
+        let Some(method) = applicant.method.clone() else {
             // Nothing can be continued with a client that speaks of no method. [MQTT-4.12.0-6]
             let denial = Denial::new(ReasonCode::BadAuthenticationMethod);
             return self.refuse(now, index, &denial, Cause::Denied);
         };
-        greeting.awaits_auth = true;
+        applicant.awaits_auth = true;
         let mut properties = PropertiesBuf::default();
         let said = [Property::AuthenticationMethod(&method), Property::AuthenticationData(data)];
         let fits = properties.extend(said).is_ok();
         let auth =
             Auth { reason: ReasonCode::ContinueAuthentication, properties: properties.as_properties() };
-        let limit = greeting.maximum_packet_size;
-        if !fits || Packet::Auth(auth).encode(Version::V5, limit, &mut lane.out).is_err() {
+        let limit = applicant.maximum_packet_size;
+        if !fits || Packet::Auth(auth).encode(Version::V5, limit, &mut busy.out).is_err() {
             let too_large = ProtocolError::AnswerTooLarge;
             return self.refuse(now, index, &Denial::new(too_large.reason()), Cause::Protocol(too_large));
         }
@@ -205,84 +132,66 @@ impl Broker {
 
     /// An AUTH came before CONNACK.
     pub(super) fn on_auth(&mut self, now: Instant, index: u32, auth: &Auth<'_>) -> Result<Input, Fault> {
-        let lane = self.connections.lane(index);
-        let Some(greeting) = lane.greeting.as_deref_mut().filter(|g| g.awaits_auth) else {
+        let busy = self.connections.busy(index);
+        let Some(applicant) = busy.applicant.as_deref_mut().filter(|g| g.awaits_auth) else {
             return Err(Fault::Unexpected);
         };
-        let same = auth.properties.authentication_method() == greeting.method.as_deref();
+        let same = auth.properties.authentication_method() == applicant.method.as_deref();
         if !same || auth.reason != ReasonCode::ContinueAuthentication {
             return Err(Fault::AuthenticationMethod);
         }
-        greeting.rounds += 1;
-        if greeting.rounds > ROUNDS {
+        applicant.rounds += 1;
+        if applicant.rounds > ROUNDS {
             return Err(Fault::Refused(Denial::new(ReasonCode::NotAuthorized), Cause::Denied));
         }
-        greeting.awaits_auth = false;
-        greeting.step = AuthStep::Continue {
-            method: greeting.method.clone().unwrap_or_default(),
+        applicant.awaits_auth = false;
+        applicant.step = AuthStep::Continue {
+            method: applicant.method.clone().unwrap_or_default(),
             data: auth.properties.authentication_data().unwrap_or_default().into(),
         };
         Ok(self.ask_in(now, index))
     }
 
-    /// No. Nothing outside this connection has been touched. [MQTT-3.2.2-7]
-    pub(super) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial, cause: Cause) -> Input {
-        self.tell_refused(index, denial.reason, cause);
-        let (version, limit) =
-            match self.connections[index].lane.as_deref().and_then(|l| l.greeting.as_deref()) {
-                Some(greeting) => (greeting.version, greeting.maximum_packet_size),
-                None => (self.connections[index].version(), u32::MAX),
-            };
-        let (reason, words) = (in_connack(denial.reason), denial.words());
-        let lane = self.connections.lane(index);
-        lane.greeting = None;
-        fault::put(&mut lane.out, version, limit, &words, |properties| {
-            Packet::Connack(Connack { session_present: false, reason, properties })
-        });
-        self.close(now, index);
-        Input::Done
-    }
-
     /// The one point at which a CONNECT takes effect: takeover, Clean Start, the will's replacement, Session
     /// Present and CONNACK are decided here, against the state of this moment.
-    fn welcome(&mut self, now: Instant, index: u32, grant: &Grant) -> Input {
-        let Some(mut greeting) = self.connections.lane(index).greeting.take() else { return Input::Done };
-        let found = self.sessions.find(&greeting.client_id);
+    fn let_in(&mut self, now: Instant, index: u32, grant: &Grant) -> Input {
+        let Some(mut applicant) = self.connections.busy(index).applicant.take() else { return Input::Done };
+        let found = self.sessions.find(&applicant.client_id);
         if self.journal.has_failed() {
-            self.connections.lane(index).greeting = Some(greeting);
+            self.connections.busy(index).applicant = Some(applicant);
             let denial = Denial::new(ReasonCode::ServerUnavailable);
             return self.refuse(now, index, &denial, Cause::JournalFailed);
         }
-        if let Some((denial, cause)) = self.objection(now, index, &greeting, grant, found) {
-            self.connections.lane(index).greeting = Some(greeting);
+        if let Some((denial, cause)) = self.refusal(now, index, &applicant, grant, found) {
+            self.connections.busy(index).applicant = Some(applicant);
             return self.refuse(now, index, &denial, cause);
         }
-        let (session, present) = self.hand_on(now, index, &greeting, found);
-        self.settle_in(now, index, session, present, &mut greeting, grant);
-        let keep_alive = self.keep_alive(greeting.keep_alive);
-        self.uncharge(index);
+        let (session, present) = self.find_session(now, index, &applicant, found);
+        self.attach(now, index, session, present, &mut applicant, grant);
+        let keep_alive = self.limits.keep_alive(applicant.keep_alive);
+        self.connections.uncharge(index);
         let c = &mut self.connections[index];
         (c.session, c.state, c.keep_alive, c.heard) = (session, State::Up, keep_alive, now);
         c.hint = NONE;
-        if greeting.terse {
-            c.flags.set(Flags::TERSE);
+        if applicant.terse {
+            c.make_terse();
         }
-        if greeting.bridge {
-            c.flags.set(Flags::BRIDGE);
+        if applicant.bridge {
+            c.make_bridge();
         }
         // The timer of the CONNECT is still set, and looks at what is due when it goes off.
         if u64::from(keep_alive) * 3 / 2 < u64::from(self.limits.connect_seconds) {
             self.watch(now, index);
         }
-        let connack = self.welcome_packet(&greeting, present);
-        self.answer(index, What::Encoded(connack));
+        let connack = applicant.connack(&self.limits, present);
+        self.answer(index, Reply::Encoded(connack));
         self.announce(index);
-        self.event(Event::Connected {
+        self.actions.event(Event::Connected {
             id: self.connections.id(index),
             peer: self.connections[index].peer(),
-            client_id: core::mem::take(&mut greeting.client_id),
+            client_id: core::mem::take(&mut applicant.client_id),
             identity: grant.identity,
-            version: greeting.version,
+            version: applicant.version,
             keep_alive,
             session_present: present,
         });
@@ -290,95 +199,96 @@ impl Broker {
     }
 
     /// The session for this client, and whether it is the one that was there.
-    fn hand_on(&mut self, now: Instant, index: u32, greeting: &Greeting, found: Option<u32>) -> (u32, bool) {
+    fn find_session(
+        &mut self,
+        now: Instant,
+        index: u32,
+        applicant: &Applicant,
+        found: Option<u32>,
+    ) -> (u32, bool) {
         let mut takeovers = None;
         if let Some(session) = found {
-            self.take_over(now, session, index, greeting.clean_start);
-            takeovers = self.sessions[session].more.as_deref().map(|more| more.takeovers).filter(|t| t.1 > 0);
+            self.take_over(now, session, index, applicant.clean_start);
+            takeovers = self.sessions[session].rare.as_deref().map(|rare| rare.takeovers).filter(|t| t.1 > 0);
             // The old session's expiry decides whether there is anything to hand on. [MQTT-3.1.2-4] [MQTT-3.1.2-5]
-            if !greeting.clean_start && self.sessions[session].expiry > 0 {
+            if !applicant.clean_start && self.sessions[session].expiry > 0 {
                 return (session, true);
             }
             self.end_session(now, session);
         }
-        let session = self.sessions.insert(&greeting.client_id, Kind::Client);
+        let session = self.sessions.insert(&applicant.client_id, Kind::Client);
         if let Some(takeovers) = takeovers {
             // They are counted for the Client Identifier, over all its sessions.
-            self.sessions[session].more.get_or_insert_default().takeovers = takeovers;
+            self.sessions[session].rare.get_or_insert_default().takeovers = takeovers;
         }
         (session, false)
     }
 
     /// The session has this connection, grant and will from here on.
-    fn settle_in(
+    fn attach(
         &mut self,
         now: Instant,
         index: u32,
         session: u32,
         present: bool,
-        greeting: &mut Greeting,
+        applicant: &mut Applicant,
         grant: &Grant,
     ) {
-        let has_changed = self.has_other_rights(grant);
-        let place = self.grants.set(grant.identity, Some(grant.clone()));
-        if !present {
-            self.grants[place].sessions += 1;
-        }
+        let before = self.sessions[session].grant;
+        let place = self.grants.set(grant);
+        self.rest_on(session, place);
         self.grants[place].connections += 1;
         self.connections.up += 1;
         self.watch_grant(now, place);
         let in_flight =
-            if greeting.version.is_v5() { self.limits.in_flight } else { self.limits.in_flight_v3 };
-        let will = greeting.will.take();
+            if applicant.version.is_v5() { self.limits.in_flight } else { self.limits.in_flight_v3 };
+        let will = applicant.will.take();
         let s = &mut self.sessions[session];
-        s.expiry = greeting.expiry.min(self.limits.session_expiry_seconds);
-        (s.connection, s.grant, s.version) = (index, place, greeting.version);
-        s.maximum_packet_size = greeting.maximum_packet_size;
-        s.receive_maximum = greeting.receive_maximum.min(in_flight);
-        if let Some(more) = s.more.as_deref_mut() {
-            (more.will_at, more.ends_at, more.accepted) = (None, None, None);
+        s.expiry = applicant.expiry.min(self.limits.session_expiry_seconds);
+        (s.connection, s.version) = (index, applicant.version);
+        s.maximum_packet_size = applicant.maximum_packet_size;
+        s.receive_maximum = applicant.receive_maximum.min(in_flight);
+        if let Some(rare) = s.rare.as_deref_mut() {
+            (rare.will_at, rare.ends_at, rare.accepted) = (None, None, None);
         }
         if will.is_some() {
-            s.more.get_or_insert_default().will = will.map(Box::new);
+            s.rare.get_or_insert_default().will = will.map(Box::new);
         }
-        if let Some(flow) = s.flow.as_deref_mut()
-            && flow.resume(self.journal.end())
+        if let Some(busy) = s.busy.as_deref_mut()
+            && busy.resume(self.journal.end())
         {
-            let key = Key::new(super::timing::Kind::Resend as u8, index, self.connections[index].generation);
+            let key = Key::new(TimerKind::Resend as u8, index, self.connections[index].generation);
             self.timers.insert(now.after_secs(RESENT_SECONDS), key);
         }
-        self.journal_session(now, session, present);
-        if self.sessions[session].more.as_deref().is_some_and(|m| m.will.is_some()) {
-            self.journal_will(session);
+        self.pen().session(now, session, present);
+        if self.sessions[session].rare.as_deref().is_some_and(|m| m.will.is_some()) {
+            self.pen().will(session);
         }
-        if has_changed {
-            self.judge_resumed(present.then_some(session), grant.identity);
+        if present && before != place {
+            self.judge_resumed(session, grant.identity);
         }
     }
 
     /// Why this client can't have that session now, if so. Nothing changes here but the count of takeovers.
-    fn objection(
+    fn refusal(
         &mut self,
         now: Instant,
         index: u32,
-        greeting: &Greeting,
+        applicant: &Applicant,
         grant: &Grant,
         found: Option<u32>,
     ) -> Option<(Denial, Cause)> {
-        let v5 = greeting.version.is_v5();
-        let limit = greeting.maximum_packet_size;
-        if limit < u32::MAX && self.welcome_packet(greeting, false).len() as u64 > u64::from(limit) {
+        let v5 = applicant.version.is_v5();
+        let limit = applicant.maximum_packet_size;
+        if limit < u32::MAX && applicant.connack(&self.limits, false).len() as u64 > u64::from(limit) {
             // It takes no packet in which it could be welcomed. [MQTT-3.1.2-24]
             let too_large = ProtocolError::AnswerTooLarge;
             return Some((Denial::new(too_large.reason()), Cause::Protocol(too_large)));
         }
-        if let Some(will) = &greeting.will {
-            let access = super::policy::Access::Publish {
-                topic: Text::known_str(&will.topic),
-                qos: will.qos,
-                retain: will.retain,
-            };
-            if !grant.rights.may(&greeting.client_id, access).allow {
+        if let Some(will) = &applicant.will {
+            let access =
+                Access::Publish { topic: Text::known_str(&will.topic), qos: will.qos, retain: will.retain };
+            if !grant.rights.may(&applicant.client_id, access).allow {
                 return Some((Denial::new(ReasonCode::NotAuthorized), Cause::WillDenied));
             }
         }
@@ -393,7 +303,7 @@ impl Broker {
             return Some((Denial::new(reason), Cause::OthersSession));
         }
         // The one that was accepted later keeps the session, also when it is gone before the older one's verdict.
-        let last = s.more.as_deref().and_then(|m| m.accepted);
+        let last = s.rare.as_deref().and_then(|m| m.accepted);
         if last.is_some_and(|last| self.connections[index].accepted(now) < last)
             && self.rules.obeys(Rule::LatestKeeps)
         {
@@ -402,11 +312,11 @@ impl Broker {
         if s.connection == NONE {
             return self.over_quota(grant, false).map(quota_exceeded);
         }
-        self.objection_to_takeover(now, index, session, v5)
+        self.refusal_of_takeover(now, index, session, v5)
     }
 
     /// Why this connection can't take the session from the one that has it, if so.
-    fn objection_to_takeover(
+    fn refusal_of_takeover(
         &mut self,
         now: Instant,
         index: u32,
@@ -421,7 +331,7 @@ impl Broker {
             return Some((Denial::new(ReasonCode::ServerUnavailable), Cause::Outdated));
         }
         let limit = self.limits.takeovers_per_minute;
-        let (since, count) = &mut self.sessions[session].more.get_or_insert_default().takeovers;
+        let (since, count) = &mut self.sessions[session].rare.get_or_insert_default().takeovers;
         if now >= since.after_secs(60) {
             (*since, *count) = (now, 0);
         }
@@ -436,8 +346,7 @@ impl Broker {
     /// The limit that one more connection, and one more session if it needs one, would go beyond.
     fn over_quota(&self, grant: &Grant, needs_session: bool) -> Option<Limit> {
         let limits = &self.limits;
-        let granted = self.grants.find(grant.identity).map(|place| &self.grants[place]);
-        let (connections, sessions) = granted.map_or((0, 0), |g| (g.connections, g.sessions));
+        let (connections, sessions) = self.grants.count(grant.identity);
         let of_connections = [
             (Limit::connections, self.connections.up >= limits.connections),
             (Limit::connections_per_identity, connections >= limits.connections_of(grant.anonymous)),
@@ -456,12 +365,12 @@ impl Broker {
         if old != NONE {
             let cause = Cause::TakenOver { by: self.connections[by].peer() };
             self.farewell(now, old, &Denial::new(ReasonCode::SessionTakenOver), cause);
-            self.detach(now, session, super::ending::Leaving::TakenOver);
+            self.detach(now, session, Leaving::TakenOver);
         }
-        if let Some(more) = self.sessions[session].more.as_deref_mut() {
-            more.ends_at = None;
+        if let Some(rare) = self.sessions[session].rare.as_deref_mut() {
+            rare.ends_at = None;
             // Within its delay and with the session going on, nobody hears of the will. [MQTT-3.1.3-9]
-            if more.will_at.is_some() && !clean_start {
+            if rare.will_at.is_some() && !clean_start {
                 self.cancel_will(session);
             }
         }
@@ -471,23 +380,4 @@ impl Broker {
 /// Too many of something.
 fn quota_exceeded(limit: Limit) -> (Denial, Cause) {
     (Denial::new(ReasonCode::QuotaExceeded), Cause::Limit(limit))
-}
-
-impl Greeting {
-    /// Who it says it is: Client Identifier and User Name. It is asked once, when the answer is no.
-    pub(super) fn names(&mut self) -> (Option<Box<str>>, Option<Box<str>>) {
-        let username = match &mut self.step {
-            AuthStep::Connect { username, .. } => username.take(),
-            AuthStep::Continue { .. } => None,
-        };
-        (Some(core::mem::take(&mut self.client_id)), username)
-    }
-
-    fn assign(&mut self, client_id: &str) {
-        self.assigned = true;
-        self.client_id = client_id.into();
-        if let AuthStep::Connect { client_id: asked, .. } = &mut self.step {
-            *asked = client_id.into();
-        }
-    }
 }

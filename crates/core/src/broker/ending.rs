@@ -1,29 +1,18 @@
-//! Ends: of connections, and of sessions.
+//! Ends of connections.
+use super::authority::policy::Denial;
+use super::base::NONE;
+use super::base::timers::{Key, Kind};
 use super::cause::Cause;
-use super::connection::{Flags, NONE, State};
-use super::fault::{Fault, in_connack, in_disconnect, put};
-use super::ledger::{Fate, Reason};
-use super::policy::Denial;
-use super::session::NEVER;
-use super::timers::Key;
-use super::timing::Kind;
-use super::{Action, Broker, CloseCause, Event};
+use super::connection::State;
+use super::connection::fault::{Fault, in_connack, in_disconnect, put};
+use super::leaving::Leaving;
+use super::{Action, Broker, CloseCause, Event, Shutdown};
+use crate::Input;
 use crate::codec::{Connack, DecodeError, Decoder, Disconnect, Packet};
 use crate::id::ConnectionId;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::version::Version;
-
-/// How a session loses its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Leaving {
-    /// DISCONNECT with Reason Code 0x00: no will. [MQTT-3.14.4-3]
-    Goodbye,
-    /// Any other end.
-    Lost,
-    /// Another connection takes the session.
-    TakenOver,
-}
 
 impl Broker {
     /// The peer broke a rule, or may not go on: it hears why where its version has words for it, and is closed.
@@ -41,7 +30,7 @@ impl Broker {
 
     /// Before CONNACK: a CONNACK says why, if what came was at least the beginning of a CONNECT.
     fn fail_stranger(&mut self, now: Instant, index: u32, fault: &Fault) {
-        let known = self.connections[index].lane.as_deref().is_some_and(|l| l.greeting.is_some());
+        let known = self.connections[index].busy.as_deref().is_some_and(|l| l.applicant.is_some());
         let spoken = self.connections[index].spoken.is_some();
         let refused = matches!(fault, Fault::Refused(..));
         let cause = fault.cause(0, false);
@@ -52,8 +41,8 @@ impl Broker {
             _ if refused || ((known || spoken) && self.connections[index].version().is_v5()) => {
                 let mut denial = fault.denial();
                 // What it takes is not known. [MQTT-3.2.2-19]
-                if self.connections[index].flags.has(Flags::TERSE) {
-                    denial.told = None;
+                if self.connections[index].is_terse() {
+                    denial = denial.without_words();
                 }
                 let _done = self.refuse(now, index, &denial, cause);
             }
@@ -71,20 +60,38 @@ impl Broker {
     fn refuse_version(&mut self, now: Instant, index: u32, level: u8) {
         let refusal: &[u8] =
             if level & 0x7f < Version::V5.level() { &[0x20, 2, 0, 1] } else { &[0x20, 3, 0, 0x84, 0] };
-        self.connections.lane(index).out.extend_from_slice(refusal);
+        self.connections.busy(index).out.extend_from_slice(refusal);
         let cause = Cause::Malformed(DecodeError::UnsupportedProtocolVersion { level });
         self.tell_refused(index, ReasonCode::UnsupportedProtocolVersion, cause);
         self.close(now, index);
+    }
+
+    /// No. Nothing outside this connection has been touched. [MQTT-3.2.2-7]
+    pub(super) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial, cause: Cause) -> Input {
+        self.tell_refused(index, denial.reason, cause);
+        let (version, limit) =
+            match self.connections[index].busy.as_deref().and_then(|l| l.applicant.as_deref()) {
+                Some(applicant) => (applicant.version, applicant.maximum_packet_size),
+                None => (self.connections[index].version(), u32::MAX),
+            };
+        let (reason, words) = (in_connack(denial.reason), denial.properties());
+        let busy = self.connections.busy(index);
+        busy.applicant = None;
+        put(&mut busy.out, version, limit, &words, |properties| {
+            Packet::Connack(Connack { session_present: false, reason, properties })
+        });
+        self.close(now, index);
+        Input::Done
     }
 
     /// The last packet on a connection, where its version has one, and the close. [MQTT-4.13.1-1]
     pub(super) fn farewell(&mut self, now: Instant, index: u32, why: &Denial, cause: Cause) {
         let connection = &self.connections[index];
         if connection.version() == Version::V5 {
-            let (session, greeted) = (connection.session, connection.flags.has(Flags::GREETED));
+            let (session, greeted) = (connection.session, connection.is_greeted());
             let limit = if session == NONE { u32::MAX } else { self.sessions[session].maximum_packet_size };
-            let words = why.words();
-            put(&mut self.connections.lane(index).out, Version::V5, limit, &words, |properties| {
+            let words = why.properties();
+            put(&mut self.connections.busy(index).out, Version::V5, limit, &words, |properties| {
                 // Nothing comes before CONNACK; where that still waits, it says why. [MQTT-3.14.0-1]
                 if greeted {
                     Packet::Disconnect(Disconnect { reason: in_disconnect(why.reason), properties })
@@ -98,25 +105,6 @@ impl Broker {
         self.close(now, index);
     }
 
-    /// Somebody is not let in. What is known of it goes with what its CONNECT said: call this first.
-    pub(super) fn tell_refused(&mut self, index: u32, reason: ReasonCode, cause: Cause) {
-        let id = self.connections.id(index);
-        let connection = &mut self.connections[index];
-        let peer = connection.peer();
-        let greeting = connection.lane.as_deref_mut().and_then(|lane| lane.greeting.as_deref_mut());
-        let (client_id, username) = greeting.map_or((None, None), |greeting| greeting.names());
-        self.event(Event::Refused { id, peer, client_id, username, reason, cause });
-    }
-
-    /// Somebody who was let in goes. Call this while it still has its session.
-    fn tell_end(&mut self, index: u32, reason: ReasonCode, cause: Cause) {
-        let connection = &self.connections[index];
-        let (id, peer, session) = (self.connections.id(index), connection.peer(), connection.session);
-        let client_id = self.sessions[session].client_id.clone();
-        let identity = self.identity(session);
-        self.event(Event::Disconnected { id, peer, client_id, identity, reason, cause });
-    }
-
     /// Flushes, and then closes. What comes from now on is discarded.
     pub(super) fn close(&mut self, now: Instant, index: u32) {
         if self.connections[index].is_ending() {
@@ -124,117 +112,36 @@ impl Broker {
         }
         let id = self.connections.id(index);
         self.drop_question(id);
-        self.uncharge(index);
+        self.connections.uncharge(index);
         let connection = &mut self.connections[index];
         connection.decoder = Decoder::default();
         connection.state = State::Closing;
         connection.heard = now;
-        if let Some(lane) = connection.lane.as_deref_mut() {
+        if let Some(busy) = connection.busy.as_deref_mut() {
             // What waits asserts something that is not true yet; it never will be on this connection.
-            lane.answers.clear();
-            lane.kept.clear();
-            lane.waiting = 0;
-            lane.incoming = None;
-            lane.greeting = None;
+            busy.answers.clear();
+            busy.kept.clear();
+            busy.waiting = 0;
+            busy.incoming = None;
+            busy.applicant = None;
         }
         self.give_room(now);
-        self.push(Action::Close(id));
+        self.actions.push(Action::Close(id));
         self.timers.insert(
             now.after_secs(self.limits.linger_seconds.into()),
             Key::new(Kind::Connection as u8, index, id.generation),
         );
     }
 
-    /// The session that this connection carried goes on without it, or ends.
-    pub(super) fn leave(&mut self, now: Instant, index: u32, leaving: Leaving) {
-        let session = self.connections[index].session;
-        if session != NONE {
-            self.detach(now, session, leaving);
-        }
-    }
-
-    /// A session loses its connection.
-    pub(super) fn detach(&mut self, now: Instant, session: u32, leaving: Leaving) {
-        let index = self.sessions[session].connection;
-        debug_assert_ne!(index, NONE, "it had one");
-        self.drop_early(session, index);
-        self.connections[index].session = NONE;
-        self.connections.up -= 1;
-        let accepted = self.connections[index].accepted(now);
-        let s = &mut self.sessions[session];
-        s.connection = NONE;
-        if leaving != Leaving::TakenOver && s.expiry > 0 {
-            s.more.get_or_insert_default().accepted = Some(accepted);
-        }
-        if s.grant != NONE {
-            self.grants[s.grant].connections -= 1;
-        }
-        self.drained(session);
-        if let Some(mut flow) = self.sessions.take_flow(session) {
-            self.abandon_replays(&mut flow);
-            self.depot.drop_zeros(&mut flow, self.sessions.recipient(session));
-            flow.stalled = false;
-            self.sessions[session].flow = Some(flow);
-        }
-        self.sessions.rest(session);
-        self.after_connection(now, session, leaving);
-    }
-
-    /// What a session without a connection does: its will, and its end.
-    pub(super) fn after_connection(&mut self, now: Instant, session: u32, leaving: Leaving) {
-        let expiry = self.sessions[session].expiry;
-        match leaving {
-            Leaving::Goodbye => self.cancel_will(session),
-            Leaving::Lost | Leaving::TakenOver => self.will_is_due(now, session),
-        }
-        if leaving == Leaving::TakenOver {
-            return;
-        }
-        if expiry == 0 {
-            return self.end_session(now, session);
-        }
-        if expiry != NEVER {
-            self.sessions[session].more.get_or_insert_default().ends_at =
-                Some(now.after_secs(u64::from(expiry)));
-            self.watch_session(now, session);
-        }
-        self.journal_session(now, session, false);
-    }
-
-    /// A session ends: its will is published if it still has one, its subscriptions go, and what it had not got
-    /// has its fate.
-    pub(super) fn end_session(&mut self, now: Instant, session: u32) {
-        self.publish_will(now, session);
-        let subscriptions = self.sessions[session].subscriptions.take();
-        for node in subscriptions.into_iter().flat_map(|s| *s) {
-            self.unsubscribe_at(node, session);
-        }
-        self.drained(session);
-        let who = self.sessions.recipient(session);
-        if let Some(mut flow) = self.sessions.take_flow(session) {
-            self.abandon_replays(&mut flow);
-            self.depot.clear(&mut flow, who, Fate::Dropped(Reason::SessionEnded));
-            self.sessions[session].flow = Some(flow);
-        }
-        self.tell_last(session);
-        self.journal_session_end(session);
-        let grant = self.sessions[session].grant;
-        self.sessions.remove(session);
-        if grant != NONE {
-            self.grants[grant].sessions -= 1;
-            self.grants.rest(grant);
-        }
-    }
-
     /// Somebody decided that it has to go.
     pub(super) fn end_for(&mut self, now: Instant, id: ConnectionId, reason: ReasonCode) {
-        if self.connections.get(id).is_some() {
+        if self.connections.is(id) {
             self.fail(now, id.index, &Fault::Ordered(reason));
         }
     }
 
     pub(super) fn on_close(&mut self, now: Instant, id: ConnectionId, cause: CloseCause) {
-        if self.connections.get(id).is_none() {
+        if !self.connections.is(id) {
             return;
         }
         if self.connections[id.index].session != NONE {
@@ -254,10 +161,27 @@ impl Broker {
     /// Nothing of a connection is left.
     pub(super) fn forget(&mut self, id: ConnectionId) {
         self.drop_question(id);
-        self.uncharge(id.index);
-        self.usage.closed(&self.connections[id.index]);
+        self.connections.uncharge(id.index);
+        self.connections.count_closed(id.index);
         self.connections.free(id);
-        self.drained_if_empty();
+        self.end_shutdown_if_empty();
+    }
+
+    /// The last connection of a shutdown may have gone.
+    pub(super) fn end_shutdown_if_empty(&mut self) {
+        if matches!(self.shutdown, Shutdown::Until(_)) && self.connections.len() == 0 {
+            self.shutdown = Shutdown::Over;
+            self.actions.event(Event::Drained);
+        }
+    }
+
+    /// The driver is to drop it now.
+    pub(super) fn abort(&mut self, id: ConnectionId) {
+        if self.connections[id.index].state != State::Aborted {
+            debug_assert_eq!(self.connections[id.index].session, NONE, "it has been detached");
+            self.connections[id.index].state = State::Aborted;
+            self.actions.push(Action::Abort(id));
+        }
     }
 
     /// What an incoming DISCONNECT does.

@@ -1,10 +1,8 @@
 //! What a connection sent: from bytes to packets, and to whoever handles them.
-use super::connection::{Flags, NONE, State};
-use super::fault::Fault;
-use super::rules::Rule;
-use super::timers::Key;
-use super::timing::Kind;
-use super::{Action, Broker};
+use super::Broker;
+use super::base::rules::Rule;
+use super::connection::fault::Fault;
+use super::connection::{State, Unread};
 use crate::Input;
 use crate::codec::{Decoder, Item, Packet};
 use crate::id::ConnectionId;
@@ -20,11 +18,11 @@ impl Broker {
         match connection.state {
             State::Free | State::Closing | State::Aborted => return Input::Done,
             State::Moving | State::Asking => return self.keep(now, id, bytes),
-            State::Opened | State::Up if connection.flags.has(Flags::HELD) => {
+            State::Opened | State::Up if connection.is_stopped(Unread::HELD) => {
                 return self.keep(now, id, bytes);
             }
             // After a restart no socket is read before all shards have told their interest.
-            State::Opened if !self.awaited.is_empty() => {
+            State::Opened if !self.shards.are_ready() => {
                 return self.keep(now, id, bytes);
             }
             State::Opened | State::Up => {}
@@ -33,8 +31,8 @@ impl Broker {
         let mut rest = bytes;
         let forgiven = decoder.forgave();
         let (result, packets) = self.decode(now, id, &mut decoder, &mut rest);
-        self.connections.forgiven += u64::from(decoder.forgave() && !forgiven);
-        if self.connections.get(id).is_none() {
+        self.connections.room.forgiven += u64::from(decoder.forgave() && !forgiven);
+        if !self.connections.is(id) {
             return Input::Done;
         }
         let connection = &mut self.connections[id.index];
@@ -64,7 +62,7 @@ impl Broker {
         let mut packets = 0;
         loop {
             let up = self.connections[id.index].state == State::Up;
-            let limits = if up { &self.decode_limits } else { &self.stranger_limits };
+            let limits = self.connections.room.takes(up);
             // Looked at where it is: an item is large to move.
             let next = decoder.next(limits, rest);
             let result = match &next {
@@ -78,7 +76,7 @@ impl Broker {
                     let connection = &mut self.connections[id.index];
                     connection.spoken = decoder.mode().version;
                     if decoder.may_be_limited() {
-                        connection.flags.set(Flags::TERSE);
+                        connection.make_terse();
                     }
                     return (Err(error.into()), packets);
                 }
@@ -108,7 +106,7 @@ impl Broker {
             Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(index, unsubscribe)?,
             Packet::Pingreq => {
                 // [MQTT-3.12.4-1]
-                self.connections.lane(index).out.extend_from_slice(&[0xd0, 0]);
+                self.connections.busy(index).out.extend_from_slice(&[0xd0, 0]);
                 self.announce(index);
             }
             Packet::Disconnect(disconnect) => {
@@ -123,7 +121,7 @@ impl Broker {
 
     /// Before CONNACK.
     fn on_stranger(&mut self, now: Instant, index: u32, packet: &Packet<'_>) -> Result<Input, Fault> {
-        let greeted = self.connections[index].lane.as_deref().is_some_and(|l| l.greeting.is_some());
+        let greeted = self.connections[index].busy.as_deref().is_some_and(|l| l.applicant.is_some());
         match packet {
             Packet::Connect(connect) if !greeted => {
                 self.connections[index].spoken = Some(connect.version);
@@ -141,7 +139,7 @@ impl Broker {
     /// A verdict is pending: what came is kept, undecoded, and charged.
     fn keep(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> Input {
         if self.connections[id.index].state != State::Moving || self.rules.obeys(Rule::PassageCarriesAll) {
-            self.connections.lane(id.index).kept.extend_from_slice(bytes);
+            self.connections.busy(id.index).kept.extend_from_slice(bytes);
         }
         match self.charge_or_fail(now, id) {
             Input::More => Input::Hold,
@@ -162,67 +160,73 @@ impl Broker {
         }
     }
 
-    /// What a connection's timer is for now, and when.
-    pub(super) fn connection_due(&self, index: u32) -> Option<(Instant, super::Timer)> {
-        let connection = &self.connections[index];
-        let seconds = |s: u64| connection.heard.after_secs(s);
-        match connection.state {
-            State::Opened | State::Asking => {
-                Some((seconds(self.limits.connect_seconds.into()), super::Timer::Connect))
+    /// What has come was handled: is more to be read?
+    pub(super) fn after_input(&mut self, now: Instant, id: ConnectionId) -> Input {
+        let input = self.charge_or_fail(now, id);
+        if input != Input::More {
+            return input;
+        }
+        let connection = &mut self.connections[id.index];
+        if let Some(busy) = connection.busy.as_deref() {
+            let (answers, output) = (busy.answers.len(), busy.out.len() as u64);
+            if answers > 2 * usize::from(self.limits.receive_maximum) {
+                connection.stop(Unread::WINDOW);
             }
-            State::Closing => Some((seconds(self.limits.linger_seconds.into()), super::Timer::Linger)),
-            State::Up if connection.keep_alive > 0 => {
-                // One and a half times. [MQTT-3.1.2-22]
-                let micros = u64::from(connection.keep_alive) * 1_500_000;
-                let at = connection.heard.after(core::time::Duration::from_micros(micros));
-                Some((at, super::Timer::KeepAlive))
+            if connection.is_blocked() && output > self.limits.unsent_bytes {
+                connection.stop(Unread::UNHEARD);
             }
-            _ => None,
+        }
+        if connection.is_unread() { Input::Hold } else { Input::More }
+    }
+
+    /// Charges what the connection keeps of unfinished input. It waits, or ends, if there is no room for more.
+    pub(super) fn charge_or_fail(&mut self, now: Instant, id: ConnectionId) -> Input {
+        let before = self.connections[id.index].charged;
+        self.charge(now, id.index);
+        let connection = &self.connections[id.index];
+        let (state, kept) = (connection.state, connection.charged);
+        if self.connections.room.is_over(&self.limits, state) && kept > before {
+            self.fail(now, id.index, &Fault::Incomplete);
+            return Input::Done;
+        }
+        if state == State::Up && kept > 0 && self.connections.room.is_scarce(&self.limits, kept) {
+            return self.wait_for_room(now, id);
+        }
+        Input::More
+    }
+
+    /// A piece of a large payload.
+    pub(super) fn on_body(&mut self, now: Instant, index: u32, bytes: &[u8]) -> Result<Input, Fault> {
+        let Some(incoming) =
+            self.connections[index].busy.as_deref_mut().and_then(|l| l.incoming.as_deref_mut())
+        else {
+            return Ok(Input::More);
+        };
+        incoming.append(bytes);
+        Ok(self.complete_if_all(now, index))
+    }
+
+    pub(super) fn on_payload(&mut self, now: Instant, id: ConnectionId, n: usize) -> Input {
+        let Some(connection) = self.connections.get(id) else { return Input::Done };
+        let Some(incoming) = connection.busy.as_deref_mut().and_then(|l| l.incoming.as_deref_mut()) else {
+            return Input::Done;
+        };
+        let n = incoming.payload.filled(n);
+        connection.decoder.skip_body(u32::try_from(n).unwrap_or_default());
+        connection.heard = now;
+        connection.progress = 0;
+        match self.complete_if_all(now, id.index) {
+            Input::More => self.after_input(now, id),
+            other => other,
         }
     }
 
-    /// Arms the timer of a connection.
-    pub(super) fn watch(&mut self, now: Instant, index: u32) {
-        if let Some((at, _)) = self.connection_due(index) {
-            let at = at.min(now.after_secs(super::timing::HORIZON));
-            let generation = self.connections[index].generation;
-            self.timers.insert(at, Key::new(Kind::Connection as u8, index, generation));
+    pub(super) fn space(&mut self, id: ConnectionId) -> Option<&mut [u8]> {
+        let connection = self.connections.get(id)?;
+        let ready = connection.state == State::Up && !connection.is_stopped(Unread::HELD);
+        if !ready || connection.decoder.body_left() == 0 {
+            return None;
         }
-    }
-
-    /// A timer of a connection went off: it is due, or it was put off by what came meanwhile.
-    pub(super) fn on_connection_timer(&mut self, now: Instant, id: ConnectionId) {
-        if self.connections.get(id).is_none() {
-            return;
-        }
-        let Some((at, timer)) = self.connection_due(id.index) else { return };
-        if at > now {
-            return self.watch(now, id.index);
-        }
-        match timer {
-            super::Timer::KeepAlive if self.connections[id.index].flags.is_silenced() => {
-                // Its signs of life wait in a socket that we don't read.
-                self.connections[id.index].heard = now;
-                self.watch(now, id.index);
-            }
-            super::Timer::KeepAlive => self.fail(now, id.index, &Fault::KeepAlive),
-            super::Timer::Linger => self.abort(id),
-            _ => {
-                // Too slow a stranger gets no words: it may not even speak MQTT.
-                let limit = super::cause::Cause::Limit(super::limits::Limit::connect_seconds);
-                self.tell_refused(id.index, crate::reason::ReasonCode::UnspecifiedError, limit);
-                self.close(now, id.index);
-                self.abort(id);
-            }
-        }
-    }
-
-    /// The driver is to drop it now.
-    pub(super) fn abort(&mut self, id: ConnectionId) {
-        if self.connections[id.index].state != State::Aborted {
-            debug_assert_eq!(self.connections[id.index].session, NONE, "it has been detached");
-            self.connections[id.index].state = State::Aborted;
-            self.push(Action::Abort(id));
-        }
+        connection.busy.as_deref_mut()?.incoming.as_deref_mut()?.space()
     }
 }

@@ -1,10 +1,11 @@
 //! Local subscribers: sessions without a socket, for whatever in the host is not the protocol.
-use super::connection::NONE;
-use super::ledger::{Fate, Reason};
-use super::policy::{Access, Grant};
-use super::session::{Kind, NEVER, Queued};
-use super::settle::Waiter;
-use super::store::{Content, View};
+use super::authority::policy::{Access, Grant};
+use super::base::LARGE;
+use super::messages::ledger::{Fate, Reason};
+use super::messages::queue::Queued;
+use super::messages::store::{Content, View};
+use super::session::{Kind, NEVER};
+use super::shards::settle::Waiter;
 use super::{Broker, Event, Received};
 use crate::codec::{Properties, SubscriptionOptions};
 use crate::delivery::Acknowledged;
@@ -18,36 +19,17 @@ use alloc::format;
 use alloc::sync::Arc;
 use bytes::Bytes;
 
-/// What local subscribers have asked.
-#[derive(Default)]
-pub(super) struct Locals {
-    tickets: u64,
-}
-
-impl Locals {
-    /// Tickets for what a local subscriber asked; they have nothing to do with those of questions.
-    fn ticket(&mut self) -> Ticket {
-        self.tickets += 1;
-        Ticket(self.tickets)
-    }
-}
-
 impl Broker {
-    pub(super) fn new_local(&mut self, name: &str, grant: Grant) -> LocalId {
+    pub(super) fn new_local(&mut self, name: &str, grant: &Grant) -> LocalId {
         // No Client Identifier contains U+0000, so no client can come by this name.
         let client_id = format!("\0{name}");
         if let Some(session) = self.sessions.find(&client_id) {
-            return self.local_id(session);
+            return self.sessions.local_id(session);
         }
         let session = self.sessions.insert(&client_id, Kind::Local);
-        let place = self.grants.set(grant.identity, Some(grant));
-        self.grants[place].sessions += 1;
-        self.sessions[session].grant = place;
+        let place = self.grants.set(grant);
+        self.rest_on(session, place);
         self.sessions[session].expiry = NEVER;
-        self.local_id(session)
-    }
-
-    fn local_id(&self, session: u32) -> LocalId {
         self.sessions.local_id(session)
     }
 
@@ -65,36 +47,36 @@ impl Broker {
     }
 
     pub(super) fn subscribe_local(&mut self, id: LocalId, filter: &TopicFilter, qos: QoS) -> Ticket {
-        let ticket = self.locals.ticket();
+        let ticket = self.sessions.ticket();
         let Some(session) = self.local(id) else {
-            self.event(Event::Subscribed { ticket, reason: ReasonCode::UnspecifiedError });
+            self.actions.event(Event::Subscribed { ticket, reason: ReasonCode::UnspecifiedError });
             return ticket;
         };
         let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
         match self.subscribe_one(session, filter.as_str(), options, None) {
             Ok((node, _)) => {
                 self.begin_replay(session, node, qos, None, None);
-                self.actions.announce_local(self.local_id(session));
-                match self.await_interest(core::iter::once(filter.as_str())) {
-                    Some(settlement) => self.settlements.add(settlement, Waiter::Subscribed(ticket)),
-                    None => self.event(Event::Subscribed { ticket, reason: ReasonCode::Success }),
+                self.actions.announce_local(self.sessions.local_id(session));
+                match self.shards.await_interest(core::iter::once(filter.as_str())) {
+                    Some(settlement) => self.shards.settlements.add(settlement, Waiter::Subscribed(ticket)),
+                    None => self.actions.event(Event::Subscribed { ticket, reason: ReasonCode::Success }),
                 }
             }
-            Err(reason) => self.event(Event::Subscribed { ticket, reason }),
+            Err(reason) => self.actions.event(Event::Subscribed { ticket, reason }),
         }
         ticket
     }
 
     pub(super) fn unsubscribe_local(&mut self, id: LocalId, filter: &TopicFilter) -> Ticket {
-        let ticket = self.locals.ticket();
+        let ticket = self.sessions.ticket();
         let existed = self.local(id).is_some_and(|session| self.unsubscribe_one(session, filter.as_str()));
         if !existed {
-            self.event(Event::Unsubscribed { ticket, reason: ReasonCode::NoSubscriptionExisted });
+            self.actions.event(Event::Unsubscribed { ticket, reason: ReasonCode::NoSubscriptionExisted });
             return ticket;
         }
-        match self.await_interest(core::iter::once(filter.as_str())) {
-            Some(settlement) => self.settlements.add(settlement, Waiter::Unsubscribed(ticket)),
-            None => self.event(Event::Unsubscribed { ticket, reason: ReasonCode::Success }),
+        match self.shards.await_interest(core::iter::once(filter.as_str())) {
+            Some(settlement) => self.shards.settlements.add(settlement, Waiter::Unsubscribed(ticket)),
+            None => self.actions.event(Event::Unsubscribed { ticket, reason: ReasonCode::Success }),
         }
         ticket
     }
@@ -114,7 +96,7 @@ impl Broker {
         }
         let small;
         let chunks: Arc<[Bytes]>;
-        let content = if publication.payload.len() >= super::LARGE {
+        let content = if publication.payload.len() >= LARGE {
             chunks = publication.payload.pieces().into();
             Content::Large(&chunks)
         } else {
@@ -122,14 +104,14 @@ impl Broker {
             Content::Small(&small)
         };
         let view = View {
-            id: self.next_message_id(now),
-            origin: self.identity(session),
+            id: self.here.message_id(now),
+            origin: self.grants.identity(self.sessions[session].grant),
             expires_at: publication.message_expiry_interval.map(|seconds| now.after_secs(seconds.into())),
             topic: publication.topic.as_text(),
             properties: publication.properties().as_bytes(),
             content,
         };
-        let ticket = self.locals.ticket();
+        let ticket = self.sessions.ticket();
         self.publish_inner(session, &view, qos, retain, Some(ticket));
         Ok(ticket)
     }
@@ -139,45 +121,41 @@ impl Broker {
         let session = self.local(id)?;
         self.actions.local_polled(session);
         let who = self.sessions.recipient(session);
-        let mut flow = self.sessions.take_flow(session)?;
+        let mut busy = self.sessions.take_busy(session)?;
         let received = loop {
-            let Some(&entry) = flow.passing.front().or(flow.queue.front()) else { break None };
+            let Some(entry) = busy.queue.next() else { break None };
             if let Queued::Replay(place) = entry.what() {
-                if self.replay_for_local(now, session, &mut flow, place) {
+                if self.replay_for_local(now, session, &mut busy, place) {
                     continue;
                 }
                 break None;
             }
-            let expired = self.depot.stored(entry).expires_at.is_some_and(|at| now > at);
+            let expired = self.messages.stored(entry).expires_at.is_some_and(|at| now > at);
             if !expired
                 && entry.qos() > QoS::AtMostOnce
-                && flow.sender.len() >= usize::from(self.limits.in_flight)
+                && busy.sender.len() >= usize::from(self.limits.in_flight)
             {
                 break None;
             }
-            if flow.passing.pop_front().is_none() {
-                flow.queue.pop_front();
-                flow.zeros -= u32::from(entry.qos() == QoS::AtMostOnce);
-            }
-            self.depot.refund(&mut flow, entry);
+            self.messages.dequeue(&mut busy.queue, entry);
             if expired {
-                self.depot.end(entry, who, Fate::Queued, Fate::Expired);
+                self.messages.end(entry, who, Fate::Queued, Fate::Expired);
                 continue;
             }
-            let message = message(&self.depot.stored(entry), entry.retain());
+            let message = message(&self.messages.stored(entry), entry.retain());
             if entry.qos() == QoS::AtMostOnce {
-                self.depot.end(entry, who, Fate::Queued, Fate::Delivered);
+                self.messages.end(entry, who, Fate::Queued, Fate::Delivered);
                 break Some(Received { message, qos: QoS::AtMostOnce, token: None });
             }
-            self.depot.moved(entry, who, Some(Fate::Queued), Fate::InFlight);
+            self.messages.enter(entry, who, Some(Fate::Queued), Fate::InFlight);
             // In this process an exchange of two steps is one: a token is given once and used once.
-            let packet_id = flow.sender.bind_sent(entry, QoS::AtLeastOnce);
+            let packet_id = busy.sender.bind_sent(entry, QoS::AtLeastOnce);
             let token = Some(Token { packet_id, epoch: who.generation });
             break Some(Received { message, qos: entry.qos(), token });
         };
-        self.sessions[session].flow = Some(flow);
-        self.drained(session);
-        self.sessions.rest(session);
+        self.sessions[session].busy = Some(busy);
+        self.wake_publishers(session);
+        self.sessions.release_if_idle(session);
         received
     }
 
@@ -186,23 +164,13 @@ impl Broker {
         if token.epoch != self.sessions[session].generation {
             return;
         }
-        let Some(flow) = self.sessions[session].flow.as_deref_mut() else { return };
-        if let Acknowledged::Done(entry) = flow.sender.on_puback(token.packet_id) {
+        let Some(busy) = self.sessions[session].busy.as_deref_mut() else { return };
+        if let Acknowledged::Done(entry) = busy.sender.on_puback(token.packet_id) {
             let fate = if reason.is_error() { Fate::Dropped(Reason::Refused) } else { Fate::Delivered };
-            self.ended(session, entry, fate);
-            if self.sessions[session].flow.as_deref().is_some_and(|f| !f.queue.is_empty()) {
-                self.actions.announce_local(self.local_id(session));
+            self.finished(session, entry, fate);
+            if self.sessions[session].busy.as_deref().is_some_and(|f| !f.queue.is_empty()) {
+                self.actions.announce_local(self.sessions.local_id(session));
             }
-        }
-    }
-
-    /// Wakes whoever takes a session's messages.
-    pub(super) fn wake(&mut self, session: u32) {
-        let connection = self.sessions[session].connection;
-        if connection != NONE {
-            self.announce(connection);
-        } else if self.sessions[session].kind == Kind::Local {
-            self.actions.announce_local(self.local_id(session));
         }
     }
 }

@@ -3,71 +3,65 @@
 //! Put in what happened (`handle_*`), take out what to do (`poll_*`). After any call that takes `&mut self`, take
 //! actions until there are none and do what they announce; then wait until [`poll_timeout`](Broker::poll_timeout)
 //! or until there is news. Extra calls are harmless.
-pub mod ledger;
-pub mod limits;
-pub mod policy;
+mod authority;
+mod base;
+mod connection;
+pub(crate) mod journal;
+pub(crate) mod messages;
+pub(crate) mod retained;
+pub(crate) mod router;
+mod session;
+mod shards;
 
+mod accept;
 mod acks;
-mod actions;
+mod after;
 mod announce;
-mod answers;
+mod answer;
 mod cause;
 mod check;
+mod commit;
 mod config;
-mod connack;
 mod connect;
-mod connection;
-mod depot;
+mod deliver;
 mod ending;
-mod fault;
-mod grants;
+mod handles;
 mod inbound;
-mod incoming;
-pub(crate) mod journal;
+mod leaving;
 mod local;
 mod mail;
-mod outbound;
 mod passage;
 mod pause;
-mod postponed;
 mod publish;
-mod questions;
-mod replay;
-mod retain;
-pub(crate) mod retained;
+mod restore;
 mod revoke;
 mod room;
-mod route;
-pub(crate) mod router;
-mod rules;
-mod session;
-mod settle;
-mod store;
+mod snapshot;
+mod spread;
 mod subscribe;
-mod table;
-mod tally;
-mod timers;
+mod tell;
 mod timing;
 mod trace;
-mod usage;
-mod will;
+mod transmit;
+mod verdict;
+mod watch;
 
 pub use announce::{Action, CloseCause, Event, Question, Received, Timer};
+pub use authority::policy;
+pub use base::limits::{self, Limit, LimitError, Limits};
+#[cfg(feature = "_rules")]
+pub use base::rules::Rule;
 pub use cause::{Cause, ProtocolError};
 pub use config::Config;
+pub use connection::passage::Passage;
 pub use journal::RestoreError;
-pub use limits::{Limit, LimitError, Limits};
-pub use mail::Mail;
-pub use passage::Passage;
-#[cfg(feature = "_rules")]
-pub use rules::Rule;
+pub use messages::ledger;
+pub use restore::Restore;
+pub use shards::Mail;
 pub use trace::{Standing, Stats, Trace};
 
 use crate::Input;
-use crate::codec;
-use crate::id::{
-    ConnectionId, IdentityId, LocalId, MessageId, PacketId, Position, QuestionId, ShardId, Ticket, Token,
-};
+use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, Position, QuestionId, ShardId, Ticket, Token};
 use crate::message::Publication;
 use crate::output::Output;
 use crate::qos::QoS;
@@ -75,16 +69,28 @@ use crate::reason::ReasonCode;
 use crate::seed::Random;
 use crate::time::{Deadline, Instant};
 use crate::topic::TopicFilter;
-use actions::Actions;
+use after::After;
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use authority::grants::Grants;
+use authority::questions::Questions;
+use base::actions::Actions;
+use base::here::Here;
+use base::rules::Rules;
+use base::timers::Timers;
+use connection::Connections;
+use connection::room::Room;
 use core::fmt;
+use journal::Journal;
+use messages::Messages;
+use messages::wire::Wire;
 use policy::{Answer, Grant, Peer, Policy};
+use retained::Retained;
+use router::Router;
+use session::Sessions;
+use shards::Shards;
 
-/// Payloads from this length on are shared, not copied, and come in chunks.
-pub(crate) const LARGE: usize = 64 * 1024;
 /// So many topics are remembered with their recipients.
 const REMEMBERED: usize = 65_536;
 /// Each of the two rings of fates.
@@ -92,70 +98,62 @@ const RING_BYTES: usize = 4 * 1024 * 1024;
 
 /// One shard of a server: with `shards: 1`, all of it.
 pub struct Broker {
-    shard: ShardId,
-    shards: u16,
-    placement: [u8; 16],
-    incarnation: u32,
     limits: Limits,
-    decode_limits: codec::Limits,
-    stranger_limits: codec::Limits,
-    policy: Box<dyn Policy + Send>,
-    random: Random,
-    connections: connection::Connections,
-    sessions: session::Sessions,
-    grants: grants::Grants,
-    router: router::Router,
-    retained: retained::Retained<replay::Shared>,
-    replays: replay::Replays,
-    depot: depot::Depot,
-    timers: timers::Timers,
+    rules: Rules,
+    here: Here,
     actions: Actions,
-    questions: questions::Questions,
-    settlements: settle::Settlements,
-    post: mail::Post,
-    roads: mail::Roads,
-    journal: journal::Journal,
-    locals: local::Locals,
-    /// The QoS 2 message that is being routed: its receipt goes into the same record.
-    receipt: Option<(u32, PacketId)>,
-    snapshot: Option<journal::Snapshot>,
-    restoring: Option<Box<journal::Restoring>>,
-    /// QoS 2 messages of publishers here that have not reached all shards durably.
-    undistributed: BTreeMap<MessageId, journal::Left>,
-    /// The message that is being routed goes to other shards, or came from one that may mail it again.
-    mailing: bool,
-    came_by_mail: bool,
-    /// QoS 2 messages that came by mail and are in the journal, until their publishers' shards forget them.
-    mailed_here: BTreeSet<MessageId>,
-    /// After a restart: the shards whose interest is not known yet.
-    awaited: BTreeSet<ShardId>,
-    /// Restored sessions that were connected when their journal ended.
-    cut: Vec<u32>,
-    usage: usage::Usage,
-    /// Messages with RETAIN that wait until direct ones on their topics have arrived.
-    postponed: postponed::Queue,
-    /// Sessions that are to be disconnected because they are too slow.
-    slow: Vec<u32>,
-    /// When everybody has to be gone, once a shutdown has begun.
-    ends_at: Option<Instant>,
-    /// A shutdown is over.
-    drained: bool,
-    /// For unfinished input.
-    room: room::Room,
-    /// Messages that were given an id.
-    published: u32,
-    /// Where the last topic that did not come from a connection was remembered.
-    hint: u32,
-    wire: route::Wire,
-    scratch: Vec<u8>,
-    shard_list: Vec<ShardId>,
-    rules: rules::Rules,
+    timers: Timers,
+    after: After,
+    messages: Messages,
+    policy: Box<dyn Policy + Send>,
+    grants: Grants,
+    questions: Questions,
+    router: Router,
+    retained: Retained,
+    sessions: Sessions,
+    connections: Connections,
+    shards: Shards,
+    journal: Journal,
+    shutdown: Shutdown,
+    scratch: Scratch,
+}
+
+/// Whether the shard is on its way to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shutdown {
+    Running,
+    /// Everybody is told to go, and has to be gone by then.
+    Until(Instant),
+    Over,
+}
+
+impl Shutdown {
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Self::Until(at) => Some(at),
+            Self::Running | Self::Over => None,
+        }
+    }
+}
+
+/// Memory that is used again; it says nothing between two calls.
+#[derive(Default)]
+struct Scratch {
+    wire: Wire,
+    properties: Vec<u8>,
+    shards: Vec<ShardId>,
+}
+
+impl Scratch {
+    fn check(&self) {
+        assert!(self.shards.is_empty(), "what is used again is left empty");
+    }
 }
 
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Broker")
-            .field("shard", &self.shard)
+            .field("shard", &self.shards.me())
             .field("connections", &self.connections.len())
             .field("sessions", &self.sessions.len())
             .finish_non_exhaustive()
@@ -166,59 +164,30 @@ impl Broker {
     /// A shard that knows nothing yet. `now` is its clock's first reading.
     pub fn new(now: Instant, config: Config) -> Self {
         let Config { shard, shards, placement, seed, incarnation, durable, limits, lenient, policy } = config;
-        // A shard is one of those that there are.
-        let shards = shards.max(shard.0.saturating_add(1));
-        let shard = ShardId(shard.0.min(shards - 1));
+        let shards = Shards::new(shard, shards, placement);
         let mut random = Random::new(&seed);
-        let up = config::decode_limits(&limits, lenient);
-        let stranger =
-            codec::Limits { maximum_packet_size: limits.connect_bytes.min(limits.packet_bytes), ..up };
+        let sessions = Sessions::new(random.next());
+        let router = Router::new(random.next(), REMEMBERED);
+        let connections = Connections::new(random.next(), Room::new(&limits, lenient));
         Self {
-            shard,
-            shards,
-            placement,
-            incarnation,
-            decode_limits: up,
-            stranger_limits: stranger,
-            policy,
-            connections: connection::Connections::default(),
-            sessions: session::Sessions::new(random.next()),
-            grants: grants::Grants::new(random.next()),
-            router: router::Router::new(random.next(), REMEMBERED),
-            retained: retained::Retained::new(),
-            replays: replay::Replays::default(),
-            depot: depot::Depot::new(RING_BYTES, durable),
-            timers: timers::Timers::new(now),
-            actions: Actions::default(),
-            questions: questions::Questions::default(),
-            settlements: settle::Settlements::default(),
-            post: mail::Post::new(shard, shards),
-            roads: mail::Roads::default(),
-            journal: journal::Journal::new(durable, now),
-            locals: local::Locals::default(),
-            receipt: None,
-            snapshot: None,
-            restoring: None,
-            undistributed: BTreeMap::new(),
-            mailing: false,
-            came_by_mail: false,
-            mailed_here: BTreeSet::new(),
-            awaited: BTreeSet::new(),
-            cut: Vec::new(),
-            usage: usage::Usage::new(random.next()),
-            postponed: postponed::Queue::new(),
-            slow: Vec::new(),
-            ends_at: None,
-            drained: false,
-            room: room::Room::default(),
-            published: 0,
-            hint: connection::NONE,
-            wire: route::Wire::default(),
-            scratch: Vec::new(),
-            shard_list: Vec::new(),
-            rules: rules::Rules::default(),
             limits,
-            random,
+            rules: Rules::default(),
+            here: Here::new(shards.me(), random, incarnation),
+            actions: Actions::default(),
+            timers: Timers::new(now),
+            after: After::default(),
+            messages: Messages::new(RING_BYTES, durable),
+            policy,
+            grants: Grants::default(),
+            questions: Questions::default(),
+            router,
+            retained: Retained::new(),
+            sessions,
+            connections,
+            shards,
+            journal: Journal::new(durable, now),
+            shutdown: Shutdown::Running,
+            scratch: Scratch::default(),
         }
     }
 
@@ -284,7 +253,7 @@ impl Broker {
 
     /// The journal can take no more: nothing that needs it is promised from here on.
     pub fn handle_journal_failed(&mut self, now: Instant) {
-        self.act(now, Self::on_journal_failed);
+        self.act(now, |b| b.journal.fail());
     }
 
     /// Somebody's rights have changed. They hold from here on for what is live, queued and retained alike.
@@ -299,8 +268,9 @@ impl Broker {
     }
 
     /// A session without a socket, by a name of its own. One that exists is opened again.
+    #[expect(clippy::needless_pass_by_value, reason = "it is the session's from here on")]
     pub fn open_local(&mut self, now: Instant, name: &str, grant: Grant) -> LocalId {
-        self.act(now, |b| b.new_local(name, grant))
+        self.act(now, |b| b.new_local(name, &grant))
     }
 
     /// Ends a local subscriber's session.
@@ -366,7 +336,7 @@ impl Broker {
         other
             .or_else(|| self.next_mail())
             .or_else(|| self.next_journal())
-            .or_else(|| self.actions.next_touched(&mut self.connections))
+            .or_else(|| self.connections.next_announced(&mut self.actions).map(Action::Transmit))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next, at the latest.
@@ -404,17 +374,6 @@ impl Broker {
         self.snapshot(now, limit, out)
     }
 
-    /// Replays what an earlier broker had journaled, whatever its number of shards; call it piece by piece, before
-    /// anything else.
-    ///
-    /// The clock starts at the instant returned: the wall clock, or the newest record if that is later.
-    ///
-    /// # Errors
-    /// Where the bytes are no journal, and from where on: what came before has been restored. Or that it is too late.
-    pub fn restore(&mut self, wall: Instant, journal: &[u8]) -> Result<Instant, RestoreError> {
-        self.replay(wall, journal)
-    }
-
     /// The next event, after [`Action::Event`].
     pub fn poll_event(&mut self) -> Option<Event> {
         self.actions.next_event()
@@ -440,33 +399,11 @@ impl Broker {
         self.check_all();
     }
 
-    /// What a verb does, and what follows from it: nothing is left for the next call.
-    fn act<T>(&mut self, now: Instant, what: impl FnOnce(&mut Self) -> T) -> T {
-        self.tick(now);
-        let done = what(self);
-        self.end_slow(now);
-        done
-    }
-
-    fn tick(&mut self, now: Instant) {
-        if self.restoring.is_some() {
-            self.finish_restore(now);
-            self.end_slow(now);
-        }
-        self.journal.begun = true;
-        self.depot.books.millis = now.as_millis() & 0xffff_ffff_ffff;
-    }
-
-    fn push(&mut self, action: Action) {
-        self.actions.push(action);
-    }
-
-    fn event(&mut self, event: Event) {
-        self.actions.event(event);
-    }
-
-    fn announce(&mut self, index: u32) {
-        self.actions.announce(&mut self.connections, index);
+    /// From here on this shard breaks a rule. For tests.
+    #[cfg(feature = "_rules")]
+    pub fn without_rule(&mut self, rule: Rule) {
+        self.rules.leave_out(rule);
+        self.shards.rules = self.rules;
     }
 }
 

@@ -10,78 +10,59 @@
 //! | `UNHEARD` | it does not take what it is told | its socket takes more |
 //!
 //! Who waits for several things is read when the last of them is over.
-use super::connection::Flags;
-use super::timers::Key;
-use super::timing::Kind;
+use super::authority::questions::About;
+use super::base::timers::{Key, Kind};
+use super::connection::Unread;
 use super::{Action, Broker};
-use crate::Input;
 use crate::id::{ConnectionId, ShardId};
 use crate::time::Instant;
 
 impl Broker {
     /// Reads no more from it.
-    fn stop_reading(&mut self, index: u32, why: Flags) {
-        let flags = &mut self.connections[index].flags;
-        let was_read = !flags.is_unread();
-        flags.set(why);
+    fn stop_reading(&mut self, index: u32, why: Unread) {
+        let connection = &mut self.connections[index];
+        let was_read = !connection.is_unread();
+        connection.stop(why);
         if was_read {
-            self.push(Action::Pause(self.connections.id(index)));
+            self.actions.push(Action::Pause(self.connections.id(index)));
         }
     }
 
     /// That is no reason any more; true if it was one.
-    fn read_again(&mut self, index: u32, why: Flags) -> bool {
+    pub(super) fn read_again(&mut self, index: u32, why: Unread) -> bool {
         let connection = &mut self.connections[index];
-        if !connection.flags.has(why) || connection.is_ending() {
+        if !connection.is_stopped(why) || connection.is_ending() {
             return false;
         }
-        connection.flags.clear(why);
-        if !connection.flags.is_unread() {
-            self.push(Action::Resume(self.connections.id(index)));
+        connection.let_go(why);
+        if !connection.is_unread() {
+            self.actions.push(Action::Resume(self.connections.id(index)));
         }
         true
     }
 
-    /// What has come was handled: is more to be read?
-    pub(super) fn after_input(&mut self, now: Instant, id: ConnectionId) -> Input {
-        let input = self.charge_or_fail(now, id);
-        if input != Input::More {
-            return input;
-        }
-        let connection = &mut self.connections[id.index];
-        if let Some(lane) = connection.lane.as_deref() {
-            if lane.answers.len() > 2 * usize::from(self.limits.receive_maximum) {
-                connection.flags.set(Flags::WINDOW);
-            }
-            if connection.flags.has(Flags::BLOCKED) && lane.out.len() as u64 > self.limits.unsent_bytes {
-                connection.flags.set(Flags::UNHEARD);
-            }
-        }
-        if connection.flags.is_unread() { Input::Hold } else { Input::More }
-    }
-
     /// Reads no more from a publisher until its slowest recipient has caught up, or its patience is over.
     pub(super) fn pause_for(&mut self, now: Instant, index: u32, slowest: u32) {
-        if self.connections[index].flags.has(Flags::PAUSED) {
+        if self.connections[index].is_stopped(Unread::PAUSED) {
             return;
         }
         let id = self.connections.id(index);
         // Those who have waited long enough, or are gone, stand here as well: they are looked for as often as the
         // number doubles.
-        let mut waiting = core::mem::take(&mut self.sessions.flow(slowest).waiting);
+        let mut waiting = core::mem::take(&mut self.sessions.busy(slowest).waiting);
         if waiting.len().is_power_of_two() {
-            waiting.retain(|id| self.connections.get(*id).is_some_and(|c| c.flags.has(Flags::PAUSED)));
+            waiting.retain(|id| self.connections.get(*id).is_some_and(|c| c.is_stopped(Unread::PAUSED)));
         }
         waiting.push(id);
-        self.sessions.flow(slowest).waiting = waiting;
+        self.sessions.busy(slowest).waiting = waiting;
         self.pause(now, index, Some(slowest));
     }
 
     pub(super) fn pause(&mut self, now: Instant, index: u32, slowest: Option<u32>) {
-        if self.connections[index].flags.has(Flags::PAUSED) {
+        if self.connections[index].is_stopped(Unread::PAUSED) {
             return;
         }
-        self.stop_reading(index, Flags::PAUSED);
+        self.stop_reading(index, Unread::PAUSED);
         self.note_paused(self.connections[index].session, slowest);
         let generation = self.connections[index].generation;
         let at = now.after_secs(self.limits.pause_seconds.into());
@@ -90,52 +71,86 @@ impl Broker {
 
     /// Its recipients have caught up, or a publisher has waited long enough.
     pub(super) fn resume(&mut self, index: u32) {
-        if self.read_again(index, Flags::PAUSED) {
+        if self.read_again(index, Unread::PAUSED) {
             self.answer_paused(index);
             self.window_opens(index);
+        }
+    }
+
+    /// Nobody need wait for this queue any more.
+    pub(super) fn wake_publishers(&mut self, session: u32) {
+        let Some(busy) = self.sessions[session].busy.as_deref_mut() else { return };
+        for publisher in core::mem::take(&mut busy.waiting) {
+            if self.connections.is(publisher) {
+                self.resume(publisher.index);
+            }
         }
     }
 
     /// Reads no more from a publisher until that shard's window has room. What is accepted is never held back, so
     /// nothing more is accepted.
     pub(super) fn wait_for_mail(&mut self, index: u32, shard: ShardId) {
-        if self.connections[index].flags.has(Flags::MAIL) {
+        if self.connections[index].is_stopped(Unread::MAIL) {
             return;
         }
         let id = self.connections.id(index);
-        let mut waiting = core::mem::take(self.post.waiting(shard));
+        let mut waiting = core::mem::take(self.shards.post.waiting(shard));
         if waiting.len().is_power_of_two() {
-            waiting.retain(|id| self.connections.get(*id).is_some());
+            waiting.retain(|id| self.connections.is(*id));
         }
         waiting.push(id);
-        *self.post.waiting(shard) = waiting;
-        self.stop_reading(index, Flags::MAIL);
+        *self.shards.post.waiting(shard) = waiting;
+        self.stop_reading(index, Unread::MAIL);
         self.note_paused(self.connections[index].session, None);
-    }
-
-    /// That shard's window has room. Who waited for it is read, unless another one is full.
-    pub(super) fn mail_goes_on(&mut self, shard: ShardId) {
-        for id in core::mem::take(self.post.waiting(shard)) {
-            if self.connections.get(id).is_none() {
-                continue;
-            }
-            match self.post.full_window(self.limits.mail_notes, self.limits.mail_bytes) {
-                Some(other) => self.post.waiting(other).push(id),
-                None => drop(self.read_again(id.index, Flags::MAIL)),
-            }
-        }
     }
 
     /// Answers have left: perhaps there is room for more.
     pub(super) fn window_opens(&mut self, index: u32) {
-        let waiting = self.connections[index].lane.as_deref().map_or(0, |lane| lane.answers.len());
+        let waiting = self.connections[index].busy.as_deref().map_or(0, |busy| busy.answers.len());
         if waiting <= usize::from(self.limits.receive_maximum) {
-            self.read_again(index, Flags::WINDOW);
+            self.read_again(index, Unread::WINDOW);
         }
     }
 
     /// Its socket has taken what it was told.
     pub(super) fn is_heard(&mut self, index: u32) {
-        self.read_again(index, Flags::UNHEARD);
+        self.read_again(index, Unread::UNHEARD);
+    }
+
+    /// Announces a question, unless too many are open: then `false`.
+    pub(super) fn ask(&mut self, now: Instant, index: u32, about: About) -> bool {
+        let id = self.connections.id(index);
+        let most = self.limits.answers_open as usize;
+        let Some(question) = self.questions.ask(id, about, most) else { return false };
+        self.connections[index].stop(Unread::HELD);
+        self.connections.busy(index).question = Some(question);
+        self.actions.push(Action::Ask(question));
+        let at = now.after_secs(self.limits.answer_seconds.into());
+        let [high, low] = [question.0 >> 32, question.0 & 0xffff_ffff];
+        let [high, low] = [high, low].map(|half| u32::try_from(half).unwrap_or_default());
+        self.timers.insert(at, Key::new(Kind::Answer as u8, high, low));
+        true
+    }
+
+    /// The connection that asked is going: nobody needs the answer.
+    pub(super) fn drop_question(&mut self, id: ConnectionId) {
+        self.connections[id.index].let_go(Unread::HELD);
+        if let Some(ticket) = self.connections[id.index].busy.as_deref_mut().and_then(|l| l.question.take()) {
+            self.questions.close(ticket);
+        }
+    }
+
+    /// It is read again, unless something else is in the way.
+    pub(super) fn read_if_wanted(&mut self, id: ConnectionId) {
+        if !self.connections[id.index].is_unread() {
+            self.actions.push(Action::Resume(id));
+        }
+    }
+
+    /// A full window pauses the sockets that would fill it further; it never holds back what was accepted.
+    pub(super) fn wait_if_window_is_full(&mut self, index: u32) {
+        if let Some(shard) = self.shards.post.full_window(self.limits.mail_notes, self.limits.mail_bytes) {
+            self.wait_for_mail(index, shard);
+        }
     }
 }

@@ -1,20 +1,15 @@
 //! Rights that change, and credentials that end.
 use super::Broker;
-use super::connection::NONE;
-use super::fault::Fault;
-use super::grants::Grants;
-use super::ledger::{Fate, Reason};
-use super::policy::{Access, Grant};
-use super::session::{Kind as SessionKind, Queued};
-use super::timers::Key;
-use super::timing::Kind;
+use super::authority::policy::{Access, Grant};
+use super::base::NONE;
+use super::connection::fault::Fault;
+use super::retained::index::Place as Topic;
+use super::session::Kind;
 use crate::id::IdentityId;
-use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::text::Text;
 use crate::time::Instant;
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 impl Broker {
@@ -22,105 +17,74 @@ impl Broker {
     pub(super) fn on_grant(&mut self, now: Instant, grant: &Grant) {
         let identity = grant.identity;
         // Nobody's session may rest on it here, and yet messages that it left behind do.
-        let is_here = self.grants.find(identity).is_some();
-        let place = self.grants.set(identity, Some(grant.clone()));
+        let is_here = self.grants.find(identity, grant.variant).is_some();
+        let place = self.grants.set(grant);
         if is_here {
             self.watch_grant(now, place);
         }
         self.router.forget_all();
-        let names = self.names_of(place);
+        let names = self.names_of(identity);
         let sessions: Vec<u32> = self.sessions.iter().map(|(index, _)| index).collect();
         for session in sessions {
             self.judge_queue(session, identity, &names);
         }
         self.judge_retained(identity, &names);
-        let owned: Vec<u32> =
-            self.sessions.iter().filter(|(_, s)| s.grant == place).map(|(index, _)| index).collect();
-        for session in owned {
+        for session in self.resting_on(|of| of == place) {
             self.judge_subscriptions(session);
             self.judge_will(session);
         }
-        self.grants.rest(place);
+        self.grants.release_if_idle(place);
+    }
+
+    /// The sessions that rest on such places in the table of grants.
+    fn resting_on(&self, is_wanted: impl Fn(u32) -> bool) -> Vec<u32> {
+        self.sessions.iter().filter(|(_, s)| is_wanted(s.grant)).map(|(index, _)| index).collect()
     }
 
     /// The Client Identifiers of an identity's sessions here.
-    fn names_of(&self, place: u32) -> Vec<Box<str>> {
-        self.sessions.iter().filter(|(_, s)| s.grant == place).map(|(_, s)| s.client_id.clone()).collect()
+    fn names_of(&self, identity: IdentityId) -> Vec<Box<str>> {
+        let sessions = self.resting_on(|place| place != NONE && self.grants.identity(place) == identity);
+        sessions.into_iter().map(|session| self.sessions[session].client_id.clone()).collect()
     }
 
-    /// Is this identity known here, with rights that are not the same?
-    pub(super) fn has_other_rights(&self, grant: &Grant) -> bool {
-        let known = self.grants.find(grant.identity).and_then(|place| self.grants.grant(place));
-        known.is_some_and(|known| !Arc::ptr_eq(&known.rights, &grant.rights))
-    }
-
-    /// Somebody came in with other rights than the identity had: remembered rulings are forgotten, and what waits
-    /// in the session is judged again.
-    pub(super) fn judge_resumed(&mut self, session: Option<u32>, identity: IdentityId) {
+    /// Somebody came back to its session with another variant of its rights: remembered rulings are forgotten, and what
+    /// waits in the session is judged again.
+    pub(super) fn judge_resumed(&mut self, session: u32, identity: IdentityId) {
         self.router.forget_all();
-        if let Some(session) = session {
-            let names = self.names_of(self.sessions[session].grant);
-            self.judge_queue(session, identity, &names);
-            self.judge_subscriptions(session);
-        }
+        let names = self.names_of(identity);
+        self.judge_queue(session, identity, &names);
+        self.judge_subscriptions(session);
     }
 
     /// Takes out of a queue what its owner may not receive, or its publisher not publish, any more.
     fn judge_queue(&mut self, session: u32, changed: IdentityId, names: &[Box<str>]) {
         let place = self.sessions[session].grant;
-        let Some(mut flow) = self.sessions.take_flow(session) else { return };
+        let Some(mut busy) = self.sessions.take_busy(session) else { return };
         let who = self.sessions.recipient(session);
-        let owner_changed = place != NONE && self.grants[place].identity == changed;
-        let publisher = self.grants.find(changed);
-        let Self { sessions, grants, depot, .. } = self;
+        let owner_changed = place != NONE && self.grants.identity(place) == changed;
+        let Self { sessions, grants, messages, .. } = self;
         let client_id = &sessions[session].client_id;
-        let mut gone = Vec::new();
-        let mut stays = |entry: &super::session::Entry| {
-            let Queued::Message(_) = entry.what() else { return true };
-            let view = depot.stored(*entry);
+        messages.judge(&mut busy.queue, who, |view, entry| {
             let may_receive =
                 !owner_changed || grants.may(place, client_id, Access::Receive { topic: view.topic });
-            let may_publish = view.origin != changed
-                || publisher.is_none_or(|p| {
-                    let access =
-                        Access::Publish { topic: view.topic, qos: entry.qos(), retain: entry.retain() };
-                    may_any(grants, p, names, access)
-                });
-            if !(may_receive && may_publish) {
-                gone.push(*entry);
-            }
+            let access = Access::Publish { topic: view.topic, qos: entry.qos(), retain: entry.retain() };
+            let may_publish = view.origin != changed || grants.may_any(changed, names, access);
             may_receive && may_publish
-        };
-        flow.queue.retain(&mut stays);
-        flow.passing.retain(&mut stays);
-        let zeros = gone.iter().filter(|e| e.qos() == QoS::AtMostOnce).count();
-        flow.zeros = flow.zeros.saturating_sub(u32::try_from(zeros).unwrap_or(u32::MAX));
-        for entry in gone {
-            self.depot.refund(&mut flow, entry);
-            self.depot.end(entry, who, Fate::Queued, Fate::Dropped(Reason::NotAuthorized));
-        }
-        flow.zeros = u32::try_from(
-            flow.queue
-                .iter()
-                .filter(|e| e.qos() == QoS::AtMostOnce && matches!(e.what(), Queued::Message(_)))
-                .count(),
-        )
-        .unwrap_or(u32::MAX);
-        self.sessions[session].flow = Some(flow);
-        self.sessions.rest(session);
+        });
+        self.sessions[session].busy = Some(busy);
+        self.sessions.release_if_idle(session);
     }
 
     /// Forgets Retained Messages that their publisher may not publish any more.
     fn judge_retained(&mut self, changed: IdentityId, names: &[Box<str>]) {
-        let Some(place) = self.grants.find(changed) else { return };
         let Self { retained, grants, .. } = self;
-        let mut from = super::retained::Place::START;
-        let gone = retained.retain_values(&mut from, usize::MAX, |topic, kept| {
+        let mut from = Topic::START;
+        let gone = retained.index.retain_values(&mut from, usize::MAX, |topic, kept| {
             let access = Access::Publish { topic: Text::known_str(topic), qos: kept.qos, retain: true };
-            kept.origin != changed || may_any(grants, place, names, access)
+            kept.origin != changed || grants.may_any(changed, names, access)
         });
         for (topic, _) in gone {
-            self.journal_retained_end(&topic);
+            self.pen().retained_end(&topic);
         }
     }
 
@@ -130,7 +94,7 @@ impl Broker {
         for node in nodes {
             let filter = self.router.filter(node);
             let s = &self.sessions[session];
-            if s.kind == SessionKind::Client
+            if s.kind == Kind::Client
                 && !self.grants.may(s.grant, &s.client_id, Access::Subscribe { filter: &filter })
             {
                 self.unsubscribe_one(session, &filter);
@@ -141,7 +105,7 @@ impl Broker {
     /// A will that may not be published any more is gone.
     fn judge_will(&mut self, session: u32) {
         let s = &self.sessions[session];
-        let Some(will) = s.more.as_deref().and_then(|m| m.will.as_deref()) else { return };
+        let Some(will) = s.rare.as_deref().and_then(|m| m.will.as_deref()) else { return };
         let access =
             Access::Publish { topic: Text::known_str(&will.topic), qos: will.qos, retain: will.retain };
         if !self.grants.may(s.grant, &s.client_id, access) {
@@ -151,65 +115,38 @@ impl Broker {
 
     /// What let somebody in is no more.
     pub(super) fn on_revoked(&mut self, now: Instant, identity: IdentityId, reason: ReasonCode) {
-        let Some(place) = self.grants.find(identity) else { return };
+        let places: Vec<u32> = self.grants.of(identity).collect();
+        let owned = self.resting_on(|place| places.contains(&place));
         if reason == ReasonCode::Banned {
             // Who is shut out has no last word.
-            let owned = self.sessions.iter().filter(|(_, s)| s.grant == place).map(|(index, _)| index);
-            for session in owned.collect::<Vec<_>>() {
-                self.cancel_will(session);
-            }
+            owned.iter().for_each(|session| self.cancel_will(*session));
         }
-        let connected: Vec<u32> = self
-            .sessions
-            .iter()
-            .filter(|(_, s)| s.grant == place && s.connection != NONE)
-            .map(|(_, s)| s.connection)
-            .collect();
-        for index in connected {
-            self.fail(now, index, &Fault::Revoked(reason));
-        }
+        self.end_connections(now, owned, reason);
     }
 
-    /// Arms the timer of a grant that ends by itself.
-    pub(super) fn watch_grant(&mut self, now: Instant, place: u32) {
-        let granted = &mut self.grants[place];
-        let Some(at) = granted.grant.as_ref().and_then(|g| g.expires_at) else { return };
-        let at = at.min(now.after_secs(super::timing::HORIZON));
-        if granted.armed.is_none_or(|armed| armed > at) {
-            granted.armed = Some(at);
-            self.timers.insert(at, Key::new(Kind::Grant as u8, place, granted.identity.0));
+    fn end_connections(&mut self, now: Instant, sessions: Vec<u32>, reason: ReasonCode) {
+        for session in sessions {
+            let connection = self.sessions[session].connection;
+            if connection != NONE {
+                self.fail(now, connection, &Fault::Revoked(reason));
+            }
         }
     }
 
     pub(super) fn on_grant_timer(&mut self, now: Instant, place: u32, identity: IdentityId) {
-        if self.grants.find(identity) != Some(place) || self.grants[place].armed.is_some_and(|at| at > now) {
+        let Some(granted) = self.grants.get_mut(place).filter(|granted| granted.identity == identity) else {
+            return;
+        };
+        if granted.armed.is_some_and(|at| at > now) {
             return;
         }
-        self.grants[place].armed = None;
-        let Some(grant) = self.grants.grant(place) else { return };
+        granted.armed = None;
+        let Some(grant) = &granted.grant else { return };
         if grant.expires_at.is_some_and(|at| now >= at) {
-            self.on_revoked(now, identity, ReasonCode::NotAuthorized);
+            let owned = self.resting_on(|of| of == place);
+            self.end_connections(now, owned, ReasonCode::NotAuthorized);
         } else {
             self.watch_grant(now, place);
         }
-    }
-
-    /// Disconnects sessions whose policy is to go when they are too slow.
-    pub(super) fn end_slow(&mut self, now: Instant) {
-        while let Some(session) = self.slow.pop() {
-            let connection = self.sessions[session].connection;
-            if connection != NONE {
-                self.fail(now, connection, &Fault::TooSlow);
-            }
-        }
-    }
-}
-
-/// May any of these clients? A message that was left behind knows whose it is, and not under which Client Identifier
-/// it came.
-fn may_any(grants: &Grants, place: u32, names: &[Box<str>], access: Access<'_>) -> bool {
-    match names {
-        [] => grants.may(place, "", access),
-        names => names.iter().any(|name| grants.may(place, name, access)),
     }
 }

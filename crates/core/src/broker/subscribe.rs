@@ -1,14 +1,13 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 use super::Broker;
-use super::answers::What;
-use super::connection::Flags;
-use super::fault::Fault;
-use super::policy::Access;
-use super::replay::Replay;
+use super::authority::policy::Access;
+use super::base::limits::Limit;
+use super::base::rules::Rule;
+use super::connection::answers::Reply;
+use super::connection::fault::Fault;
+use super::retained::replay::Replay;
 use super::router::{NodeId, Options, Replaced, Subscriber};
-use super::rules::Rule;
-use super::session::Entry;
-use super::settle::Waiter;
+use super::shards::settle::Waiter;
 use crate::codec::{Packet, Properties, RetainHandling, Suback, Subscribe, SubscriptionOptions, Unsubscribe};
 use crate::id::ConnectionId;
 use crate::qos::QoS;
@@ -25,15 +24,15 @@ impl Broker {
         let mut interest = Vec::new();
         let most = self.limits.filters_per_packet as usize;
         // Before 5.0 a bridge has no other way to ask for messages as they were published, and for none of its own.
-        let is_bridge = self.connections[index].flags.has(Flags::BRIDGE);
+        let is_bridge = self.connections[index].is_bridge();
         for (n, (filter, mut options)) in subscribe.filters.iter().enumerate() {
             options.no_local |= is_bridge;
             options.retain_as_published |= is_bridge;
             // What is too many is refused one by one: a client that hears so goes on, where one that is closed comes
             // back and asks for the same again.
-            let wants = self.retained.len() > 0 && options.retain_handling != RetainHandling::DoNotSend;
-            let waiting =
-                replays.len() + self.sessions[session].flow.as_deref().map_or(0, |f| f.replays as usize);
+            let wants = self.retained.index.len() > 0 && options.retain_handling != RetainHandling::DoNotSend;
+            let waiting = replays.len()
+                + self.sessions[session].busy.as_deref().map_or(0, |f| f.queue.replays() as usize);
             // Who asks again and again and does not read gets no more Retained Messages than it may have subscriptions.
             let verdict = if n < most && !(wants && waiting >= self.limits.subscriptions as usize) {
                 self.subscribe_one(session, filter, options, identifier)
@@ -89,7 +88,7 @@ impl Broker {
         let known = self.router.find(filter).is_some_and(|node| self.router.options(node, who).is_some());
         let subscriptions = s.subscriptions.as_ref().map_or(0, |s| s.len());
         if !known && subscriptions >= self.limits.subscriptions as usize {
-            self.note_limited(session, super::limits::Limit::subscriptions);
+            self.note_limited(session, Limit::subscriptions);
             return Err(ReasonCode::QuotaExceeded);
         }
         let options = Options {
@@ -106,10 +105,10 @@ impl Broker {
         if !replaced {
             self.sessions[session].subscriptions.get_or_insert_default().push(node);
             if self.router.sessions_at(node) == 1 {
-                self.tell_interest(filter, true);
+                self.shards.tell_interest(filter, true);
             }
         }
-        self.journal_subscribed(session, filter, options);
+        self.pen().subscribed(session, filter, options);
         Ok((node, !replaced))
     }
 
@@ -128,7 +127,7 @@ impl Broker {
             properties: Properties::default(),
             reasons: &reasons,
         });
-        let settlement = self.await_interest(filters.into_iter());
+        let settlement = self.shards.await_interest(filters.into_iter());
         self.answer_settlement(index, &unsuback, settlement)?;
         Ok(())
     }
@@ -142,19 +141,8 @@ impl Broker {
             list.retain(|n| *n != node);
         }
         self.unsubscribe_at(node, session);
-        self.journal_unsubscribed(session, filter);
+        self.pen().unsubscribed(session, filter);
         true
-    }
-
-    /// Takes a subscription out of the trie, and tells the others if nobody is left who wants that filter.
-    pub(super) fn unsubscribe_at(&mut self, node: NodeId, session: u32) {
-        if self.shards > 1 && self.router.sessions_at(node) == 1 {
-            let filter = self.router.filter(node);
-            self.router.unsubscribe(node, Subscriber::session(session));
-            self.tell_interest(&filter, false);
-        } else {
-            self.router.unsubscribe(node, Subscriber::session(session));
-        }
     }
 
     /// SUBACK waits until every shard knows of the interest. Returns the number of the answer if it has to wait.
@@ -164,9 +152,9 @@ impl Broker {
         packet: &Packet<'_>,
         nodes: &[NodeId],
     ) -> Result<Option<u32>, Fault> {
-        let settlement = if self.shards > 1 {
+        let settlement = if !self.shards.is_alone() {
             let filters: Vec<_> = nodes.iter().map(|node| self.router.filter(*node)).collect();
-            self.await_interest(filters.iter().map(|filter| filter.as_str()))
+            self.shards.await_interest(filters.iter().map(|filter| filter.as_str()))
         } else {
             None
         };
@@ -184,12 +172,12 @@ impl Broker {
         let limit = self.sessions[connection.session].maximum_packet_size;
         let mut bytes = Vec::new();
         packet.encode(connection.version(), limit, &mut bytes).map_err(|_| Fault::AnswerTooLarge)?;
-        let what = What::Encoded(bytes.into());
+        let what = Reply::Encoded(bytes.into());
         Ok(match settlement {
             Some(settlement) => {
                 let number = self.answer_later(index, what);
                 let id = self.connections.id(index);
-                self.settlements.add(settlement, Waiter::Answer(id, number));
+                self.shards.settlements.add(settlement, Waiter::Answer(id, number));
                 Some(number)
             }
             None => {
@@ -208,22 +196,17 @@ impl Broker {
         identifier: Option<NonZeroU32>,
         behind: Option<(ConnectionId, u32)>,
     ) {
-        if self.retained.len() == 0 {
+        if self.retained.index.len() == 0 {
             return;
         }
         let filter = self.router.filter(node);
-        let mut cursor = self.retained.cursor(&filter);
+        let mut cursor = self.retained.index.cursor(&filter);
         if !self.rules.obeys(Rule::CursorPassesOver) {
             cursor = cursor.of_all_versions();
         }
-        let place = self.replays.put(Replay { cursor, qos, identifier, behind });
-        let flow = self.sessions.flow(session);
-        if self.rules.obeys(Rule::CursorInPlace) {
-            flow.queue.push_back(Entry::replay(place));
-        } else {
-            flow.queue.push_front(Entry::replay(place));
-        }
-        flow.replays += 1;
+        let place = self.retained.replays.insert(Replay { cursor, qos, identifier, behind });
+        let behind = self.rules.obeys(Rule::CursorInPlace);
+        self.sessions.busy(session).queue.put_replay(place, behind);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an operator looks at: where a message is, and how much there is of everything.
 use super::Broker;
-use super::ledger::{Fate, Ledger, Memory};
-use super::session::Queued;
+use super::messages::ledger::{Fate, Ledger, Memory};
+use super::messages::queue::Queued;
 use crate::id::MessageId;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -61,36 +61,40 @@ impl Broker {
     pub(super) fn trace_message(&self, message: MessageId) -> Trace {
         let mut standing = Vec::new();
         for (_, session) in self.sessions.iter() {
-            let Some(flow) = session.flow.as_deref() else { continue };
+            let Some(busy) = session.busy.as_deref() else { continue };
             let mut found = |fate| standing.push(Standing { client_id: session.client_id.clone(), fate });
-            for entry in flow.queue.iter().chain(&flow.passing) {
+            for entry in busy.queue.iter() {
                 if let Queued::Message(m) = entry.what()
-                    && self.depot.store.id(m) == message
+                    && self.messages.store.id(m) == message
                 {
                     found(Fate::Queued);
                 }
             }
-            for (entry, ..) in flow.sender.iter() {
-                if self.depot.store.id(entry.message_ref()) == message {
+            for (entry, ..) in busy.sender.iter() {
+                if self.messages.store.id(entry.message_ref()) == message {
                     found(Fate::InFlight);
                 }
             }
         }
-        Trace { standing, remembered: self.depot.books.remember(message), reach: self.depot.books.reach() }
+        Trace {
+            standing,
+            remembered: self.messages.books.remember(message),
+            reach: self.messages.books.reach(),
+        }
     }
 
     pub(super) fn count(&self) -> Stats {
-        let mut ledger = self.depot.books.ledger.clone();
-        (ledger.mailed, ledger.settled) = self.mailed_and_settled();
+        let mut ledger = self.messages.books.ledger.clone();
+        (ledger.mailed, ledger.settled) = self.shards.post.totals();
         Stats {
             connections: self.connections.len() as u64,
             sessions: self.sessions.len() as u64,
             subscriptions: self.router.subscriptions() as u64,
-            retained: self.retained.len() as u64,
-            messages: self.depot.store.len() as u64,
-            incomplete_bytes: self.room.incomplete + self.room.strangers,
-            forgiven: self.connections.forgiven,
-            misdelivered: self.post.misdelivered,
+            retained: self.retained.index.len() as u64,
+            messages: self.messages.store.len() as u64,
+            incomplete_bytes: self.connections.room.incomplete + self.connections.room.strangers,
+            forgiven: self.connections.room.forgiven,
+            misdelivered: self.shards.post.misdelivered,
             questions: self.questions.len() as u64,
             ledger,
         }

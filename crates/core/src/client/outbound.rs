@@ -7,7 +7,6 @@ use super::{Client, Phase};
 use crate::codec::Delivery;
 use crate::codec::{AckKind, encode_ack};
 use crate::delivery::Unsent;
-use crate::id::PacketId;
 use crate::output::Output;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
@@ -80,7 +79,7 @@ impl Client {
                 }
                 Unsent::Publish { .. } if !self.sender.has_room(quota) => false,
                 Unsent::Publish { message, packet_id, qos, dup } => {
-                    self.send_again(now, message, delivery(qos, packet_id, dup), out);
+                    self.send_again(now, message, Delivery::new(qos, packet_id, dup), out);
                     true
                 }
             };
@@ -101,7 +100,7 @@ impl Client {
         }
         let delivery = match qos {
             QoS::AtMostOnce => Delivery::AtMostOnce,
-            _ => delivery(qos, self.sender.bind(place, qos), false),
+            _ => Delivery::new(qos, self.sender.bind(place, qos), false),
         };
         let sent = self.put(now, place, delivery, out);
         match qos {
@@ -175,13 +174,5 @@ impl Client {
             publication.payload.pieces().iter().for_each(|piece| out.put_shared(piece.clone()));
         }
         fits
-    }
-}
-
-fn delivery(qos: QoS, packet_id: PacketId, dup: bool) -> Delivery {
-    match qos {
-        QoS::AtMostOnce => Delivery::AtMostOnce,
-        QoS::AtLeastOnce => Delivery::AtLeastOnce { packet_id, dup },
-        QoS::ExactlyOnce => Delivery::ExactlyOnce { packet_id, dup },
     }
 }

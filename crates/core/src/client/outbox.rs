@@ -1,7 +1,7 @@
 //! What the application wants published and has not ended.
-use super::event::Misuse;
 use crate::id::Ticket;
 use crate::message::Publication;
+use crate::slab::Slab;
 use crate::time::Instant;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -28,8 +28,7 @@ pub(super) fn charge(publication: &Publication) -> usize {
 /// Messages in a table; those that have no Packet Identifier stand in a queue as well.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    table: Vec<Option<Outgoing>>,
-    free: Vec<u32>,
+    table: Slab<Outgoing>,
     queue: VecDeque<u32>,
     bytes: usize,
 }
@@ -37,7 +36,7 @@ pub(super) struct Outbox {
 impl Outbox {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.table.len() - self.free.len()
+        self.table.len()
     }
 
     /// Is there room for one of so many bytes? Alone, each has room.
@@ -55,25 +54,13 @@ impl Outbox {
         left < messages && (left_bytes == 0 || left_bytes.saturating_add(size) <= bytes)
     }
 
-    pub(super) fn push(&mut self, outgoing: Outgoing) -> Result<(), Misuse> {
+    pub(super) fn push(&mut self, outgoing: Outgoing) {
         self.bytes += outgoing.size();
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.table[place as usize] = Some(outgoing);
-                place
-            }
-            None => {
-                let place = u32::try_from(self.table.len()).map_err(|_| Misuse::OutboxFull)?;
-                self.table.push(Some(outgoing));
-                place
-            }
-        };
-        self.queue.push_back(place);
-        Ok(())
+        self.queue.push_back(self.table.insert(outgoing));
     }
 
     pub(super) fn get(&self, place: u32) -> Option<&Outgoing> {
-        self.table.get(place as usize)?.as_ref()
+        self.table.get(place)
     }
 
     /// The next that has no Packet Identifier.
@@ -95,28 +82,25 @@ impl Outbox {
 
     /// It has ended. Returns its ticket.
     pub(super) fn remove(&mut self, place: u32) -> Option<Ticket> {
-        let entry = self.table.get_mut(place as usize)?;
-        let outgoing = entry.as_ref()?;
-        let ticket = outgoing.ticket;
+        let outgoing = self.table.remove(place)?;
         self.bytes -= outgoing.size();
-        *entry = None;
-        self.free.push(place);
         if self.len() == 0 && self.table.capacity() > KEPT {
             // A burst is over: what it needed is given back.
             *self = Self::default();
         }
-        Some(ticket)
+        Some(outgoing.ticket)
     }
 
     /// All of them, for good.
     pub(super) fn clear(&mut self) -> impl Iterator<Item = Outgoing> {
-        let mut all = core::mem::take(self).table;
-        all.sort_by_key(|outgoing| outgoing.as_ref().map(|o| o.ticket));
-        all.into_iter().flatten()
+        let mut all: Vec<Outgoing> = core::mem::take(self).table.into_values().collect();
+        all.sort_by_key(|outgoing| outgoing.ticket);
+        all.into_iter()
     }
 
     pub(super) fn check(&self, in_flight: usize) {
-        let bytes: usize = self.table.iter().flatten().map(Outgoing::size).sum();
+        let bytes: usize = self.table.iter().map(|(_, outgoing)| outgoing.size()).sum();
+        self.table.check();
         assert_eq!(bytes, self.bytes, "what is kept is charged");
         assert_eq!(self.queue.len() + in_flight, self.len(), "each waits, or is in flight");
         assert!(self.queue.iter().all(|place| self.get(*place).is_some()), "what waits is there");

@@ -37,7 +37,7 @@ impl Client {
         }
         self.make_room(charge(&publication))?;
         let ticket = self.ticket();
-        self.outbox.push(Outgoing { publication, ticket, expires_at })?;
+        self.outbox.push(Outgoing { publication, ticket, expires_at });
         self.stats.published += 1;
         if self.phase == Phase::Up {
             self.actions.transmit();

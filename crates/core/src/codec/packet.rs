@@ -142,6 +142,15 @@ pub enum Delivery {
 }
 
 impl Delivery {
+    /// At this QoS; QoS 0 has neither a Packet Identifier nor DUP.
+    pub const fn new(qos: QoS, packet_id: PacketId, dup: bool) -> Self {
+        match qos {
+            QoS::AtMostOnce => Self::AtMostOnce,
+            QoS::AtLeastOnce => Self::AtLeastOnce { packet_id, dup },
+            QoS::ExactlyOnce => Self::ExactlyOnce { packet_id, dup },
+        }
+    }
+
     /// 0, 1 or 2.
     pub const fn qos(self) -> QoS {
         match self {

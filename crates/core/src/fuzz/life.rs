@@ -35,7 +35,7 @@ impl Policy for Everybody {
         Authentication::Allow(Grant::new(IdentityId(u32::from(is_first)), Arc::new(Self)))
     }
 
-    fn known(&mut self, _: Instant, identity: IdentityId) -> Option<Grant> {
+    fn known(&mut self, _: Instant, identity: IdentityId, _: u32) -> Option<Grant> {
         (identity.0 < 2).then(|| Grant::new(identity, Arc::new(Self)))
     }
 }
@@ -50,8 +50,9 @@ fn with<'a>(property: impl Into<Option<Property<'a>>>) -> PropertiesBuf {
     PropertiesBuf::of(property.into()).expect("it can be sent")
 }
 
-pub(super) fn broker(now: Instant, shards: u16, incarnation: u32) -> Broker {
-    let config = Config {
+/// The first of so many shards, which has a journal.
+pub(super) fn config(shards: u16, incarnation: u32) -> Config {
+    Config {
         shard: ShardId(0),
         shards,
         placement: [1; 16],
@@ -61,8 +62,7 @@ pub(super) fn broker(now: Instant, shards: u16, incarnation: u32) -> Broker {
         limits: Limits::default(),
         lenient: Leniency::NONE,
         policy: Box::new(Everybody),
-    };
-    Broker::new(now, config)
+    }
 }
 
 /// One of several shards that are set up otherwise.

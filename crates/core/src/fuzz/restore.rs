@@ -1,7 +1,7 @@
 //! Journals: real ones, damaged ones, and such as nobody wrote.
-use super::life::{EPOCH, Life, broker};
-use crate::broker::RestoreError;
+use super::life::{EPOCH, Life, config};
 use crate::broker::journal::seal;
+use crate::broker::{Broker, Restore, RestoreError};
 use crate::id::Position;
 use crate::time::Instant;
 use alloc::vec::Vec;
@@ -55,7 +55,7 @@ fn sealed(mut input: &[u8]) -> Vec<u8> {
 fn damaged(input: &[u8], resealed: bool) -> Option<(Vec<u8>, bool)> {
     let [c0, c1, flips, rest @ ..] = input else { return None };
     let (flips, steps) = rest.split_at_checked(3 * usize::from(flips % 8))?;
-    let mut life = Life::of(broker(EPOCH, 1, 0), EPOCH);
+    let mut life = Life::of(Broker::new(EPOCH, config(1, 0)), EPOCH);
     life.live(steps);
     let mut journal = life.journal;
     journal.truncate(journal.len().saturating_sub(usize::from(u16::from_le_bytes([*c0, *c1]))));
@@ -114,16 +114,11 @@ fn restored<'p>(
     wall: Instant,
     shards: u16,
 ) -> (Result<Instant, RestoreError>, Life) {
-    let mut broker = broker(wall, shards, 1);
-    let mut result = Ok(wall);
-    for piece in pieces {
-        result = broker.restore(wall, piece);
-        if result.is_err() {
-            break;
-        }
-    }
+    let mut restore = Restore::new(config(shards, 1));
+    let fed = pieces.into_iter().try_for_each(|piece| restore.feed(piece));
+    let result = fed.map(|()| wall.max(restore.newest()));
     let now = result.unwrap_or(wall);
-    broker.handle_timeout(now);
+    let broker = restore.finish(now);
     broker.check();
     (result, Life::of(broker, now))
 }

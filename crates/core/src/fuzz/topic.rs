@@ -1,5 +1,5 @@
 //! Topic Filters against Topic Names, in every place that matches them.
-use crate::broker::retained::{Retained, Step};
+use crate::broker::retained::index::{Index, Step};
 use crate::broker::router::{Audience, Options, Router, Subscriber};
 use crate::qos::QoS;
 use crate::text::Text;
@@ -93,7 +93,7 @@ fn first_level(topic: &str) -> (&str, Option<&str>) {
 /// What the indexes are told, and a model that is told the same.
 struct Bench {
     router: Router,
-    retained: Retained<usize>,
+    retained: Index<usize>,
     subscriptions: BTreeMap<(String, u32), Options>,
     messages: BTreeMap<String, usize>,
     /// All names that occurred.
@@ -107,7 +107,7 @@ impl Bench {
     fn new() -> Self {
         Self {
             router: Router::new(7, 8),
-            retained: Retained::new(),
+            retained: Index::new(),
             subscriptions: BTreeMap::new(),
             messages: BTreeMap::new(),
             names: BTreeSet::new(),

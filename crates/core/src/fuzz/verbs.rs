@@ -1,10 +1,10 @@
 //! The broker's public verbs in any order, with any argument: whatever its host does, it does not panic.
-use super::life::{EPOCH, broker_with};
+use super::life::{EPOCH, broker_with, config};
 use crate::broker::policy::{
     Access, Admission, Answer, AuthStep, Authentication, Denial, Grant, Peer, Policy, QueuePolicy, Rights,
     Ruling,
 };
-use crate::broker::{Action, Broker, CloseCause, Limits, Mail, Passage};
+use crate::broker::{Action, Broker, CloseCause, Limits, Mail, Passage, Restore};
 use crate::codec::Publish;
 use crate::id::{ConnectionId, IdentityId, LocalId, MessageId, Position, QuestionId, ShardId, Token};
 use crate::message::Publication;
@@ -69,7 +69,7 @@ impl Policy for Whoever {
         }
     }
 
-    fn known(&mut self, _: Instant, identity: IdentityId) -> Option<Grant> {
+    fn known(&mut self, _: Instant, identity: IdentityId, _: u32) -> Option<Grant> {
         identity.0.is_multiple_of(2).then(|| Self::grant(identity.0))
     }
 
@@ -314,8 +314,11 @@ impl Host {
         match a.byte() % 3 {
             0 => drop(broker.poll_journal(&mut self.journal)),
             1 => drop(broker.poll_snapshot(self.now, usize::from(a.byte()), &mut self.journal)),
-            _ if a.byte() & 1 == 0 => drop(broker.restore(self.now, a.bytes())),
-            _ => drop(broker.restore(self.now, &self.journal)),
+            _ => {
+                let mut restore = Restore::new(config(1, 2));
+                let _ = restore.feed(if a.byte() & 1 == 0 { a.bytes() } else { &self.journal });
+                restore.finish(self.now).check();
+            }
         }
         self.journal.truncate(64 * 1024);
     }

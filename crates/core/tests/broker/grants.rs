@@ -1,5 +1,6 @@
 //! Rights that change while messages are under way, and credentials that end.
 use crate::support::{Hello, Kind, Shards, delivery, publish_with, subscribe};
+use std::sync::atomic::Ordering;
 use tidewire_core::broker::Event;
 use tidewire_core::broker::ledger::Reason;
 use tidewire_core::reason::ReasonCode;
@@ -182,11 +183,56 @@ fn who_comes_back_with_fewer_rights_has_fewer_from_then_on() {
     s.hear(sender);
     s.authority().deny("c", Kind::Receive, "a/x");
     s.authority().deny("c", Kind::Subscribe, "gone");
+    s.authority().variant("c", 1);
     let c = s.greet(&hello);
     s.publish(sender, "a/x", b"2", 1, 1);
     s.publish(sender, "gone", b"3", 1, 2);
     assert_eq!(s.hear(c), ["CONNACK present 0x00"]);
     assert_eq!(s.hear(sender), ["PUBACK 1", "PUBACK 2 0x10"]);
+}
+
+#[test]
+fn one_identity_may_have_several_rights_at_a_time() {
+    let mut s = Shards::new(1);
+    let inside = s.greet(&Hello::new("inside").user("alice"));
+    s.authority().variant("alice", 1);
+    s.authority().deny("alice", Kind::Receive, "secret");
+    let outside = s.greet(&Hello::new("outside").user("alice"));
+    for c in [inside, outside] {
+        s.send(c, &subscribe(Version::V5, 1, &[("#", 0)]));
+        s.hear(c);
+    }
+    let sender = s.connect("sender");
+    for topic in ["secret", "open", "secret", "open"] {
+        s.publish(sender, topic, b"x", 0, 0);
+    }
+    assert_eq!(s.hear(inside).len(), 4);
+    assert_eq!(s.hear(outside), ["PUBLISH open x", "PUBLISH open x"]);
+    // Who is revoked is so with all of them.
+    let identity = s.identity("alice");
+    s.brokers[0].handle_revoked(s.now, identity, ReasonCode::NotAuthorized);
+    s.settle();
+    for c in [inside, outside] {
+        assert_eq!(s.hear(c), ["DISCONNECT 0x87", "closed"]);
+    }
+}
+
+/// Its authority makes a new value for each CONNECT.
+#[test]
+fn the_same_rights_again_are_judged_once() {
+    let mut s = Shards::new(1);
+    let a = s.greet(&Hello::new("a").user("alice"));
+    s.send(a, &subscribe(Version::V5, 1, &[("t", 0)]));
+    let sender = s.greet(&Hello::new("sender").user("alice"));
+    (0..3).for_each(|_| s.publish(sender, "t", b"x", 0, 0));
+    let judged = s.authority().judged.clone();
+    let before = judged.load(Ordering::Relaxed);
+    for n in 0..5 {
+        s.greet(&Hello::new(&format!("more-{n}")).user("alice"));
+        s.publish(sender, "t", b"x", 0, 0);
+    }
+    assert_eq!(judged.load(Ordering::Relaxed), before, "what was judged is remembered");
+    assert_eq!(s.hear(a).len(), 10, "CONNACK, SUBACK, and all of them");
 }
 
 // verb: handle_revoked

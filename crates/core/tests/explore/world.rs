@@ -28,7 +28,7 @@ impl Policy for Slow {
         if self.slow_verdicts { Authentication::Later } else { Authentication::Allow(anybody()) }
     }
 
-    fn known(&mut self, _now: Instant, _identity: IdentityId) -> Option<Grant> {
+    fn known(&mut self, _now: Instant, _identity: IdentityId, _variant: u32) -> Option<Grant> {
         Some(anybody())
     }
 

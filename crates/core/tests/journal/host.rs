@@ -1,7 +1,7 @@
 //! A broker with its disk.
 use std::collections::{BTreeMap, BTreeSet};
 use tidewire_core::broker::policy::{Open, Peer};
-use tidewire_core::broker::{Action, Broker, CloseCause, Config, Limits};
+use tidewire_core::broker::{Action, Broker, CloseCause, Config, Limits, Restore};
 use tidewire_core::codec::{
     self, Ack, Connect, Decoder, Delivery, FiltersBuf, Item, Mode, Packet, Payload, Properties, Publish,
     Subscribe, SubscriptionOptions,
@@ -43,6 +43,20 @@ pub(crate) fn broker(now: Instant, config: Config) -> Broker {
     }
     #[cfg(not(feature = "_rules"))]
     Broker::new(now, config)
+}
+
+/// The same of what is to be restored.
+pub(crate) fn restore(config: Config) -> Restore {
+    #[cfg(feature = "_rules")]
+    {
+        let mut restore = Restore::new(config);
+        if let Some(rule) = crate::rules::left_out() {
+            restore.without_rule(rule);
+        }
+        restore
+    }
+    #[cfg(not(feature = "_rules"))]
+    Restore::new(config)
 }
 
 pub(crate) fn config(incarnation: u32, durable: bool) -> Config {
@@ -93,18 +107,18 @@ impl Host {
         self.incarnation += 1;
         let mut config = config(self.incarnation, true);
         config.limits = self.limits.clone();
-        self.broker = broker(self.now, config);
+        let mut restore = restore(config);
         for piece in self.disk.chunks(7) {
-            let start = self.broker.restore(self.now, piece).expect("what was written can be read");
-            assert!(start >= self.now);
+            restore.feed(piece).expect("what was written can be read");
         }
+        assert!(restore.newest() <= self.now, "no record is from the future");
+        self.broker = restore.finish(self.now);
         // A torn end is cut off: what comes goes behind the last whole record.
         self.base = whole(&self.disk);
         self.disk.truncate(self.base);
         self.durable = self.disk.len();
         self.received.clear();
         self.closed.clear();
-        self.broker.handle_timeout(self.now);
         self.run();
     }
 

@@ -1,5 +1,6 @@
 //! Output commit and recovery: nothing is asserted before it is durable, and after a crash at any point of the
 //! journal nothing that was asserted is lost, and nothing comes twice that must not.
+mod again;
 mod crashes;
 mod host;
 mod receipts;
@@ -8,7 +9,7 @@ mod rules;
 mod shards;
 
 use host::{Got, Host, config, connect};
-use tidewire_core::broker::{Broker, RestoreError};
+use tidewire_core::broker::{Restore, RestoreError};
 use tidewire_core::codec::{self, Connect, Packet, Properties, PropertiesBuf, Property};
 use tidewire_core::id::Position;
 use tidewire_core::qos::QoS;
@@ -88,7 +89,6 @@ fn a_journal_that_dies_promises_nothing_and_lets_nobody_in() {
     host.broker.check();
 }
 
-// verb: restore
 #[test]
 fn a_session_comes_back_with_its_subscriptions_and_its_queue() {
     let mut host = Host::new();
@@ -161,11 +161,11 @@ fn damage_is_named_and_what_stands_before_it_is_restored() {
     let end = host.disk.len();
     host.connect("carol", false);
     host.disk[end + 12] ^= 1;
-    let mut broker = Broker::new(host.now, config(1, true));
-    let error = broker.restore(host.now, &host.disk).expect_err("a bit is flipped");
+    let mut restore = Restore::new(config(1, true));
+    let error = restore.feed(&host.disk).expect_err("a bit is flipped");
     assert_eq!(error, RestoreError::Corrupt(Position(end as u64)));
     assert!(error.to_string().contains(&format!("byte {end}")));
-    broker.handle_timeout(host.now);
+    let broker = restore.finish(host.now);
     assert_eq!(broker.stats().sessions, 1, "bob is there");
     broker.check();
 }
@@ -217,15 +217,4 @@ fn a_session_that_was_to_end_with_its_connection_does_not_come_back() {
     assert_eq!(host.broker.stats().sessions, 1, "it has been resumed");
     host.crash(0);
     assert_eq!(host.broker.stats().sessions, 0);
-}
-
-#[test]
-fn who_has_begun_to_live_is_not_restored() {
-    let mut host = Host::new();
-    let bob = host.connect("bob", false);
-    host.cut(bob);
-    let disk = host.disk.clone();
-    assert_eq!(host.broker.restore(host.now, &disk), Err(RestoreError::Late));
-    host.broker.check();
-    assert_eq!(host.broker.stats().sessions, 1);
 }

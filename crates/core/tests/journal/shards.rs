@@ -1,6 +1,6 @@
 //! Several shards, a journal each, one crash for all: what was accepted on one shard and had to reach another is
 //! mailed again after it, and arrives once.
-use crate::host::{Dice, Got, ack, broker, config_of, connect, packet_id, publish, whole};
+use crate::host::{Dice, Got, ack, broker, config_of, connect, packet_id, publish, restore, whole};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::broker::{Action, Broker, CloseCause, Mail};
@@ -12,34 +12,34 @@ use tidewire_core::time::Instant;
 use tidewire_core::topic::TopicFilter;
 use tidewire_core::version::Version;
 
-struct Shard {
-    broker: Broker,
+pub(crate) struct Shard {
+    pub(crate) broker: Broker,
     disk: Vec<u8>,
     base: usize,
     durable: usize,
 }
 
 impl Shard {
-    fn sync(&mut self, now: Instant) {
+    pub(crate) fn sync(&mut self, now: Instant) {
         self.durable = self.disk.len();
         self.broker.handle_durable(now, Position((self.durable - self.base) as u64));
     }
 }
 
 /// A client's connection, wherever it has moved.
-type Line = usize;
+pub(crate) type Line = usize;
 
-struct Cluster {
-    shards: Vec<Shard>,
-    now: Instant,
+pub(crate) struct Cluster {
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) now: Instant,
     incarnation: u32,
     mail: BTreeMap<(usize, usize), VecDeque<Mail>>,
-    lines: Vec<Option<(usize, ConnectionId)>>,
+    pub(crate) lines: Vec<Option<(usize, ConnectionId)>>,
     received: BTreeMap<Line, Vec<u8>>,
 }
 
 impl Cluster {
-    fn new(n: u16) -> Self {
+    pub(crate) fn new(n: u16) -> Self {
         let now = Instant::from_secs(1_000_000);
         let shard =
             |i| Shard { broker: broker(now, config_of(i, n, 0)), disk: Vec::new(), base: 0, durable: 0 };
@@ -49,7 +49,7 @@ impl Cluster {
     }
 
     /// The process dies; of what was not synced, each disk keeps so much.
-    fn crash(&mut self, mut unsynced: impl FnMut() -> usize) {
+    pub(crate) fn crash(&mut self, mut unsynced: impl FnMut() -> usize) {
         self.incarnation += 1;
         self.mail.clear();
         self.lines.iter_mut().for_each(|line| *line = None);
@@ -60,14 +60,14 @@ impl Cluster {
             shard.disk.truncate(end);
             shard.disk.truncate(whole(&shard.disk));
             (shard.base, shard.durable) = (shard.disk.len(), shard.disk.len());
-            shard.broker = broker(self.now, config_of(i, n, self.incarnation));
-            shard.broker.restore(self.now, &shard.disk).expect("what was written can be read");
-            shard.broker.handle_timeout(self.now);
+            let mut restore = restore(config_of(i, n, self.incarnation));
+            restore.feed(&shard.disk).expect("what was written can be read");
+            shard.broker = restore.finish(self.now);
         }
     }
 
     /// One shard takes its mail, and does what is announced.
-    fn turn(&mut self, i: usize) {
+    pub(crate) fn turn(&mut self, i: usize) {
         for from in 0..self.shards.len() {
             while let Some(mail) = self.mail.get_mut(&(from, i)).and_then(VecDeque::pop_front) {
                 let from = ShardId(u16::try_from(from).expect("few"));
@@ -114,7 +114,7 @@ impl Cluster {
         }
     }
 
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for _ in 0..12 {
             for i in 0..self.shards.len() {
                 self.turn(i);
@@ -123,7 +123,7 @@ impl Cluster {
     }
 
     /// Until all is done and durable.
-    fn rest(&mut self) {
+    pub(crate) fn rest(&mut self) {
         for _ in 0..3 {
             self.settle();
             self.sync();
@@ -137,7 +137,7 @@ impl Cluster {
         }
     }
 
-    fn open(&mut self, client_id: &str) -> Line {
+    pub(crate) fn open(&mut self, client_id: &str) -> Line {
         self.open_with(client_id, false)
     }
 
@@ -150,7 +150,7 @@ impl Cluster {
         line
     }
 
-    fn send(&mut self, line: Line, packet: &Packet<'_>) {
+    pub(crate) fn send(&mut self, line: Line, packet: &Packet<'_>) {
         let Some((i, id)) = self.lines[line] else { return };
         let mut bytes = Vec::new();
         packet.encode(Version::V3_1_1, u32::MAX, &mut bytes).expect("it is small");
@@ -165,11 +165,11 @@ impl Cluster {
         }
     }
 
-    fn got(&mut self, line: Line) -> Vec<Got> {
+    pub(crate) fn got(&mut self, line: Line) -> Vec<Got> {
         Got::all(&self.received.remove(&line).unwrap_or_default())
     }
 
-    fn subscribe(&mut self, line: Line, filter: &str) {
+    pub(crate) fn subscribe(&mut self, line: Line, filter: &str) {
         let mut filters = FiltersBuf::new(Version::V3_1_1);
         let options = SubscriptionOptions { qos: QoS::ExactlyOnce, ..SubscriptionOptions::default() };
         filters.push(&TopicFilter::new(filter).expect("a filter"), options);

@@ -2,11 +2,14 @@
 //!
 //! A record is its length (4 bytes), a check of the rest (4), the format's version (1), its kind (1), its fields.
 //! Numbers are little-endian; texts and bytes stand behind their length.
+mod read;
 #[cfg(test)]
 mod tests;
 
-use super::super::ledger::Recipient;
-use super::super::will::Will;
+pub(crate) use read::{Read, read};
+
+use crate::broker::messages::ledger::Recipient;
+use crate::broker::session::will::Will;
 use crate::id::{IdentityId, MessageId};
 use crate::qos::QoS;
 use crate::text::Text;
@@ -16,54 +19,55 @@ use alloc::vec::Vec;
 use core::hash::Hasher;
 
 /// The version of the format. A reader takes this one only.
-pub(super) const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 1;
 const HEADER: usize = 8;
 
 /// What is known of a session, apart from its queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SessionRecord<'a> {
-    pub(super) who: Recipient,
-    pub(super) at: Instant,
-    pub(super) client_id: &'a str,
-    pub(super) identity: IdentityId,
-    pub(super) expiry: u32,
-    pub(super) version: u8,
-    pub(super) connected: bool,
+pub(crate) struct SessionRecord<'a> {
+    pub(crate) who: Recipient,
+    pub(crate) at: Instant,
+    pub(crate) client_id: &'a str,
+    pub(crate) identity: IdentityId,
+    pub(crate) variant: u32,
+    pub(crate) expiry: u32,
+    pub(crate) version: u8,
+    pub(crate) connected: bool,
     /// When it ends, if it is not connected and does so by itself.
-    pub(super) ends_at: Option<Instant>,
-    pub(super) will_at: Option<Instant>,
+    pub(crate) ends_at: Option<Instant>,
+    pub(crate) will_at: Option<Instant>,
 }
 
 /// A message with everything that does not differ by recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct MessageRecord<'a> {
-    pub(super) id: MessageId,
-    pub(super) origin: IdentityId,
-    pub(super) expires_at: Option<Instant>,
-    pub(super) topic: Text<'a>,
-    pub(super) properties: &'a [u8],
-    pub(super) payload: Payload<'a>,
+pub(crate) struct MessageRecord<'a> {
+    pub(crate) id: MessageId,
+    pub(crate) origin: IdentityId,
+    pub(crate) expires_at: Option<Instant>,
+    pub(crate) topic: Text<'a>,
+    pub(crate) properties: &'a [u8],
+    pub(crate) payload: Payload<'a>,
 }
 
 /// A payload: in one piece when read, in several perhaps when written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Payload<'a> {
+pub(crate) enum Payload<'a> {
     Whole(&'a [u8]),
     Chunks(&'a [bytes::Bytes]),
 }
 
 /// A message's place in a session's queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) struct Place {
-    pub(in super::super) who: Recipient,
-    pub(in super::super) qos: QoS,
-    pub(in super::super) retain: bool,
-    pub(in super::super) identifiers: Vec<u32>,
+pub(crate) struct Place {
+    pub(crate) who: Recipient,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) identifiers: Vec<u32>,
 }
 
 /// What the journal can say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Record<'a> {
+pub(crate) enum Record<'a> {
     /// A shard starts here: numbers of sessions before it mean nothing behind it.
     Start {
         at: Instant,
@@ -143,12 +147,26 @@ pub(super) enum Record<'a> {
 
 /// What a message has to do with other shards, as far as a restart has to know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in super::super) struct InMail {
+pub(crate) struct InMail {
     /// It is mailed again after a restart, unless it has been distributed.
-    pub(in super::super) out: bool,
+    pub(crate) out: bool,
     /// It came by mail, and is dropped when it comes again.
-    pub(in super::super) here: bool,
-    pub(in super::super) retain: bool,
+    pub(crate) here: bool,
+    pub(crate) retain: bool,
+    /// The shard that owns its topic ordered it: it did not go to subscribers here at once.
+    pub(crate) by_owner: bool,
+}
+
+impl InMail {
+    fn bits(self) -> u8 {
+        let Self { out, here, retain, by_owner } = self;
+        u8::from(out) | u8::from(here) << 1 | u8::from(retain) << 2 | u8::from(by_owner) << 3
+    }
+
+    fn from_bits(bits: u8) -> Self {
+        let [out, here, retain, by_owner] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
+        Self { out, here, retain, by_owner }
+    }
 }
 
 const START: u8 = 0;
@@ -185,7 +203,7 @@ pub(crate) fn seal(record: &mut [u8]) {
 
 impl Record<'_> {
     /// Appends it.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&[0; HEADER]);
         out.push(FORMAT);
@@ -203,6 +221,7 @@ impl Record<'_> {
                 .u64(s.at.as_micros())
                 .bytes(s.client_id.as_bytes())
                 .u32(s.identity.0)
+                .u32(s.variant)
                 .u32(s.expiry)
                 .u8(s.version)
                 .u8(u8::from(s.connected))
@@ -215,7 +234,7 @@ impl Record<'_> {
             Record::Unsubscribed { who, filter } => w.u8(UNSUBSCRIBED).who(*who).bytes(filter.as_bytes()),
             Record::Message { message, receipt, places, mail } => {
                 w.u8(MESSAGE).message(message);
-                w.u8(u8::from(mail.out) | u8::from(mail.here) << 1 | u8::from(mail.retain) << 2);
+                w.u8(mail.bits());
                 match receipt {
                     Some((who, packet_id)) => w.u16(*packet_id).who(*who),
                     None => w.u16(0),
@@ -257,39 +276,6 @@ impl Record<'_> {
 
 const NO_EXPIRY: u32 = u32::MAX;
 const NEVER: u64 = u64::MAX;
-
-/// What the beginning of some bytes is.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Read<'a> {
-    /// A record, and how long it is.
-    Record(Record<'a>, usize),
-    /// Its end has not come.
-    Torn,
-    /// It is of another version.
-    Version,
-    /// It is not a record.
-    Corrupt,
-}
-
-/// Reads the first record. Bytes from a disk are judged like a peer's.
-pub(super) fn read(bytes: &[u8]) -> Read<'_> {
-    let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() else { return Read::Torn };
-    let [l0, l1, l2, l3, c0, c1, c2, c3] = *header;
-    let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-    if length < 2 {
-        return Read::Corrupt;
-    }
-    let Some(body) = rest.get(..length) else { return Read::Torn };
-    if check(body) != u32::from_le_bytes([c0, c1, c2, c3]) {
-        return Read::Corrupt;
-    }
-    let [FORMAT, fields @ ..] = body else { return Read::Version };
-    let mut reader = Reader(fields);
-    match reader.record() {
-        Some(record) if reader.0.is_empty() => Read::Record(record, HEADER + length),
-        _ => Read::Corrupt,
-    }
-}
 
 fn length(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
@@ -353,147 +339,5 @@ impl Writer<'_> {
                 self
             }
         }
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn record(&mut self) -> Option<Record<'a>> {
-        Some(match self.u8()? {
-            START => Record::Start { at: Instant::from_micros(self.u64()?) },
-            SESSION => Record::Session(SessionRecord {
-                who: self.who()?,
-                at: Instant::from_micros(self.u64()?),
-                client_id: self.text()?,
-                identity: IdentityId(self.u32()?),
-                expiry: self.u32()?,
-                version: self.u8()?,
-                connected: self.u8()? != 0,
-                ends_at: self.instant()?,
-                will_at: self.instant()?,
-            }),
-            SESSION_END => Record::SessionEnd(self.who()?),
-            SUBSCRIBED => Record::Subscribed {
-                who: self.who()?,
-                filter: self.filter()?,
-                options: self.u8()?,
-                identifier: self.u32()?,
-            },
-            UNSUBSCRIBED => Record::Unsubscribed { who: self.who()?, filter: self.filter()? },
-            MESSAGE => {
-                let message = self.message()?;
-                let bits = self.u8()?;
-                let mail = InMail { out: bits & 1 != 0, here: bits & 2 != 0, retain: bits & 4 != 0 };
-                let packet_id = self.u16()?;
-                let receipt = if packet_id == 0 { None } else { Some((self.who()?, packet_id)) };
-                Record::Message { message, receipt, places: self.places()?, mail }
-            }
-            ENDED => Record::Ended { who: self.who()?, id: self.id()? },
-            BOUND => Record::Bound { who: self.who()?, id: self.id()?, packet_id: self.u16()? },
-            RELEASED => Record::Released { who: self.who()?, packet_id: self.u16()? },
-            RECEIPT => Record::Receipt { who: self.who()?, packet_id: self.u16()? },
-            RECEIPT_END => Record::ReceiptEnd { who: self.who()?, packet_id: self.u16()? },
-            RETAINED => Record::Retained { message: self.message()?, qos: QoS::from_bits(self.u8()?)? },
-            RETAINED_END => Record::RetainedEnd { topic: self.topic()?.as_str() },
-            WILL => Record::Will { who: self.who()?, will: Box::new(self.will()?) },
-            WILL_END => Record::WillEnd(self.who()?),
-            DISTRIBUTED => Record::Distributed { id: self.id()? },
-            KNOWN => Record::Known { id: self.id()? },
-            FORGET => Record::Forget { id: self.id()? },
-            _ => return None,
-        })
-    }
-
-    fn places(&mut self) -> Option<Vec<Place>> {
-        let n = self.u32()?;
-        let mut places = Vec::new();
-        for _ in 0..n {
-            let (who, bits, count) = (self.who()?, self.u8()?, self.u32()?);
-            let mut identifiers = Vec::new();
-            for _ in 0..count {
-                identifiers.push(self.u32().filter(|i| (1..1 << 28).contains(i))?);
-            }
-            places.push(Place { who, qos: QoS::from_bits(bits & 3)?, retain: bits & 4 != 0, identifiers });
-        }
-        Some(places)
-    }
-
-    fn message(&mut self) -> Option<MessageRecord<'a>> {
-        Some(MessageRecord {
-            id: self.id()?,
-            origin: IdentityId(self.u32()?),
-            expires_at: self.instant()?,
-            topic: self.topic()?,
-            properties: self.bytes()?,
-            payload: Payload::Whole(self.bytes()?),
-        })
-    }
-
-    fn will(&mut self) -> Option<Will> {
-        let (topic, properties, payload) = (self.topic()?, self.bytes()?, self.bytes()?);
-        let (bits, expiry, expires, delay) = (self.u8()?, self.u32()?, self.u8()?, self.u32()?);
-        Some(Will {
-            topic: topic.into(),
-            properties: properties.into(),
-            payload: payload.into(),
-            qos: QoS::from_bits(bits & 3)?,
-            retain: bits & 4 != 0,
-            expiry: (expires != 0).then_some(expiry),
-            delay,
-        })
-    }
-
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.take().map(u8::from_le_bytes)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.take().map(u16::from_le_bytes)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        self.take().map(u32::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.take().map(u64::from_le_bytes)
-    }
-
-    fn id(&mut self) -> Option<MessageId> {
-        self.take().map(u128::from_le_bytes).map(MessageId::from_u128)
-    }
-
-    fn instant(&mut self) -> Option<Option<Instant>> {
-        self.u64().map(|at| (at != NEVER).then(|| Instant::from_micros(at)))
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = self.u32()? as usize;
-        let (head, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(head)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        core::str::from_utf8(self.bytes()?).ok()
-    }
-
-    fn topic(&mut self) -> Option<Text<'a>> {
-        crate::topic::check_name(self.bytes()?).ok()
-    }
-
-    fn filter(&mut self) -> Option<&'a str> {
-        self.text().filter(|filter| crate::topic::check_filter(filter).is_ok())
-    }
-
-    fn who(&mut self) -> Option<Recipient> {
-        Some(Recipient { session: self.u32()?, generation: self.u32()? })
     }
 }

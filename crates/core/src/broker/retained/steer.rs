@@ -5,7 +5,7 @@
 
 /// What a filter says of a topic, and where to look on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Steer<'a> {
+pub(crate) enum Steer<'a> {
     Match,
     /// It does not match; any later one may.
     Next,
@@ -19,7 +19,7 @@ pub(super) enum Steer<'a> {
 }
 
 /// What all topics begin with that can match: the levels before the first wildcard.
-pub(super) fn literal_beginning(filter: &str) -> &str {
+pub(crate) fn literal_beginning(filter: &str) -> &str {
     match filter.find(['+', '#']) {
         // The slash before `#` is not needed. [MQTT-4.7.1-2]
         Some(wildcard) => filter[..wildcard].trim_end_matches('/'),
@@ -27,7 +27,7 @@ pub(super) fn literal_beginning(filter: &str) -> &str {
     }
 }
 
-pub(super) fn steer<'a>(filter: &'a str, topic: &str) -> Steer<'a> {
+pub(crate) fn steer<'a>(filter: &'a str, topic: &str) -> Steer<'a> {
     // Wildcards do not match a leading $; what follows it, `%`, is past all of those. [MQTT-4.7.2-1]
     if topic.starts_with('$') && filter.starts_with(['+', '#']) {
         return Steer::Seek { keep: 0, add: "%" };

@@ -1,4 +1,4 @@
-use super::{Cursor, Place, Retained, Step};
+use crate::broker::retained::index::{Cursor, Index, Place, Step};
 use crate::broker::router::tests::{filter, matches, topic};
 use crate::time::Instant;
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 type Model = BTreeMap<String, (usize, Option<u64>)>;
 
 /// Does it to both; the values are the numbers of the operations.
-fn apply(retained: &mut Retained<usize>, model: &mut Model, number: usize, operation: &Operation) {
+fn apply(retained: &mut Index<usize>, model: &mut Model, number: usize, operation: &Operation) {
     let (version, before) = (retained.version(), model.clone());
     match operation {
         Operation::Set(topic, at) => {
@@ -62,7 +62,7 @@ fn apply(retained: &mut Retained<usize>, model: &mut Model, number: usize, opera
 
 /// Takes so many steps; pauses do not count as such.
 fn take(
-    retained: &Retained<usize>,
+    retained: &Index<usize>,
     cursor: &mut Cursor,
     steps: usize,
     budget: usize,
@@ -94,7 +94,7 @@ proptest! {
         filter in filter(),
         budget in 1..5_usize,
     ) {
-        let mut retained = Retained::new();
+        let mut retained = Index::new();
         let mut model = Model::new();
         for (number, operation) in before.iter().enumerate() {
             apply(&mut retained, &mut model, number, operation);
@@ -124,7 +124,7 @@ proptest! {
         topics in prop::collection::btree_set(topic(), 0..30),
         budget in 1..5_usize,
     ) {
-        let mut retained = Retained::new();
+        let mut retained = Index::new();
         for topic in &topics {
             retained.set(topic, topic.len(), 1, None);
         }
@@ -149,7 +149,7 @@ fn seconds(seconds: u64) -> Option<Instant> {
 
 #[test]
 fn what_replaced_an_expiring_value_stays() {
-    let mut retained = Retained::new();
+    let mut retained = Index::new();
     retained.set("a", 1, 10, seconds(5));
     retained.set("a", 2, 10, None);
     assert_eq!(retained.next_expiry(), None);
@@ -164,7 +164,7 @@ fn what_replaced_an_expiring_value_stays() {
 
 #[test]
 fn room_is_judged_as_if_the_old_value_were_gone() {
-    let mut retained = Retained::new();
+    let mut retained = Index::new();
     retained.set("a", (), 10, None);
     retained.set("b", (), 20, None);
     assert!(retained.room("c", 10, 3, 40));
@@ -176,7 +176,7 @@ fn room_is_judged_as_if_the_old_value_were_gone() {
 }
 
 /// How many entries a filter has to look at.
-fn looked_at(retained: &Retained<usize>, filter: &str) -> usize {
+fn looked_at(retained: &Index<usize>, filter: &str) -> usize {
     let mut cursor = retained.cursor(filter);
     let mut budget = usize::MAX;
     while retained.next(&mut cursor, &mut budget) != Step::End {}
@@ -185,7 +185,7 @@ fn looked_at(retained: &Retained<usize>, filter: &str) -> usize {
 
 #[test]
 fn what_cannot_match_is_passed_over() {
-    let mut retained = Retained::new();
+    let mut retained = Index::new();
     for site in 0..10 {
         for device in 0..1000 {
             retained.set(&format!("site/{site}/device/{device}"), 0, 1, None);

@@ -33,10 +33,22 @@ pub(crate) enum Audience {
     OnlySelf,
 }
 
+impl Audience {
+    /// Is it for a message that the subscriber published itself, or did not?
+    #[inline]
+    pub(crate) fn includes(self, is_own: bool) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::NotSelf => !is_own,
+            Self::OnlySelf => is_own,
+        }
+    }
+}
+
 /// The Subscription Identifiers of a [`Match`], or where they are: 0 for none, the identifier itself, or
 /// with the top bit a place in the list, where a count stands before them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identifiers(u32);
+pub(crate) struct Identifiers(u32);
 
 impl Identifiers {
     const NONE: Self = Self(0);
@@ -62,7 +74,7 @@ pub(crate) struct Matches<'a> {
 }
 
 impl<'a> Matches<'a> {
-    pub(super) fn new(matches: &'a [Match], identifiers: &'a [u32]) -> Self {
+    pub(crate) fn new(matches: &'a [Match], identifiers: &'a [u32]) -> Self {
         Self { matches, identifiers }
     }
 
@@ -92,7 +104,7 @@ impl Deref for Matches<'_> {
 
 /// Where recipients are worked out; its memory is used again.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     subscriptions: Vec<Subscription>,
     matches: Vec<Match>,
     identifiers: Vec<u32>,
@@ -100,12 +112,12 @@ pub(super) struct Found {
 
 impl Found {
     /// Where to put all subscriptions that match a topic, for `merge`.
-    pub(super) fn start(&mut self) -> &mut Vec<Subscription> {
+    pub(crate) fn start(&mut self) -> &mut Vec<Subscription> {
         self.subscriptions.clear();
         &mut self.subscriptions
     }
 
-    pub(super) fn merge(&mut self, mut judge: impl FnMut(u32) -> bool) {
+    pub(crate) fn merge(&mut self, mut judge: impl FnMut(u32) -> bool) {
         self.matches.clear();
         self.identifiers.clear();
         let mut subscriptions = core::mem::take(&mut self.subscriptions);
@@ -155,11 +167,11 @@ impl Found {
         Identifiers(Identifiers::MANY | place)
     }
 
-    pub(super) fn matches(&self) -> Matches<'_> {
+    pub(crate) fn matches(&self) -> Matches<'_> {
         Matches::new(&self.matches, &self.identifiers)
     }
 
-    pub(super) fn parts(&self) -> (&[Match], &[u32]) {
+    pub(crate) fn parts(&self) -> (&[Match], &[u32]) {
         (&self.matches, &self.identifiers)
     }
 }

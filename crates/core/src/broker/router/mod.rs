@@ -6,10 +6,12 @@ mod matches;
 mod remembered;
 mod subscribers;
 #[cfg(test)]
-pub(in crate::broker) mod tests;
+pub(crate) mod tests;
 mod trie;
 
-pub(crate) use matches::{Audience, Match, Matches};
+#[cfg(any(test, feature = "_fuzz"))]
+pub(crate) use matches::Audience;
+pub(crate) use matches::{Match, Matches};
 
 use crate::id::ShardId;
 use crate::qos::QoS;
@@ -79,6 +81,8 @@ pub(crate) struct Router {
     /// What was found last, for topics that are not remembered. Kept for its memory.
     found: Found,
     subscriptions: usize,
+    /// Where the last topic that did not come from a connection was remembered.
+    pub(crate) inner_hint: u32,
 }
 
 impl Router {
@@ -89,6 +93,7 @@ impl Router {
             remembered: Remembered::new(seed, remembered_max),
             found: Found::default(),
             subscriptions: 0,
+            inner_hint: u32::MAX,
         }
     }
 

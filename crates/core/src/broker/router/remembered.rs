@@ -18,7 +18,7 @@ const MATCHES_PER_TOPIC: usize = 16;
 const MATCHES_MIN: usize = 1 << 18;
 
 #[derive(Debug)]
-pub(super) struct Remembered {
+pub(crate) struct Remembered {
     entries: Vec<Entry>,
     /// Places in `entries`, by topic.
     index: HashTable<u32>,
@@ -58,7 +58,7 @@ fn weight(matches: &[Match], identifiers: &[u32]) -> usize {
 }
 
 impl Remembered {
-    pub(super) fn new(seed: u64, maximum: usize) -> Self {
+    pub(crate) fn new(seed: u64, maximum: usize) -> Self {
         Self {
             entries: Vec::new(),
             index: HashTable::new(),
@@ -72,40 +72,40 @@ impl Remembered {
         }
     }
 
-    pub(super) fn hash(&self, topic: Text<'_>) -> u64 {
+    pub(crate) fn hash(&self, topic: Text<'_>) -> u64 {
         hash(&self.hash, topic.as_bytes())
     }
 
-    pub(super) fn find(&self, hash: u64, topic: Text<'_>) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u64, topic: Text<'_>) -> Option<u32> {
         self.index.find(hash, |&place| *self.entries[place as usize].topic == *topic.as_bytes()).copied()
     }
 
     #[inline]
-    pub(super) fn is_current(&self, place: u32, topic: Text<'_>) -> bool {
+    pub(crate) fn is_current(&self, place: u32, topic: Text<'_>) -> bool {
         self.entries
             .get(place as usize)
             .is_some_and(|entry| entry.epoch == self.epoch && *entry.topic == *topic.as_bytes())
     }
 
     #[inline]
-    pub(super) fn take_up(&mut self, place: u32) -> Matches<'_> {
+    pub(crate) fn take_up(&mut self, place: u32) -> Matches<'_> {
         let entry = &mut self.entries[place as usize];
         entry.used = true;
         Matches::new(&entry.matches, &entry.identifiers)
     }
 
-    pub(super) fn forget_all(&mut self) {
+    pub(crate) fn forget_all(&mut self) {
         self.epoch += 1;
     }
 
-    pub(super) fn forget(&mut self, topic: Text<'_>) {
+    pub(crate) fn forget(&mut self, topic: Text<'_>) {
         if let Some(place) = self.find(self.hash(topic), topic) {
             self.entries[place as usize].epoch = Entry::STALE;
         }
     }
 
     /// Where it is remembered now, if it is. `known` is the place it has already.
-    pub(super) fn keep(
+    pub(crate) fn keep(
         &mut self,
         known: Option<u32>,
         hash: u64,
@@ -199,7 +199,7 @@ impl Remembered {
     }
 
     #[cfg(test)]
-    pub(super) fn bytes_estimate(&self) -> usize {
+    pub(crate) fn bytes_estimate(&self) -> usize {
         let beside = |entry: &Entry| {
             entry.topic.len() + size_of_val(&*entry.matches) + size_of_val(&*entry.identifiers)
         };
@@ -209,7 +209,7 @@ impl Remembered {
             + size_of_val(&*self.seen)
     }
 
-    pub(super) fn check(&self) {
+    pub(crate) fn check(&self) {
         assert_eq!(self.index.len(), self.entries.len());
         assert!(self.entries.len() <= self.maximum && self.weight <= self.maximum_weight);
         assert_eq!(self.weight, self.entries.iter().map(Entry::weight).sum());

@@ -9,14 +9,14 @@ use core::num::NonZeroU32;
 
 /// [`Options`] in four bytes: identifier 28 bits (0 for none) | retain as published | no local | QoS 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Packed(u32);
+pub(crate) struct Packed(u32);
 
 impl Packed {
     const NO_LOCAL: u32 = 1 << 2;
     const RETAIN_AS_PUBLISHED: u32 = 1 << 3;
     const IDENTIFIER: u32 = 4;
 
-    pub(super) fn qos(self) -> QoS {
+    pub(crate) fn qos(self) -> QoS {
         match self.0 & 3 {
             0 => QoS::AtMostOnce,
             1 => QoS::AtLeastOnce,
@@ -24,15 +24,15 @@ impl Packed {
         }
     }
 
-    pub(super) fn no_local(self) -> bool {
+    pub(crate) fn no_local(self) -> bool {
         self.0 & Self::NO_LOCAL != 0
     }
 
-    pub(super) fn retain_as_published(self) -> bool {
+    pub(crate) fn retain_as_published(self) -> bool {
         self.0 & Self::RETAIN_AS_PUBLISHED != 0
     }
 
-    pub(super) fn identifier(self) -> Option<NonZeroU32> {
+    pub(crate) fn identifier(self) -> Option<NonZeroU32> {
         NonZeroU32::new(self.0 >> Self::IDENTIFIER)
     }
 }
@@ -62,14 +62,14 @@ impl From<Packed> for Options {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Subscription {
-    pub(super) who: Subscriber,
-    pub(super) options: Packed,
+pub(crate) struct Subscription {
+    pub(crate) who: Subscriber,
+    pub(crate) options: Packed,
 }
 
 /// Most nodes have nobody or one; those that have many are kept in order.
 #[derive(Debug, Default)]
-pub(super) enum Subscribers {
+pub(crate) enum Subscribers {
     #[default]
     None,
     One(Subscription),
@@ -77,7 +77,7 @@ pub(super) enum Subscribers {
 }
 
 #[derive(Debug)]
-pub(super) enum Many {
+pub(crate) enum Many {
     Few(Vec<Subscription>),
     /// So many that moving half of them for each newcomer would cost.
     Crowd(BTreeMap<Subscriber, Packed>),
@@ -87,7 +87,7 @@ const FEW: usize = 32;
 
 impl Subscribers {
     /// Adds or replaces; returns what was there.
-    pub(super) fn insert(&mut self, new: Subscription) -> Option<Packed> {
+    pub(crate) fn insert(&mut self, new: Subscription) -> Option<Packed> {
         match self {
             Self::None => {
                 *self = Self::One(new);
@@ -103,7 +103,7 @@ impl Subscribers {
         }
     }
 
-    pub(super) fn remove(&mut self, who: Subscriber) {
+    pub(crate) fn remove(&mut self, who: Subscriber) {
         match self {
             Self::One(one) if one.who == who => *self = Self::None,
             Self::None | Self::One(_) => {}
@@ -116,7 +116,7 @@ impl Subscribers {
         }
     }
 
-    pub(super) fn get(&self, who: Subscriber) -> Option<Packed> {
+    pub(crate) fn get(&self, who: Subscriber) -> Option<Packed> {
         match self {
             Self::None => None,
             Self::One(one) => (one.who == who).then_some(one.options),
@@ -124,11 +124,11 @@ impl Subscribers {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Self::None)
     }
 
-    pub(super) fn sessions(&self) -> usize {
+    pub(crate) fn sessions(&self) -> usize {
         match self {
             Self::None => 0,
             Self::One(one) => usize::from(!one.who.is_shard()),
@@ -137,7 +137,7 @@ impl Subscribers {
     }
 
     /// In order of their numbers.
-    pub(super) fn append_to(&self, found: &mut Vec<Subscription>) {
+    pub(crate) fn append_to(&self, found: &mut Vec<Subscription>) {
         match self {
             Self::None => {}
             Self::One(one) => found.push(*one),
@@ -146,7 +146,7 @@ impl Subscribers {
     }
 
     #[cfg(test)]
-    pub(super) fn bytes_estimate(&self) -> usize {
+    pub(crate) fn bytes_estimate(&self) -> usize {
         let Self::Many(many) = self else { return 0 };
         size_of::<Many>()
             + match &**many {

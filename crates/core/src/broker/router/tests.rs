@@ -11,7 +11,7 @@ use std::vec;
 use std::vec::Vec;
 
 /// Matching as the standard puts it, level by level, with nothing done to be fast.
-pub(in crate::broker) fn matches(filter: &str, topic: &str) -> bool {
+pub(crate) fn matches(filter: &str, topic: &str) -> bool {
     fn levels(filter: &[&str], topic: &[&str]) -> bool {
         match (filter, topic) {
             (["#"], _) | ([], []) => true,
@@ -26,14 +26,14 @@ pub(in crate::broker) fn matches(filter: &str, topic: &str) -> bool {
 }
 
 /// Topics over so small an alphabet that filters often match them; they contain empty levels and `$`.
-pub(in crate::broker) fn topic() -> impl Strategy<Value = String> {
+pub(crate) fn topic() -> impl Strategy<Value = String> {
     let level = prop_oneof![Just(""), Just("a"), Just("a-"), Just("b"), Just("$c"), Just("a0")];
     prop::collection::vec(level, 1..5)
         .prop_map(|levels| levels.join("/"))
         .prop_filter("at least one character", |topic| !topic.is_empty())
 }
 
-pub(in crate::broker) fn filter() -> impl Strategy<Value = String> {
+pub(crate) fn filter() -> impl Strategy<Value = String> {
     (topic(), prop::collection::vec(any::<bool>(), 5), prop::option::of(0..5_usize)).prop_map(
         |(topic, plus, sharp)| {
             let levels = topic.split('/').zip(plus).map(|(level, plus)| if plus { "+" } else { level });

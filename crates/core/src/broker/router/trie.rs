@@ -1,6 +1,6 @@
 //! The filters, level by level.
 use super::subscribers::{Subscribers, Subscription};
-use crate::broker::table::{Row, Table};
+use crate::broker::base::table::{Row, Table};
 use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -14,9 +14,8 @@ const ROOT: u32 = 0;
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
-pub(super) struct Trie {
+pub(crate) struct Trie {
     nodes: Table<Node>,
-    free: Vec<u32>,
     /// All nodes but the root, by their parent and label.
     edges: HashTable<u32>,
     hash: FixedState,
@@ -91,12 +90,11 @@ impl Row for Node {
 }
 
 impl Trie {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut nodes = Table::default();
-        nodes.push(Node::vacant());
+        nodes.insert(|_| Node::vacant());
         Self {
             nodes,
-            free: Vec::new(),
             edges: HashTable::new(),
             // Topics are the attacker's choice.
             hash: FixedState::with_seed(seed),
@@ -104,32 +102,32 @@ impl Trie {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.nodes.len() - self.free.len()
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
     }
 
-    pub(super) fn find(&self, filter: &str) -> Option<u32> {
+    pub(crate) fn find(&self, filter: &str) -> Option<u32> {
         filter.as_bytes().split(|b| *b == b'/').try_fold(ROOT, |node, level| self.child(node, level))
     }
 
     /// The node of this filter, made if need be.
-    pub(super) fn grow_to(&mut self, filter: &str) -> u32 {
+    pub(crate) fn grow_to(&mut self, filter: &str) -> u32 {
         filter
             .as_bytes()
             .split(|b| *b == b'/')
             .fold(ROOT, |node, level| self.child(node, level).unwrap_or_else(|| self.grow(node, level)))
     }
 
-    pub(super) fn subscribers(&self, node: u32) -> Option<&Subscribers> {
+    pub(crate) fn subscribers(&self, node: u32) -> Option<&Subscribers> {
         Some(&self.nodes.get(node)?.subscribers)
     }
 
-    pub(super) fn subscribers_mut(&mut self, node: u32) -> &mut Subscribers {
+    pub(crate) fn subscribers_mut(&mut self, node: u32) -> &mut Subscribers {
         &mut self.nodes[node].subscribers
     }
 
     /// The text of the filter that ends here.
-    pub(super) fn filter(&self, mut node: u32) -> String {
+    pub(crate) fn filter(&self, mut node: u32) -> String {
         let mut labels = Vec::new();
         while node != ROOT {
             let Node { label, parent, .. } = &self.nodes[node];
@@ -141,7 +139,7 @@ impl Trie {
     }
 
     /// Gives back this node, and those above it, as far as nothing needs them.
-    pub(super) fn prune(&mut self, mut at: u32) {
+    pub(crate) fn prune(&mut self, mut at: u32) {
         while at != ROOT {
             let node = &self.nodes[at];
             if node.children > 0 || !node.subscribers.is_empty() {
@@ -154,7 +152,7 @@ impl Trie {
                 .expect("each node but the root is in the table of edges")
                 .remove();
             self.nodes[at] = Node::vacant();
-            self.free.push(at);
+            self.nodes.vacate(at);
             let above = &mut self.nodes[parent];
             above.children -= 1;
             for child in [&mut above.plus, &mut above.sharp] {
@@ -167,7 +165,7 @@ impl Trie {
     }
 
     /// Adds the subscriptions that match this topic, node by node.
-    pub(super) fn collect(&mut self, topic: Text<'_>, found: &mut Vec<Subscription>) {
+    pub(crate) fn collect(&mut self, topic: Text<'_>, found: &mut Vec<Subscription>) {
         let topic = topic.as_bytes();
         let mut stack = core::mem::take(&mut self.stack);
         stack.push((ROOT, 0));
@@ -212,7 +210,7 @@ impl Trie {
     }
 
     fn grow(&mut self, parent: u32, label: &[u8]) -> u32 {
-        let at = self.place(Node::new(parent, label));
+        let at = self.nodes.insert(|_| Node::new(parent, label));
         let above = &mut self.nodes[parent];
         above.children += 1;
         match label {
@@ -228,30 +226,21 @@ impl Trie {
         at
     }
 
-    fn place(&mut self, node: Node) -> u32 {
-        if let Some(at) = self.free.pop() {
-            self.nodes[at] = node;
-            return at;
-        }
-        self.nodes.push(node)
-    }
-
     #[cfg(test)]
-    pub(super) fn bytes_estimate(&self) -> usize {
+    pub(crate) fn bytes_estimate(&self) -> usize {
         let beside = |node: &Node| {
             let label = if let Label::Boxed(bytes) = &node.label { bytes.len() } else { 0 };
             label + node.subscribers.bytes_estimate()
         };
         self.nodes.capacity() * size_of::<Node>()
             + self.nodes.iter_from(ROOT).map(|(_, node)| beside(node)).sum::<usize>()
-            + self.free.capacity() * size_of::<u32>()
             + self.edges.allocation_size()
     }
 
     /// States what must hold; returns how many subscriptions there are.
-    pub(super) fn check(&self) -> usize {
+    pub(crate) fn check(&self) -> usize {
         assert_eq!(self.edges.len() + 1, self.len(), "each node but the root has one edge to it");
-        let mut children = vec![0; self.nodes.len()];
+        let mut children = vec![0; self.nodes.rows()];
         let mut subscriptions = Vec::new();
         let mut detached = 0;
         for (at, node) in self.nodes.iter_from(ROOT) {
@@ -266,7 +255,11 @@ impl Trie {
             assert_eq!(self.child(node.parent, node.label.as_bytes()), Some(at));
             children[node.parent as usize] += 1;
         }
-        assert_eq!(detached, self.free.len() + 1, "only the root and free nodes have no parent");
+        assert_eq!(
+            detached,
+            self.nodes.rows() - self.nodes.len() + 1,
+            "only the root and free nodes have no parent"
+        );
         for (at, node) in self.nodes.iter_from(ROOT) {
             assert_eq!(children[at as usize], node.children, "children of {at}");
             for (child, label) in [(node.plus, b"+"), (node.sharp, b"#")] {

@@ -1,5 +1,6 @@
 //! A policy that a test can program while the shards run.
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tidewire_core::broker::policy::{
     Access, Admission, AuthStep, Authentication, Denial, Grant, Peer, Policy, QueuePolicy, Rights, Ruling,
@@ -36,9 +37,12 @@ pub(crate) struct Authority {
     denied: BTreeMap<String, Vec<(Kind, String)>>,
     queues: BTreeMap<String, QueuePolicy>,
     ends: BTreeMap<String, Instant>,
+    variants: BTreeMap<String, u32>,
     admissions: BTreeMap<String, Admission>,
     /// How many CONNECTs and AUTHs it has judged.
     pub(crate) steps: usize,
+    /// How often its grants were asked who may receive something.
+    pub(crate) judged: Arc<AtomicUsize>,
 }
 
 impl Authority {
@@ -60,6 +64,11 @@ impl Authority {
         self.ends.insert(name.to_owned(), at);
     }
 
+    /// Which of its rights it has from here on; what is denied is denied to all.
+    pub(crate) fn variant(&mut self, name: &str, variant: u32) {
+        self.variants.insert(name.to_owned(), variant);
+    }
+
     /// What is said of messages to this topic.
     pub(crate) fn admit(&mut self, topic: &str, admission: Admission) {
         self.admissions.insert(topic.to_owned(), admission);
@@ -79,14 +88,15 @@ impl Authority {
             .into_iter()
             .map(|(kind, filter)| (kind, TopicFilter::new(&filter).expect("a filter")))
             .collect();
-        let mut grant = Grant::new(self.identity(name), Arc::new(AllBut(denied)));
+        let mut grant = Grant::new(self.identity(name), Arc::new(AllBut(denied, Arc::clone(&self.judged))));
+        grant.variant = self.variants.get(name).copied().unwrap_or_default();
         grant.queue_policy = self.queues.get(name).copied().unwrap_or_default();
         grant.expires_at = self.ends.get(name).copied();
         grant
     }
 }
 
-struct AllBut(Vec<(Kind, TopicFilter)>);
+struct AllBut(Vec<(Kind, TopicFilter)>, Arc<AtomicUsize>);
 
 impl Rights for AllBut {
     fn may(&self, _client_id: &str, access: Access<'_>) -> Ruling {
@@ -96,6 +106,7 @@ impl Rights for AllBut {
             Access::Receive { topic, .. } => (Kind::Receive, topic.as_str()),
             _ => return Ruling::deny(0),
         };
+        self.1.fetch_add(usize::from(kind == Kind::Receive), Ordering::Relaxed);
         let named = self.0.iter().position(|(k, f)| *k == kind && (f.as_str() == topic || f.matches(topic)));
         let reserved = kind == Kind::Publish && topic.starts_with('$');
         let rule = named.map_or(0, |at| u32::try_from(at + 1).expect("rules are few"));
@@ -125,7 +136,7 @@ impl Policy for Asked {
         }
     }
 
-    fn known(&mut self, _now: Instant, _identity: IdentityId) -> Option<Grant> {
+    fn known(&mut self, _now: Instant, _identity: IdentityId, _variant: u32) -> Option<Grant> {
         None
     }
 

@@ -29,6 +29,7 @@ fn records() -> Vec<Record<'static>> {
             at,
             client_id: "alice",
             identity: IdentityId(1),
+            variant: 2,
             expiry: 60,
             version: 5,
             connected: true,
@@ -42,7 +43,7 @@ fn records() -> Vec<Record<'static>> {
             message,
             receipt: Some((WHO, 7)),
             places: alloc::vec![place],
-            mail: InMail { out: true, here: false, retain: true }
+            mail: InMail { out: true, here: false, retain: true, by_owner: true }
         },
         Record::Message {
             message,

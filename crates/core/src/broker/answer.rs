@@ -1,0 +1,114 @@
+//! Answers to a connection: in order, and not before what they assert is true.
+//!
+//! An answer may have to wait for other shards to settle what it rests on, and for the journal to be durable up
+//! to where it ended when the answer was made. Those behind it wait as well: PUBACK and PUBREC leave in the order
+//! of their PUBLISHes. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
+use super::Broker;
+use super::base::rules::Rule;
+use super::connection::answers::{Pending, Reply, Waits};
+use crate::codec::AckKind;
+use crate::id::PacketId;
+use crate::reason::ReasonCode;
+
+impl Broker {
+    /// Answers on the connection that asked; at once if nothing is in the way.
+    pub(super) fn answer(&mut self, index: u32, what: Reply) {
+        let position = self.asserted();
+        let durable = self.journal.durable();
+        let version = self.connections[index].version();
+        let busy = self.connections.busy(index);
+        if busy.answers.is_empty() && position <= durable {
+            what.encode(version, &mut busy.out);
+            self.connections[index].greet();
+            self.announce(index);
+        } else {
+            busy.pubacks += u32::from(what.is_puback());
+            busy.answers.push_back(Pending { what, position, waits: Waits::Nothing });
+            let id = self.connections.id(index);
+            self.journal.wake(position, id);
+        }
+    }
+
+    /// An acknowledgement, at once if nothing is in the way.
+    pub(super) fn acknowledge_to(
+        &mut self,
+        index: u32,
+        kind: AckKind,
+        packet_id: PacketId,
+        reason: ReasonCode,
+    ) {
+        self.answer(index, Reply::Ack { kind, packet_id, reason });
+    }
+
+    /// An acknowledgement, once the publisher's pause is over. [MQTT-4.6.0-2]
+    pub(super) fn acknowledge_paused(&mut self, index: u32, kind: AckKind, packet_id: PacketId) {
+        self.put_answer(index, Reply::Ack { kind, packet_id, reason: ReasonCode::Success }, Waits::Pause);
+    }
+
+    /// Keeps the place of an answer that other shards must settle first; returns its number.
+    pub(super) fn answer_later(&mut self, index: u32, what: Reply) -> u32 {
+        self.put_answer(index, what, Waits::Settlement)
+    }
+
+    fn put_answer(&mut self, index: u32, what: Reply, waits: Waits) -> u32 {
+        let position = self.asserted();
+        let busy = self.connections.busy(index);
+        busy.pubacks += u32::from(what.is_puback());
+        busy.answers.push_back(Pending { what, position, waits });
+        let behind = u32::try_from(busy.answers.len() - 1).unwrap_or(u32::MAX);
+        busy.answered.wrapping_add(behind)
+    }
+
+    /// What has to be durable before what is said now may be heard.
+    pub(super) fn asserted(&self) -> u64 {
+        if self.rules.obeys(Rule::AssertsWhatIsDurable) { self.journal.end() } else { 0 }
+    }
+
+    /// The pause of a publisher is over: it hears what has been kept from it meanwhile.
+    pub(super) fn answer_paused(&mut self, index: u32) {
+        let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
+        for answer in busy.answers.iter_mut().filter(|answer| answer.waits == Waits::Pause) {
+            answer.waits = Waits::Nothing;
+        }
+        self.release_answers(index);
+    }
+
+    /// The number of the last answer that waits, if any does.
+    pub(super) fn last_answer(&self, index: u32) -> Option<u32> {
+        let busy = self.connections[index].busy.as_deref()?;
+        let behind = u32::try_from(busy.answers.len()).ok()?.checked_sub(1)?;
+        Some(busy.answered.wrapping_add(behind))
+    }
+
+    /// Does the answer of that number still wait?
+    pub(super) fn is_unanswered(&self, index: u32, number: u32) -> bool {
+        let Some(busy) = self.connections[index].busy.as_deref() else { return false };
+        (number.wrapping_sub(busy.answered) as usize) < busy.answers.len()
+    }
+
+    /// Lets go of the answers that need not wait any more.
+    pub(super) fn release_answers(&mut self, index: u32) {
+        let durable = self.journal.durable();
+        let version = self.connections[index].version();
+        let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
+        let before = busy.answers.len();
+        while let Some(first) = busy.answers.front()
+            && first.waits == Waits::Nothing
+            && first.position <= durable
+        {
+            first.what.encode(version, &mut busy.out);
+            busy.pubacks -= u32::from(first.what.is_puback());
+            busy.answers.pop_front();
+            busy.answered = busy.answered.wrapping_add(1);
+        }
+        let next =
+            busy.answers.front().filter(|first| first.waits == Waits::Nothing).map(|first| first.position);
+        if busy.answers.len() < before {
+            self.connections[index].greet();
+            self.announce(index);
+        }
+        if let Some(position) = next {
+            self.journal.wake(position, self.connections.id(index));
+        }
+    }
+}

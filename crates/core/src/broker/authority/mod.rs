@@ -1,0 +1,4 @@
+//! Who may do what.
+pub(crate) mod grants;
+pub mod policy;
+pub(crate) mod questions;

@@ -1,0 +1,33 @@
+//! Names that come once.
+use crate::id::{MessageId, ShardId};
+use crate::seed::Random;
+use crate::time::Instant;
+use alloc::format;
+use alloc::string::String;
+
+/// What this shard makes names of.
+pub(crate) struct Here {
+    shard: ShardId,
+    random: Random,
+    /// Counts the starts of this server.
+    incarnation: u32,
+    /// Messages that were given an id.
+    published: u32,
+}
+
+impl Here {
+    pub(crate) fn new(shard: ShardId, random: Random, incarnation: u32) -> Self {
+        Self { shard, random, incarnation, published: 0 }
+    }
+
+    /// Ids grow with time and are unique over restarts.
+    pub(crate) fn message_id(&mut self, now: Instant) -> MessageId {
+        self.published = self.published.wrapping_add(1);
+        MessageId::new(now.as_millis(), self.shard, self.incarnation, self.published)
+    }
+
+    /// A Client Identifier for somebody who brings none.
+    pub(crate) fn client_id(&mut self) -> String {
+        format!("tw-{:016x}{:016x}", self.random.next(), self.random.next())
+    }
+}

@@ -1,0 +1,128 @@
+//! The rules between shards, each with a switch at the line that obeys it.
+//!
+//! All are on, always: `obeys` is then a constant, and costs nothing. Under the private feature `_rules` a test can
+//! leave one out, to show what it is for: somebody loses a message, gets it twice or out of order, or waits for ever.
+//! The numbers are those of the rules between shards; what is not here has no line that could be switched (1, and
+//! half of 11, are the driver's), or is not here yet (7 and 14 to 17 come with groups).
+
+/// A rule of the protocol between shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+#[cfg_attr(not(feature = "_rules"), expect(unreachable_pub, reason = "only tests can name a rule"))]
+pub enum Rule {
+    /// 2: `Settled` never waits for a third shard.
+    SettledAtOnce,
+    /// 2: `Settled` names each message that nobody matched or that every queue refused.
+    OutcomesByNumber,
+    /// 3: what another shard ordered is answered when every shard has settled it.
+    OrderedWaitsForAll,
+    /// 4: mail is never held back for a full window; only sockets are.
+    MailNeverWaits,
+    /// 5: PUBACK and PUBREC leave in the order of their PUBLISHes.
+    AnswersInOrder,
+    /// 6: SUBACK and UNSUBACK wait until all shards know.
+    SubackWaits,
+    /// 6: also those that find the note of another under way.
+    LaterOnesWait,
+    /// 6: for the last note about the filter, not for any.
+    LastNoteCounts,
+    /// 6: subscribing again never removes the subscription in between.
+    ReplacedInPlace,
+    /// 8: a PUBLISH with RETAIN is ordered by the shard that owns its topic.
+    OwnerOrders,
+    /// 8: it is taken from its socket when earlier direct messages on its topic are settled.
+    RoadIsClear,
+    /// 8: later messages on its topic take the road, too.
+    LaterOnesFollow,
+    /// 8: the road ends with the last message on it.
+    RoadIsCounted,
+    /// 9: the cursor of a new subscription stands in the queue at the place of its SUBSCRIBE.
+    CursorInPlace,
+    /// 9: it passes over what has changed since.
+    CursorPassesOver,
+    /// 10: an expiry removes the value that it was set for.
+    ExpiryByIdentity,
+    /// 11: the passage carries everything that was read after CONNECT.
+    PassageCarriesAll,
+    /// 12: the connection accepted later keeps the session, whichever verdict comes last.
+    LatestKeeps,
+    /// 13: an answer leaves on the connection on which its question came, or never.
+    AnswersDieWithTheirConnection,
+    /// 18: no packet leaves that asserts what is not durable.
+    AssertsWhatIsDurable,
+    /// 19: a message's receipt and its places in queues are one record.
+    OneRecord,
+    /// 20: a QoS 2 PUBLISH waits for the record that binds its Packet Identifier.
+    BoundFirst,
+    /// 21: the receipt of a QoS 2 message is durable with the message before that is mailed.
+    ReceiptBeforeMail,
+    /// 21: a restart mails again what was received and not recorded as distributed.
+    MailedAgain,
+    /// 21: a receiver drops what its journal knows.
+    KnownIsDropped,
+    /// 21: who may forget an id hears so when that is durable.
+    ForgottenLast,
+    /// 22: after a restart no socket is read before all shards have exchanged interest again.
+    InterestFirst,
+}
+
+impl Rule {
+    /// All of them.
+    #[cfg(feature = "_rules")]
+    pub const ALL: [Self; 27] = [
+        Self::SettledAtOnce,
+        Self::OutcomesByNumber,
+        Self::OrderedWaitsForAll,
+        Self::MailNeverWaits,
+        Self::AnswersInOrder,
+        Self::SubackWaits,
+        Self::LaterOnesWait,
+        Self::LastNoteCounts,
+        Self::ReplacedInPlace,
+        Self::OwnerOrders,
+        Self::RoadIsClear,
+        Self::LaterOnesFollow,
+        Self::RoadIsCounted,
+        Self::CursorInPlace,
+        Self::CursorPassesOver,
+        Self::ExpiryByIdentity,
+        Self::PassageCarriesAll,
+        Self::LatestKeeps,
+        Self::AnswersDieWithTheirConnection,
+        Self::AssertsWhatIsDurable,
+        Self::OneRecord,
+        Self::BoundFirst,
+        Self::ReceiptBeforeMail,
+        Self::MailedAgain,
+        Self::KnownIsDropped,
+        Self::ForgottenLast,
+        Self::InterestFirst,
+    ];
+}
+
+/// Which rules are obeyed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rules {
+    /// A bit for each that is not.
+    #[cfg(feature = "_rules")]
+    off: u32,
+}
+
+impl Rules {
+    #[cfg(not(feature = "_rules"))]
+    #[expect(clippy::unused_self, reason = "the same call as where there is a choice")]
+    pub(crate) const fn obeys(self, _rule: Rule) -> bool {
+        true
+    }
+
+    #[cfg(feature = "_rules")]
+    pub(crate) const fn obeys(self, rule: Rule) -> bool {
+        self.off & 1 << rule as u32 == 0
+    }
+
+    #[cfg(feature = "_rules")]
+    pub(crate) fn leave_out(&mut self, rule: Rule) {
+        self.off |= 1 << rule as u32;
+    }
+}

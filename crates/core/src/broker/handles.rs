@@ -1,0 +1,42 @@
+//! What several parts do together, for all reactions.
+use super::Broker;
+use super::base::NONE;
+use super::journal::Pen;
+use super::session::Kind;
+
+impl Broker {
+    /// Who writes records.
+    pub(super) fn pen(&mut self) -> Pen<'_> {
+        let Self { journal, sessions, grants, messages, rules, .. } = self;
+        Pen { journal, sessions, grants, ended: &mut messages.ended, rules: *rules }
+    }
+
+    /// A session rests on another grant, or on none any more.
+    pub(super) fn rest_on(&mut self, session: u32, place: u32) {
+        let old = core::mem::replace(&mut self.sessions[session].grant, place);
+        if old == place {
+            return;
+        }
+        if place != NONE {
+            self.grants.begin_session(place);
+        }
+        if old != NONE {
+            self.grants.end_session(old);
+        }
+    }
+
+    /// A connection has something to send.
+    pub(super) fn announce(&mut self, index: u32) {
+        self.connections.announce(&mut self.actions, index);
+    }
+
+    /// Wakes whoever takes a session's messages.
+    pub(super) fn wake(&mut self, session: u32) {
+        let connection = self.sessions[session].connection;
+        if connection != NONE {
+            self.announce(connection);
+        } else if self.sessions[session].kind == Kind::Local {
+            self.actions.announce_local(self.sessions.local_id(session));
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Who writes records.
+use super::Journal;
+use super::record::{InMail, MessageRecord, Payload, Place, Record, SessionRecord};
+use crate::broker::authority::grants::Grants;
+use crate::broker::base::NONE;
+use crate::broker::base::rules::{Rule, Rules};
+use crate::broker::messages::accepted::Accepted;
+use crate::broker::messages::ledger::Recipient;
+use crate::broker::messages::owned::{Owned, Undistributed};
+use crate::broker::messages::store::{Content, View};
+use crate::broker::router::Options;
+use crate::broker::session::{Kind, Sessions};
+use crate::id::{MessageId, PacketId};
+use crate::qos::QoS;
+use crate::time::Instant;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// What writes records, for as long as nothing else happens: it sees which sessions outlive a crash, and what has ended
+/// since the last record.
+pub(crate) struct Pen<'a> {
+    pub(crate) journal: &'a mut Journal,
+    pub(crate) sessions: &'a Sessions,
+    pub(crate) grants: &'a Grants,
+    pub(crate) ended: &'a mut Vec<(Recipient, MessageId)>,
+    pub(crate) rules: Rules,
+}
+
+impl Pen<'_> {
+    /// Writes a record, behind what has ended before it.
+    fn record(&mut self, record: &Record<'_>) {
+        if self.journal.on {
+            self.flush();
+            self.journal.write(record);
+        }
+    }
+
+    /// Entries of queues that have had their fate since the last record.
+    pub(crate) fn flush(&mut self) {
+        if self.ended.is_empty() {
+            return;
+        }
+        let mut ended = core::mem::take(self.ended);
+        for (who, id) in ended.drain(..) {
+            if self.is_kept(who.session) {
+                self.journal.write(&Record::Ended { who, id });
+            }
+        }
+        *self.ended = ended;
+    }
+
+    /// Does this session outlive its connection?
+    fn is_kept(&self, session: u32) -> bool {
+        let s = &self.sessions[session];
+        self.journal.on && s.expiry > 0 && s.kind == Kind::Client
+    }
+
+    /// Whose record it is to be, if that session is to outlive a crash.
+    fn kept(&self, session: u32) -> Option<Recipient> {
+        self.is_kept(session).then(|| self.sessions.recipient(session))
+    }
+
+    /// How a session stands, if it or its will is to outlive a crash; or if the journal says that it would.
+    pub(crate) fn session(&mut self, now: Instant, session: u32, known: bool) {
+        let has_will = self.sessions[session].rare.as_deref().is_some_and(|m| m.will.is_some());
+        if self.journal.on && (known || self.is_kept(session) || has_will) {
+            self.flush();
+            self.journal.write(&session_record(self.sessions, self.grants, now, session));
+        }
+    }
+
+    pub(crate) fn session_end(&mut self, session: u32) {
+        let who = self.sessions.recipient(session);
+        self.ended.retain(|(ended, _)| *ended != who);
+        self.record(&Record::SessionEnd(who));
+    }
+
+    /// A will is set, or has had its exit.
+    pub(crate) fn will(&mut self, session: u32) {
+        if !self.journal.on {
+            return;
+        }
+        let who = self.sessions.recipient(session);
+        match self.sessions[session].rare.as_deref().and_then(|m| m.will.clone()) {
+            Some(will) => self.record(&Record::Will { who, will }),
+            None => self.record(&Record::WillEnd(who)),
+        }
+    }
+
+    pub(crate) fn subscribed(&mut self, session: u32, filter: &str, options: Options) {
+        if let Some(who) = self.kept(session) {
+            let identifier = options.identifier.map_or(0, |i| i.get());
+            self.record(&Record::Subscribed { who, filter, options: options_byte(options), identifier });
+        }
+    }
+
+    pub(crate) fn unsubscribed(&mut self, session: u32, filter: &str) {
+        if let Some(who) = self.kept(session) {
+            self.record(&Record::Unsubscribed { who, filter });
+        }
+    }
+
+    /// A message has been routed: its receipt and its places are one record. `leaves`: it goes to other shards as
+    /// well. True if it is to be mailed again after a crash, until they all have it.
+    pub(crate) fn message(&mut self, accepted: &Accepted<'_>, places: Vec<Place>, leaves: bool) -> bool {
+        self.write_message(accepted, places, leaves, false)
+    }
+
+    /// A message goes to the shard that owns its topic: it has no place here before that has ordered it. True if it is
+    /// to be mailed again after a crash, until all have it.
+    pub(crate) fn message_to_owner(&mut self, accepted: &Accepted<'_>) -> bool {
+        self.write_message(accepted, Vec::new(), true, true)
+    }
+
+    fn write_message(
+        &mut self,
+        accepted: &Accepted<'_>,
+        places: Vec<Place>,
+        leaves: bool,
+        by_owner: bool,
+    ) -> bool {
+        let Accepted { view, retain, arrival, .. } = *accepted;
+        let receipt = arrival.receipt();
+        let receipt = receipt.and_then(|(session, packet_id)| Some((self.kept(session)?, packet_id.get())));
+        let out = leaves && receipt.is_some();
+        if places.is_empty() && !out {
+            if let Some((who, packet_id)) = receipt {
+                self.record(&Record::Receipt { who, packet_id });
+            }
+            return false;
+        }
+        if let (true, Some((publisher, packet_id))) = (out, receipt) {
+            let (topic, message) = (view.topic.into(), Arc::new(Owned::new(view, QoS::ExactlyOnce)));
+            let left = Undistributed { topic, message, retain, by_owner, publisher, packet_id };
+            self.journal.undistributed.insert(view.id, left);
+        }
+        let here = arrival.may_come_again();
+        if here {
+            self.journal.mailed_here.insert(view.id);
+        }
+        let receipt = match receipt {
+            Some((who, packet_id)) if !self.rules.obeys(Rule::OneRecord) => {
+                self.record(&Record::Receipt { who, packet_id });
+                None
+            }
+            receipt => receipt,
+        };
+        let mail = InMail { out, here, retain, by_owner };
+        self.record(&Record::Message { message: message_record(view), receipt, places, mail });
+        out
+    }
+
+    /// All shards have a message that was to be mailed again; false if they had it before.
+    pub(crate) fn distributed(&mut self, id: MessageId) -> bool {
+        let was_left = self.journal.undistributed.remove(&id).is_some();
+        if was_left {
+            self.record(&Record::Distributed { id });
+        }
+        was_left
+    }
+
+    /// A message that came by mail won't come again.
+    pub(crate) fn forget(&mut self, id: MessageId) {
+        if self.journal.mailed_here.remove(&id) {
+            self.record(&Record::Forget { id });
+        }
+    }
+
+    pub(crate) fn receipt(&mut self, session: u32, packet_id: PacketId) {
+        if let Some(who) = self.kept(session) {
+            self.record(&Record::Receipt { who, packet_id: packet_id.get() });
+        }
+    }
+
+    pub(crate) fn receipt_end(&mut self, session: u32, packet_id: PacketId) {
+        if let Some(who) = self.kept(session) {
+            self.record(&Record::ReceiptEnd { who, packet_id: packet_id.get() });
+        }
+    }
+
+    pub(crate) fn bound(&mut self, session: u32, id: MessageId, packet_id: PacketId) {
+        if let Some(who) = self.kept(session) {
+            self.record(&Record::Bound { who, id, packet_id: packet_id.get() });
+        }
+    }
+
+    pub(crate) fn released(&mut self, session: u32, packet_id: PacketId) {
+        if let Some(who) = self.kept(session) {
+            self.record(&Record::Released { who, packet_id: packet_id.get() });
+        }
+    }
+
+    pub(crate) fn retained(&mut self, view: &View<'_>, qos: QoS) {
+        if view.content.len() == 0 {
+            self.record(&Record::RetainedEnd { topic: view.topic.as_str() });
+        } else {
+            self.record(&Record::Retained { message: message_record(view), qos });
+        }
+    }
+
+    pub(crate) fn retained_end(&mut self, topic: &str) {
+        self.record(&Record::RetainedEnd { topic });
+    }
+}
+
+pub(crate) fn session_record<'a>(
+    sessions: &'a Sessions,
+    grants: &Grants,
+    now: Instant,
+    session: u32,
+) -> Record<'a> {
+    let s = &sessions[session];
+    let rare = s.rare.as_deref();
+    let (identity, variant) = grants.name(s.grant);
+    Record::Session(SessionRecord {
+        who: sessions.recipient(session),
+        at: now,
+        client_id: &s.client_id,
+        identity,
+        variant,
+        expiry: s.expiry,
+        version: s.version.level(),
+        connected: s.connection != NONE,
+        ends_at: rare.and_then(|m| m.ends_at),
+        will_at: rare.and_then(|m| m.will_at),
+    })
+}
+
+pub(crate) fn message_record<'a>(view: &View<'a>) -> MessageRecord<'a> {
+    MessageRecord {
+        id: view.id,
+        origin: view.origin,
+        expires_at: view.expires_at,
+        topic: view.topic,
+        properties: view.properties,
+        payload: match view.content {
+            Content::Small(bytes) => Payload::Whole(bytes),
+            Content::Large(chunks) => Payload::Chunks(chunks),
+        },
+    }
+}
+
+pub(crate) fn options_byte(options: Options) -> u8 {
+    options.qos.bits() | u8::from(options.no_local) << 2 | u8::from(options.retain_as_published) << 3
+}

@@ -1,0 +1,169 @@
+//! What is known only while a journal is read.
+use super::record::{Record, SessionRecord};
+use crate::broker::messages::ledger::Recipient;
+use crate::broker::messages::queue::Entry;
+use crate::broker::messages::store::MessageRef;
+use crate::broker::session::NEVER;
+use crate::id::{MessageId, Position};
+use crate::time::Instant;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Why a journal can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RestoreError {
+    /// It was written in a format that this version does not know, from here on.
+    Version(Position),
+    /// What stands here is no record. What came before it has been restored.
+    Corrupt(Position),
+}
+
+impl fmt::Display for RestoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(Position(at)) => {
+                write!(
+                    f,
+                    "the journal is in another version's format from byte {at} on; start that version with it"
+                )
+            }
+            Self::Corrupt(Position(at)) => write!(f, "the journal is damaged at byte {at}"),
+        }
+    }
+}
+
+impl core::error::Error for RestoreError {}
+
+/// What is known only while a journal is replayed.
+#[derive(Default)]
+pub(crate) struct Restoring {
+    /// The beginning of a record whose end has not come.
+    pub(crate) carried: Vec<u8>,
+    pub(crate) read: u64,
+    /// The newest time that a record told.
+    pub(crate) newest: Instant,
+    /// The numbers that sessions had in the journal, and their places here.
+    names: BTreeMap<Recipient, u32>,
+    /// Sessions by their places here. One that a journal names twice is one.
+    pub(crate) sessions: BTreeMap<u32, Restored>,
+    /// Messages that have been read, each with one reference of ours.
+    pub(crate) messages: BTreeMap<MessageId, MessageRef>,
+}
+
+impl Restoring {
+    /// Numbers before this mean nothing behind it: sessions that go on are named anew.
+    pub(crate) fn start(&mut self, at: Instant) {
+        self.newest = self.newest.max(at);
+        self.names.clear();
+    }
+
+    /// The session of that number in the journal, and its place here.
+    pub(crate) fn named(&mut self, who: Recipient) -> Option<(u32, &mut Restored)> {
+        let index = *self.names.get(&who)?;
+        Some((index, self.sessions.get_mut(&index)?))
+    }
+
+    /// That number in the journal means the session at this place.
+    pub(crate) fn name(&mut self, record: &SessionRecord<'_>, index: u32) {
+        self.names.insert(record.who, index);
+        let restored = self.sessions.entry(index).or_default();
+        restored.connected = record.connected;
+        (restored.ends_at, restored.will_at) = (record.ends_at, record.will_at);
+    }
+
+    /// The journal says that a session has ended.
+    pub(crate) fn forget(&mut self, who: Recipient) -> Option<(u32, Restored)> {
+        let index = self.names.remove(&who)?;
+        self.sessions.remove_entry(&index)
+    }
+}
+
+/// A session that is being restored: its queues are filled at the end.
+#[derive(Default)]
+pub(crate) struct Restored {
+    pub(crate) connected: bool,
+    pub(crate) ends_at: Option<Instant>,
+    pub(crate) will_at: Option<Instant>,
+    /// In order of their coming, and what each is bound to.
+    pub(crate) entries: BTreeMap<u64, Waiting>,
+    pub(crate) by_id: BTreeMap<MessageId, u64>,
+    /// Those bound to a Packet Identifier, in the order of their binding.
+    pub(crate) bound: BTreeMap<u64, u64>,
+    by_packet_id: BTreeMap<u16, u64>,
+    pub(crate) receipts: BTreeSet<u16>,
+    /// How many entries and bindings there have been.
+    count: u64,
+}
+
+/// A message in a queue that is being restored.
+pub(crate) struct Waiting {
+    pub(crate) id: MessageId,
+    pub(crate) entry: Entry,
+    /// Its Packet Identifier, when it got it, and whether only PUBREL and PUBCOMP are left.
+    pub(crate) bound: Option<(u16, u64, bool)>,
+}
+
+impl Restored {
+    /// What a record says of its messages; an entry that is gone with it.
+    pub(crate) fn apply(&mut self, record: &Record<'_>) -> Option<Entry> {
+        match record {
+            Record::Ended { id, .. } => return self.remove(*id),
+            Record::Bound { id, packet_id, .. } => self.bind(*id, *packet_id),
+            Record::Released { packet_id, .. } => self.release(*packet_id),
+            Record::Receipt { packet_id, .. } => {
+                self.receipts.insert(*packet_id);
+            }
+            Record::ReceiptEnd { packet_id, .. } => {
+                self.receipts.remove(packet_id);
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Whoever is away knows when it ends, or does not end; who does not was cut by the crash.
+    pub(crate) fn is_away(&self, expiry: u32) -> bool {
+        !self.connected && (expiry == NEVER || (expiry > 0 && self.ends_at.is_some()))
+    }
+
+    fn next(&mut self) -> u64 {
+        self.count += 1;
+        self.count
+    }
+
+    pub(crate) fn insert(&mut self, id: MessageId, entry: Entry) {
+        let at = self.next();
+        self.by_id.insert(id, at);
+        self.entries.insert(at, Waiting { id, entry, bound: None });
+    }
+
+    fn remove(&mut self, id: MessageId) -> Option<Entry> {
+        let waiting = self.entries.remove(&self.by_id.remove(&id)?)?;
+        if let Some((packet_id, order, _)) = waiting.bound {
+            self.bound.remove(&order);
+            self.by_packet_id.remove(&packet_id);
+        }
+        Some(waiting.entry)
+    }
+
+    fn bind(&mut self, id: MessageId, packet_id: u16) {
+        let order = self.next();
+        let Some(at) = self.by_id.get(&id) else { return };
+        let Some(waiting) = self.entries.get_mut(at).filter(|w| w.bound.is_none()) else { return };
+        if packet_id == 0 || self.by_packet_id.contains_key(&packet_id) {
+            return;
+        }
+        waiting.bound = Some((packet_id, order, false));
+        self.bound.insert(order, *at);
+        self.by_packet_id.insert(packet_id, *at);
+    }
+
+    fn release(&mut self, packet_id: u16) {
+        let waiting = self.by_packet_id.get(&packet_id).and_then(|at| self.entries.get_mut(at));
+        if let Some((_, _, released)) = waiting.and_then(|w| w.bound.as_mut()) {
+            *released = true;
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! From journal bytes back to a broker. They are judged like a peer's: whatever they say, nothing panics.
+use super::authority::policy::Grant;
+use super::base::timers::Timers;
+use super::base::{LARGE, NONE};
+use super::journal::RestoreError;
+use super::journal::record::{InMail, MessageRecord, Payload, Place, Read, Record, SessionRecord, read};
+use super::journal::restoring::{Restored, Restoring};
+use super::leaving::Leaving;
+use super::messages::ledger::{Fate, Recipient};
+use super::messages::owned::{Owned, Undistributed, charge};
+use super::messages::queue::Entry;
+use super::messages::store::{Content, View};
+use super::router::{Options, Subscriber};
+use super::session::Kind;
+use super::{Broker, Config};
+use crate::delivery::CHUNK;
+use crate::id::{PacketId, Position};
+use crate::qos::QoS;
+use crate::time::Instant;
+use crate::version::Version;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::fmt;
+use core::num::NonZeroU32;
+
+/// A broker in the making, out of what an earlier one had journaled, whatever its number of shards was.
+///
+/// [`feed`](Self::feed) it the bytes in order, piece by piece as they come; then [`finish`](Self::finish).
+pub struct Restore {
+    broker: Broker,
+    restoring: Restoring,
+}
+
+impl fmt::Debug for Restore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Restore").field("broker", &self.broker).finish_non_exhaustive()
+    }
+}
+
+impl Restore {
+    /// Nothing has been read yet. Of sessions, those stay that are at home on this shard.
+    pub fn new(config: Config) -> Self {
+        Self { broker: Broker::new(Instant::default(), config), restoring: Restoring::default() }
+    }
+
+    /// More of the journal; a record may end in a later piece.
+    ///
+    /// # Errors
+    /// Where the bytes are no journal, and from where on. What came before has been read: the broker of
+    /// [`finish`](Self::finish) is as it was there.
+    pub fn feed(&mut self, journal: &[u8]) -> Result<(), RestoreError> {
+        let Self { broker, restoring } = self;
+        let mut carried = core::mem::take(&mut restoring.carried);
+        carried.extend_from_slice(journal);
+        let mut at = 0;
+        let result = loop {
+            match read(&carried[at..]) {
+                Read::Record(record, length) => {
+                    broker.apply(restoring, record);
+                    at += length;
+                }
+                Read::Torn => break Ok(()),
+                Read::Version => break Err(RestoreError::Version(Position(restoring.read + at as u64))),
+                Read::Corrupt => break Err(RestoreError::Corrupt(Position(restoring.read + at as u64))),
+            }
+        };
+        carried.drain(..at);
+        restoring.read += at as u64;
+        if result.is_ok() {
+            restoring.carried = carried;
+        }
+        result
+    }
+
+    /// The newest time that what was read tells. The clock starts there, or at the wall clock's time if that is later.
+    pub fn newest(&self) -> Instant {
+        self.restoring.newest
+    }
+
+    /// From here on time runs. Whoever was connected counts as cut now; a record whose end has not come is forgotten.
+    pub fn finish(self, now: Instant) -> Broker {
+        let Self { mut broker, restoring } = self;
+        // Nothing that was read has set a timer, and what it changed need not be journaled again.
+        broker.timers = Timers::new(now);
+        broker.journal.begin(now);
+        broker.act(now, |b| b.on_restored(now, restoring));
+        broker
+    }
+
+    /// What it restores breaks a rule. For tests.
+    #[cfg(feature = "_rules")]
+    pub fn without_rule(&mut self, rule: super::Rule) {
+        self.broker.without_rule(rule);
+    }
+}
+
+impl Broker {
+    fn apply(&mut self, restoring: &mut Restoring, record: Record<'_>) {
+        match record {
+            Record::Start { at } => restoring.start(at),
+            Record::Session(session) => self.restore_session(restoring, &session),
+            Record::SessionEnd(who) => {
+                if let Some((index, restored)) = restoring.forget(who) {
+                    for waiting in restored.entries.values() {
+                        self.messages.unidentify(waiting.entry);
+                    }
+                    self.forget_restored(index);
+                }
+            }
+            Record::Subscribed { who, filter, options, identifier } => {
+                if let Some((index, _)) = restoring.named(who) {
+                    self.restore_subscription(index, filter, options, identifier);
+                }
+            }
+            Record::Unsubscribed { who, filter } => {
+                if let Some((index, _)) = restoring.named(who) {
+                    self.unsubscribe_one(index, filter);
+                }
+            }
+            Record::Distributed { id } => self.journal.restore_undistributed(id, None),
+            Record::Known { id } => self.journal.restore_known(id, true),
+            Record::Forget { id } => self.journal.restore_known(id, false),
+            Record::Message { message, receipt, places, mail } => {
+                self.restore_mail(restoring, &message, receipt, mail);
+                self.restore_message(restoring, &message, &places);
+            }
+            Record::Retained { message, qos } => self.restore_retained(restoring, &message, qos),
+            Record::RetainedEnd { topic } => {
+                self.retained.index.clear(topic);
+            }
+            Record::Will { who, will } => {
+                if let Some((index, _)) = restoring.named(who) {
+                    self.sessions[index].rare.get_or_insert_default().will = Some(will);
+                }
+            }
+            Record::WillEnd(who) => {
+                if let Some((index, restored)) = restoring.named(who) {
+                    restored.will_at = None;
+                    if let Some(rare) = self.sessions[index].rare.as_deref_mut() {
+                        rare.will = None;
+                    }
+                }
+            }
+            Record::Ended { who, .. }
+            | Record::Bound { who, .. }
+            | Record::Released { who, .. }
+            | Record::Receipt { who, .. }
+            | Record::ReceiptEnd { who, .. } => {
+                if let Some((_, restored)) = restoring.named(who)
+                    && let Some(entry) = restored.apply(&record)
+                {
+                    self.messages.unidentify(entry);
+                }
+            }
+        }
+    }
+
+    fn restore_session(&mut self, restoring: &mut Restoring, record: &SessionRecord<'_>) {
+        restoring.newest = restoring.newest.max(record.at);
+        // Journals of all shards may be read here: of their sessions, those stay that are at home here.
+        if self.shards.home(record.client_id) != self.shards.me() {
+            return;
+        }
+        let known = restoring.named(record.who).map(|(index, _)| index);
+        let index = match known.or_else(|| self.sessions.find(record.client_id)) {
+            Some(index) => index,
+            None => self.sessions.insert(record.client_id, Kind::Client),
+        };
+        let grant = self.grants.place(record.identity, record.variant);
+        self.rest_on(index, grant);
+        let s = &mut self.sessions[index];
+        s.expiry = record.expiry;
+        s.version = match record.version {
+            3 => Version::V3_1,
+            5 => Version::V5,
+            _ => Version::V3_1_1,
+        };
+        restoring.name(record, index);
+    }
+
+    fn restore_subscription(&mut self, session: u32, filter: &str, options: u8, identifier: u32) {
+        let Some(qos) = QoS::from_bits(options & 3) else { return };
+        let options = Options {
+            qos,
+            no_local: options & 4 != 0,
+            retain_as_published: options & 8 != 0,
+            identifier: NonZeroU32::new(identifier & 0x0fff_ffff),
+        };
+        let (node, replaced) = self.router.subscribe(filter, Subscriber::session(session), options);
+        if !replaced.0 {
+            self.sessions[session].subscriptions.get_or_insert_default().push(node);
+            if self.router.sessions_at(node) == 1 {
+                self.shards.tell_interest(filter, true);
+            }
+        }
+    }
+
+    /// What a message has to do with other shards.
+    fn restore_mail(
+        &mut self,
+        restoring: &mut Restoring,
+        message: &MessageRecord<'_>,
+        receipt: Option<(Recipient, u16)>,
+        mail: InMail,
+    ) {
+        if mail.here {
+            self.journal.restore_known(message.id, true);
+        }
+        let Some((who, packet_id)) = receipt else { return };
+        let Some((index, restored)) = restoring.named(who) else { return };
+        restored.receipts.insert(packet_id);
+        if mail.out {
+            let kept = with_view(message, |view| Owned::new(view, QoS::ExactlyOnce));
+            let left = Undistributed {
+                topic: message.topic.into(),
+                message: Arc::new(kept),
+                retain: mail.retain,
+                by_owner: mail.by_owner,
+                publisher: self.sessions.recipient(index),
+                packet_id,
+            };
+            self.journal.restore_undistributed(message.id, Some(left));
+        }
+    }
+
+    fn restore_message(&mut self, restoring: &mut Restoring, record: &MessageRecord<'_>, places: &[Place]) {
+        for place in places {
+            let kept = restoring.messages.get(&record.id).copied();
+            let Some((_, restored)) = restoring.named(place.who) else { continue };
+            if place.qos == QoS::AtMostOnce || restored.by_id.contains_key(&record.id) {
+                continue;
+            }
+            let message = kept.unwrap_or_else(|| with_view(record, |view| self.messages.store.put(view)));
+            let identifiers = self.messages.identify(&place.identifiers);
+            restored.insert(record.id, Entry::message(message, place.qos, place.retain, identifiers));
+            restoring.messages.insert(record.id, message);
+        }
+    }
+
+    fn restore_retained(&mut self, restoring: &mut Restoring, record: &MessageRecord<'_>, qos: QoS) {
+        let set_at = Instant::from_micros(record.id.millis().saturating_mul(1000));
+        restoring.newest = restoring.newest.max(set_at);
+        with_view(record, |view| {
+            let kept = Arc::new(Owned::new(view, qos));
+            self.retained.index.set(view.topic.as_str(), kept, charge(view), view.expires_at);
+        });
+    }
+
+    /// A session that the journal says has ended.
+    fn forget_restored(&mut self, session: u32) {
+        let subscriptions = self.sessions[session].subscriptions.take();
+        for node in subscriptions.into_iter().flat_map(|s| *s) {
+            self.unsubscribe_at(node, session);
+        }
+        self.rest_on(session, NONE);
+        self.sessions.remove(session);
+    }
+
+    /// Puts what was read of a session's queue where it belongs.
+    fn settle_restored(&mut self, session: u32, restored: &Restored) {
+        let who = self.sessions.recipient(session);
+        let mut busy = self.sessions.take_busy_or_new(session);
+        for waiting in restored.bound.values().filter_map(|at| restored.entries.get(at)) {
+            let Some((packet_id, _, released)) = waiting.bound else { continue };
+            let Some(packet_id) = PacketId::new(packet_id) else { continue };
+            if !busy.sender.restore(waiting.entry, packet_id, waiting.entry.qos(), released) {
+                self.messages.unidentify(waiting.entry);
+                continue;
+            }
+            self.messages.store.share(waiting.entry.message_ref());
+            self.messages.books.enter(waiting.id, who, None, Fate::Queued);
+            self.messages.books.enter(waiting.id, who, Some(Fate::Queued), Fate::InFlight);
+        }
+        for waiting in restored.entries.values().filter(|w| w.bound.is_none()) {
+            self.messages.enqueue(&mut busy.queue, waiting.entry, who);
+        }
+        for packet_id in restored.receipts.iter().filter_map(|id| PacketId::new(*id)) {
+            busy.receiver.receive(packet_id);
+        }
+        self.sessions[session].busy = Some(busy);
+        self.sessions.release_if_idle(session);
+        let rare = self.sessions[session].rare.get_or_insert_default();
+        (rare.ends_at, rare.will_at) = (restored.ends_at, restored.will_at);
+    }
+
+    /// The journal has been read.
+    fn on_restored(&mut self, now: Instant, restoring: Restoring) {
+        let mut cut = Vec::new();
+        for (session, restored) in &restoring.sessions {
+            self.settle_restored(*session, restored);
+            if !restored.is_away(self.sessions[*session].expiry) {
+                cut.push(*session);
+            }
+        }
+        for message in restoring.messages.into_values() {
+            self.messages.store.release(message);
+        }
+        if !self.shards.is_alone() {
+            self.shards.gather();
+        }
+        let names: Vec<_> = self.grants.iter().map(|(_, g)| (g.identity, g.variant)).collect();
+        for (identity, variant) in names {
+            if let Some(grant) = self.policy.known(now, identity, variant) {
+                self.grants.set(&Grant { identity, variant, ..grant });
+            }
+        }
+        let sessions: Vec<u32> = self.sessions.iter().map(|(index, _)| index).collect();
+        for session in sessions {
+            self.pen().session(now, session, true);
+        }
+        for session in cut {
+            self.after_connection(now, session, Leaving::Lost);
+        }
+        let sessions: Vec<u32> = self.sessions.iter().map(|(index, _)| index).collect();
+        for session in sessions {
+            self.watch_session(now, session);
+        }
+    }
+}
+
+/// A record's message, its payload in chunks if it is large.
+fn with_view<T>(record: &MessageRecord<'_>, f: impl FnOnce(&View<'_>) -> T) -> T {
+    let chunks: Arc<[Bytes]>;
+    let content = match record.payload {
+        Payload::Whole(bytes) if bytes.len() >= LARGE => {
+            chunks = bytes.chunks(CHUNK).map(Bytes::copy_from_slice).collect();
+            Content::Large(&chunks)
+        }
+        Payload::Whole(bytes) => Content::Small(bytes),
+        // Only what is written is in pieces.
+        Payload::Chunks(_) => Content::Small(&[]),
+    };
+    f(&View {
+        id: record.id,
+        origin: record.origin,
+        expires_at: record.expires_at,
+        topic: record.topic,
+        properties: record.properties,
+        content,
+    })
+}

@@ -1,0 +1,125 @@
+//! The whole state as journal bytes, a piece at a time while life goes on.
+//!
+//! Each piece is how things stand when it is taken. What changes meanwhile is in the journal as well, and replaying
+//! both gives what is true at the end: a record that says what is known already changes nothing.
+use super::Broker;
+use super::journal::record::{InMail, Place, Record};
+use super::journal::{Snapshot, message_record, options_byte, session_record};
+use super::messages::ledger::Recipient;
+use super::messages::queue::{Entry, Queued};
+use super::messages::store::View;
+use super::retained::index::Place as Topic;
+use super::router::Subscriber;
+use super::session::Kind;
+use crate::qos::QoS;
+use crate::time::Instant;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+impl Broker {
+    /// Appends the next piece of a snapshot, some `limit` bytes; true while more is to come. The one after the
+    /// last begins anew.
+    pub(super) fn snapshot(&mut self, now: Instant, limit: usize, out: &mut Vec<u8>) -> bool {
+        let end = out.len().saturating_add(limit.max(1));
+        let mut snapshot = self.journal.snapshot.take().unwrap_or_default();
+        if !snapshot.begun {
+            snapshot.begun = true;
+            Record::Start { at: now }.encode(out);
+            self.snapshot_mail(now, out);
+        }
+        while out.len() < end {
+            let Some(session) = self.sessions.next_from(snapshot.session) else { break };
+            snapshot.session = session + 1;
+            self.snapshot_session(now, session, out);
+        }
+        if out.len() < end && self.snapshot_retained(&mut snapshot, end, out) {
+            return false;
+        }
+        self.journal.snapshot = Some(snapshot);
+        true
+    }
+
+    /// What may be mailed again, and what may come again. Both are few: they last for a moment.
+    fn snapshot_mail(&self, now: Instant, out: &mut Vec<u8>) {
+        for left in self.journal.undistributed().values() {
+            let (publisher, packet_id) = (left.publisher, left.packet_id);
+            if self.sessions.is(publisher) {
+                session_record(&self.sessions, &self.grants, now, publisher.session).encode(out);
+                let message = message_record(&left.message.view(&left.topic));
+                let mail = InMail { out: true, here: false, retain: left.retain, by_owner: left.by_owner };
+                let receipt = Some((publisher, packet_id));
+                Record::Message { message, receipt, places: Vec::new(), mail }.encode(out);
+            }
+        }
+        for id in self.journal.known() {
+            Record::Known { id }.encode(out);
+        }
+    }
+
+    fn snapshot_session(&self, now: Instant, session: u32, out: &mut Vec<u8>) {
+        let s = &self.sessions[session];
+        let who = self.sessions.recipient(session);
+        let will = s.rare.as_deref().and_then(|m| m.will.clone());
+        if s.kind != Kind::Client || (s.expiry == 0 && will.is_none()) {
+            return;
+        }
+        session_record(&self.sessions, &self.grants, now, session).encode(out);
+        if let Some(will) = will {
+            Record::Will { who, will }.encode(out);
+        }
+        if s.expiry == 0 {
+            return;
+        }
+        for node in s.subscriptions.iter().flat_map(|list| list.iter()) {
+            let filter: String = self.router.filter(*node);
+            if let Some(options) = self.router.options(*node, Subscriber::session(session)) {
+                let identifier = options.identifier.map_or(0, |i| i.get());
+                let options = options_byte(options);
+                Record::Subscribed { who, filter: &filter, options, identifier }.encode(out);
+            }
+        }
+        let Some(busy) = s.busy.as_deref() else { return };
+        for packet_id in busy.receiver.iter() {
+            Record::Receipt { who, packet_id }.encode(out);
+        }
+        for (entry, packet_id, qos, released) in busy.sender.iter() {
+            let packet_id = packet_id.get();
+            let id = self.messages.store.id(entry.message_ref());
+            self.snapshot_entry(who, entry, out);
+            if qos == QoS::ExactlyOnce {
+                Record::Bound { who, id, packet_id }.encode(out);
+                if released {
+                    Record::Released { who, packet_id }.encode(out);
+                }
+            }
+        }
+        for entry in busy.queue.iter() {
+            if matches!(entry.what(), Queued::Message(_)) && entry.qos() > QoS::AtMostOnce {
+                self.snapshot_entry(who, entry, out);
+            }
+        }
+    }
+
+    fn snapshot_entry(&self, who: Recipient, entry: Entry, out: &mut Vec<u8>) {
+        let mut one = [0];
+        let identifiers = self.messages.identifiers(entry, &mut one).to_vec();
+        let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
+        let view: View<'_> = self.messages.stored(entry);
+        let places = Vec::from([place]);
+        Record::Message { message: message_record(&view), receipt: None, places, mail: InMail::default() }
+            .encode(out);
+    }
+
+    /// True when there are no more.
+    fn snapshot_retained(&self, snapshot: &mut Snapshot, end: usize, out: &mut Vec<u8>) -> bool {
+        let start = snapshot.retained.clone().unwrap_or(Topic::START);
+        for (topic, kept, _) in self.retained.index.iter_from(&start) {
+            if out.len() >= end {
+                return false;
+            }
+            Record::Retained { message: message_record(&kept.view(topic)), qos: kept.qos }.encode(out);
+            snapshot.retained = Some(Topic::After(topic.into()));
+        }
+        true
+    }
+}

@@ -1,0 +1,415 @@
+//! What goes to a connection: pulled, late, as much as its socket takes.
+use super::Broker;
+use super::Messages;
+use super::authority::policy::Access;
+use super::base::NONE;
+use super::base::rules::Rule;
+use super::connection::State;
+use super::messages::ledger::{Fate, Reason, Recipient};
+use super::messages::queue::{Entry, Identifiers, Queued};
+use super::messages::store::Content;
+use super::retained::index::Step;
+use super::session::{Busy, SPAN};
+use crate::codec::{AckKind, Delivery, PublishHead, encode_ack};
+use crate::delivery::Unsent;
+use crate::id::ConnectionId;
+use crate::output::Output;
+use crate::qos::QoS;
+use crate::reason::ReasonCode;
+use crate::text::Text;
+use crate::time::Instant;
+use crate::version::Version;
+
+/// So many entries of the index are looked at before somebody else has a turn.
+const BUDGET: usize = 1000;
+
+/// What one recipient takes.
+#[derive(Clone, Copy)]
+struct Taker {
+    who: Recipient,
+    version: Version,
+    maximum_packet_size: u32,
+    receive_maximum: u16,
+}
+
+/// What a replay does next.
+enum Next {
+    /// This is to be sent; it is in the store.
+    Message(Entry),
+    /// Its SUBACK has to go first.
+    Wait,
+    /// Others first.
+    Pause,
+    /// It is over.
+    End,
+}
+
+/// Why nothing more is sent for now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// There is nothing.
+    Empty,
+    /// The output holds what was asked for.
+    Full,
+    /// What comes next needs an acknowledgement, or the journal, first.
+    Waits,
+}
+
+impl Broker {
+    pub(super) fn transmit(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        limit: usize,
+        out: &mut Output,
+    ) -> bool {
+        let Some(connection) = self.connections.get(id) else { return false };
+        connection.begin_poll();
+        let session = connection.session;
+        let limit = limit.min(usize::try_from(self.limits.unsent_bytes).unwrap_or(usize::MAX));
+        let ready = connection.state == State::Up && connection.is_greeted();
+        self.hand_over(id.index, out);
+        self.is_heard(id.index);
+        let more = ready && session != NONE && self.drain(now, session, limit, out);
+        if more {
+            self.connections[id.index].leave_more();
+        }
+        self.connections.release_if_idle(id.index);
+        more
+    }
+
+    /// What was encoded before goes first; with it, what was encoded early is delivered.
+    fn hand_over(&mut self, index: u32, out: &mut Output) {
+        let session = self.connections[index].session;
+        let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
+        out.take(&mut busy.out);
+        if !busy.early.is_empty() && session != NONE {
+            let who = self.sessions.recipient(session);
+            for early in busy.early.drain(..) {
+                self.messages.books.enter(early.id, who, Some(Fate::Queued), Fate::Delivered);
+            }
+        }
+    }
+
+    /// The connection ends before what was encoded early could be handed over.
+    pub(super) fn drop_early(&mut self, session: u32, index: u32) {
+        let who = self.sessions.recipient(session);
+        let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
+        for early in busy.early.drain(..) {
+            let fate = Fate::Dropped(Reason::ConnectionLost);
+            self.messages.books.enter(early.id, who, Some(Fate::Queued), fate);
+        }
+    }
+
+    fn drain(&mut self, now: Instant, session: u32, limit: usize, out: &mut Output) -> bool {
+        let Some(mut busy) = self.sessions.take_busy(session) else { return false };
+        let s = &self.sessions[session];
+        let taker = Taker {
+            who: self.sessions.recipient(session),
+            version: s.version,
+            maximum_packet_size: s.maximum_packet_size,
+            receive_maximum: s.receive_maximum,
+        };
+        let stop = loop {
+            if out.unsent() >= limit {
+                break Stop::Full;
+            }
+            if let Err(stop) = self.send_next(now, session, &mut busy, &taker, out) {
+                break stop;
+            }
+        };
+        let stalled = stop == Stop::Waits;
+        busy.queue.stall(stalled);
+        let mut more = stop == Stop::Full;
+        while stalled && let Some(entry) = busy.queue.next_overtaking() {
+            if out.unsent() >= limit || (is_large(&self.messages, entry) && !out.is_empty()) {
+                more = true;
+                break;
+            }
+            self.messages.dequeue(&mut busy.queue, entry);
+            send_once(&mut self.messages, now, entry, &taker, out);
+        }
+        self.sessions[session].busy = Some(busy);
+        self.caught_up(session);
+        self.sessions.release_if_idle(session);
+        more
+    }
+
+    /// Sends one thing, or says why not.
+    fn send_next(
+        &mut self,
+        now: Instant,
+        session: u32,
+        busy: &mut Busy,
+        taker: &Taker,
+        out: &mut Output,
+    ) -> Result<(), Stop> {
+        if let Some(unsent) = busy.sender.unsent() {
+            if busy.bound > self.journal.durable() {
+                let index = self.sessions[session].connection;
+                self.journal.wake(busy.bound, self.connections.id(index));
+                return Err(Stop::Waits);
+            }
+            if let Unsent::Publish { message, dup: true, .. } = unsent
+                && !self.may_be_sent_again(session, message)
+            {
+                busy.sender.give_up();
+                self.messages.end(message, taker.who, Fate::InFlight, Fate::Dropped(Reason::NotAuthorized));
+                return Ok(());
+            }
+            return send_bound(&mut self.messages, now, busy, unsent, taker, out);
+        }
+        let Some(entry) = busy.queue.next() else { return Err(Stop::Empty) };
+        match entry.what() {
+            Queued::Replay(_) if !busy.sender.has_room(taker.receive_maximum) => Err(Stop::Waits),
+            Queued::Replay(place) => self.replay_next(now, session, busy, place),
+            Queued::Message(_) if entry.qos() == QoS::AtMostOnce => {
+                if is_large(&self.messages, entry) && !out.is_empty() {
+                    return Err(Stop::Full);
+                }
+                self.messages.dequeue(&mut busy.queue, entry);
+                send_once(&mut self.messages, now, entry, taker, out);
+                Ok(())
+            }
+            Queued::Message(_) => {
+                if !busy.sender.has_room(taker.receive_maximum) || busy.sender.span() >= SPAN {
+                    return Err(Stop::Waits);
+                }
+                self.messages.dequeue(&mut busy.queue, entry);
+                self.bind(now, session, busy, entry, taker);
+                Ok(())
+            }
+        }
+    }
+
+    /// Its recipient's right may have ended since it was sent on an earlier connection.
+    fn may_be_sent_again(&self, session: u32, entry: Entry) -> bool {
+        let s = &self.sessions[session];
+        let topic = self.messages.stored(entry).topic;
+        self.grants.may(s.grant, &s.client_id, Access::Receive { topic })
+    }
+
+    /// A message gets its Packet Identifier, unless it is too old or too large by now.
+    fn bind(&mut self, now: Instant, session: u32, busy: &mut Busy, entry: Entry, taker: &Taker) {
+        if let Some(fate) = unfit(&self.messages, now, entry, taker) {
+            self.messages.end(entry, taker.who, Fate::Queued, fate);
+            return;
+        }
+        self.messages.enter(entry, taker.who, Some(Fate::Queued), Fate::InFlight);
+        let packet_id = busy.sender.bind(entry, entry.qos());
+        if entry.qos() == QoS::ExactlyOnce {
+            // The id is bound by a record of its own, and the PUBLISH waits for that.
+            let id = self.messages.store.id(entry.message_ref());
+            self.pen().bound(session, id, packet_id);
+            if self.rules.obeys(Rule::BoundFirst) {
+                busy.bound = self.journal.end();
+            }
+        }
+    }
+
+    /// Takes the next entry of a replay; one that is over is forgotten.
+    fn replay_step(&mut self, now: Instant, session: u32, place: u32) -> Next {
+        let behind = self.retained.replays.get(place).and_then(|r| r.behind);
+        if let Some((id, number)) = behind
+            && self.connections.get(id).is_some()
+            && self.is_unanswered(id.index, number)
+        {
+            return Next::Wait;
+        }
+        let Some(replay) = self.retained.replays.get_mut(place) else { return Next::End };
+        replay.behind = None;
+        let s = &self.sessions[session];
+        let mut budget = BUDGET;
+        loop {
+            match self.retained.index.next(&mut replay.cursor, &mut budget) {
+                Step::Found(topic, kept) => {
+                    let expired = kept.expires_at.is_some_and(|at| now > at);
+                    let may = self.grants.may(
+                        s.grant,
+                        &s.client_id,
+                        Access::Receive { topic: Text::known_str(topic) },
+                    );
+                    if expired || !may {
+                        continue;
+                    }
+                    let message = self.messages.store.put(&kept.view(topic));
+                    let identifiers =
+                        replay.identifier.map_or(Identifiers::None, |i| Identifiers::One(i.get()));
+                    // RETAIN is set: it was there before the subscription. [MQTT-3.3.1-8]
+                    return Next::Message(Entry::message(
+                        message,
+                        replay.qos.min(kept.qos),
+                        true,
+                        identifiers,
+                    ));
+                }
+                Step::Pause => return Next::Pause,
+                Step::End => {
+                    self.retained.replays.remove(place);
+                    return Next::End;
+                }
+            }
+        }
+    }
+
+    /// The next entry of a replay takes the place in front of it, or the replay is over.
+    fn replay_next(&mut self, now: Instant, session: u32, busy: &mut Busy, place: u32) -> Result<(), Stop> {
+        match self.replay_step(now, session, place) {
+            Next::Message(entry) => {
+                let who = self.sessions.recipient(session);
+                self.messages.enqueue_first(&mut busy.queue, entry, who);
+                Ok(())
+            }
+            Next::Wait => Err(Stop::Waits),
+            Next::Pause => Err(Stop::Full),
+            Next::End => {
+                busy.queue.end_replay();
+                Ok(())
+            }
+        }
+    }
+
+    /// The same for a local subscriber; false if nothing comes for now.
+    pub(super) fn replay_for_local(
+        &mut self,
+        now: Instant,
+        session: u32,
+        busy: &mut Busy,
+        place: u32,
+    ) -> bool {
+        !matches!(self.replay_next(now, session, busy, place), Err(Stop::Waits | Stop::Empty))
+    }
+
+    /// Whoever waited for this queue may go on.
+    fn caught_up(&mut self, session: u32) {
+        let low = (self.limits.queued_messages / 16) as usize;
+        let low_bytes = self.limits.queued_bytes / 16;
+        let Some(busy) = self.sessions[session].busy.as_deref() else { return };
+        if !busy.waiting.is_empty() && busy.queue.len() <= low && busy.queue.bytes() as u64 <= low_bytes {
+            self.wake_publishers(session);
+        }
+    }
+}
+
+fn is_large(messages: &Messages, entry: Entry) -> bool {
+    matches!(messages.stored(entry).content, Content::Large(_))
+}
+
+/// Why a message can't be sent to this recipient any more, if so.
+fn unfit(messages: &Messages, now: Instant, entry: Entry, taker: &Taker) -> Option<Fate> {
+    let view = messages.stored(entry);
+    if view.expires_at.is_some_and(|at| now > at) {
+        // [MQTT-3.3.2-5]
+        return Some(Fate::Expired);
+    }
+    if taker.maximum_packet_size < u32::MAX {
+        let mut one = [0];
+        let head = head(messages, now, entry, Delivery::AtMostOnce, &mut one);
+        let packet_id = if entry.qos() == QoS::AtMostOnce { 0 } else { 2 };
+        let length = head.packet_length(taker.version).unwrap_or(u32::MAX);
+        if length.saturating_add(packet_id) > taker.maximum_packet_size {
+            // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
+            return Some(Fate::Dropped(Reason::TooLarge));
+        }
+    }
+    None
+}
+
+/// QoS 0: sent, and with that delivered.
+fn send_once(messages: &mut Messages, now: Instant, entry: Entry, taker: &Taker, out: &mut Output) {
+    let fate = match unfit(messages, now, entry, taker) {
+        Some(fate) => fate,
+        None => match put(messages, now, entry, Delivery::AtMostOnce, taker, out) {
+            Ok(()) => Fate::Delivered,
+            Err(_) => Fate::Dropped(Reason::TooLarge),
+        },
+    };
+    messages.end(entry, taker.who, Fate::Queued, fate);
+}
+
+/// Sends what is bound to a Packet Identifier, for the first time or again.
+fn send_bound(
+    messages: &mut Messages,
+    now: Instant,
+    busy: &mut Busy,
+    unsent: Unsent<Entry>,
+    taker: &Taker,
+    out: &mut Output,
+) -> Result<(), Stop> {
+    let (entry, packet_id, qos, dup) = match unsent {
+        // Not limited by the Receive Maximum. [MQTT-4.9.0-3]
+        Unsent::Pubrel { packet_id } => {
+            out.append(|out| encode_ack(AckKind::Pubrel, packet_id, ReasonCode::Success, taker.version, out));
+            busy.sender.sent();
+            return Ok(());
+        }
+        Unsent::Publish { message, packet_id, qos, dup } => (message, packet_id, qos, dup),
+    };
+    if !busy.sender.has_room(taker.receive_maximum) {
+        return Err(Stop::Waits);
+    }
+    if is_large(messages, entry) && !out.is_empty() {
+        return Err(Stop::Full);
+    }
+    let delivery = Delivery::new(qos, packet_id, dup);
+    if put(messages, now, entry, delivery, taker, out).is_ok() {
+        busy.sender.sent();
+    } else {
+        // The client takes smaller packets than when this was first sent. [MQTT-3.1.2-25]
+        busy.sender.give_up();
+        messages.end(entry, taker.who, Fate::InFlight, Fate::Dropped(Reason::TooLarge));
+    }
+    Ok(())
+}
+
+fn head<'a>(
+    messages: &'a Messages,
+    now: Instant,
+    entry: Entry,
+    delivery: Delivery,
+    one: &'a mut [u32; 1],
+) -> PublishHead<'a> {
+    let view = messages.stored(entry);
+    // What is left of it, in whole seconds. [MQTT-3.3.2-6]
+    let left = view.expires_at.map(|at| {
+        let micros = at.as_micros().saturating_sub(now.as_micros());
+        u32::try_from(micros.div_ceil(1_000_000)).unwrap_or(u32::MAX)
+    });
+    PublishHead {
+        delivery,
+        retain: entry.retain(),
+        topic: view.topic,
+        topic_alias: None,
+        message_expiry_interval: left,
+        properties: view.properties,
+        subscription_identifiers: messages.identifiers(entry, one),
+        payload_len: view.content.len(),
+    }
+}
+
+/// Encodes a PUBLISH; a large payload is shared, not copied.
+fn put(
+    messages: &Messages,
+    now: Instant,
+    entry: Entry,
+    delivery: Delivery,
+    taker: &Taker,
+    out: &mut Output,
+) -> Result<(), crate::codec::EncodeError> {
+    let mut one = [0];
+    let head = head(messages, now, entry, delivery, &mut one);
+    match messages.stored(entry).content {
+        Content::Small(payload) => out.append(|out| {
+            head.encode(taker.version, taker.maximum_packet_size, out)?;
+            out.extend_from_slice(payload);
+            Ok(())
+        }),
+        Content::Large(chunks) => {
+            out.append(|out| head.encode(taker.version, taker.maximum_packet_size, out))?;
+            for chunk in chunks.iter() {
+                out.put_shared(chunk.clone());
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What is mailed again after a crash keeps its order, and its way.
+use crate::host::{Got, publish};
+use crate::shards::{Cluster, Line};
+use tidewire_core::codec::{Packet, Publish};
+use tidewire_core::qos::QoS;
+
+/// A client that is at home there, and its name.
+fn at_home(cluster: &mut Cluster, shard: usize, prefix: &str) -> (Line, String) {
+    let mut name = prefix.to_owned();
+    loop {
+        let line = cluster.open(&name);
+        cluster.rest();
+        if cluster.lines[line].is_some_and(|at| at.0 == shard) {
+            return (line, name);
+        }
+        name += "-";
+    }
+}
+
+fn retained<'a>(topic: &'a str, payload: &'a str, n: u16) -> Packet<'a> {
+    match publish(topic, payload, QoS::ExactlyOnce, n, false) {
+        Packet::Publish(publish) => Packet::Publish(Publish { retain: true, ..publish }),
+        other => other,
+    }
+}
+
+fn payloads(got: Vec<Got>) -> Vec<String> {
+    let payload = |got| match got {
+        Got::Publish { payload, .. } => Some(payload),
+        _ => None,
+    };
+    got.into_iter().filter_map(payload).collect()
+}
+
+/// A message that follows a retained one takes the same way to its readers, also when both are mailed again.
+#[test]
+fn mailed_again_nothing_passes_a_retained_message_on_its_topic() {
+    for n in 0..12 {
+        let mut cluster = Cluster::new(3);
+        let (alice, _) = at_home(&mut cluster, 0, "alice");
+        let readers = [0, 1, 2].map(|shard| at_home(&mut cluster, shard, "reader"));
+        readers.iter().for_each(|(reader, _)| cluster.subscribe(*reader, "#"));
+        cluster.rest();
+        let topic = format!("t/{n}");
+        cluster.send(alice, &retained(&topic, "first", 7));
+        cluster.send(alice, &publish(&topic, "second", QoS::ExactlyOnce, 8, false));
+        let now = cluster.now;
+        cluster.shards[0].sync(now);
+        cluster.crash(|| 0);
+        let readers = readers.map(|(_, name)| cluster.open(&name));
+        cluster.rest();
+        cluster.rest();
+        let all = readers.map(|reader| payloads(cluster.got(reader)));
+        for got in &all {
+            assert_eq!(*got, ["first", "second"], "{topic}: {all:?}");
+        }
+    }
+}
+
+/// A retained message waits until those before it on its topic have arrived, also when all are mailed again.
+#[test]
+fn mailed_again_a_retained_message_passes_nothing_on_its_topic() {
+    for n in 0..12 {
+        let mut cluster = Cluster::new(3);
+        // What shards with lower numbers say is read first.
+        let (alice, _) = at_home(&mut cluster, 2, "alice");
+        let readers = [0, 1].map(|shard| at_home(&mut cluster, shard, "reader"));
+        readers.iter().for_each(|(reader, _)| cluster.subscribe(*reader, "#"));
+        cluster.rest();
+        let (topic, now) = (format!("t/{n}"), cluster.now);
+        cluster.send(alice, &publish(&topic, "first", QoS::ExactlyOnce, 7, false));
+        cluster.shards[2].sync(now);
+        // The first one is handled everywhere, and not durable but where it was published.
+        cluster.settle();
+        cluster.send(alice, &retained(&topic, "second", 8));
+        cluster.shards[2].sync(now);
+        cluster.crash(|| 0);
+        let readers = readers.map(|(_, name)| cluster.open(&name));
+        // All are ready, and the last shard mails again; only the first one reads it for now.
+        for shard in [0, 1, 2, 2, 0, 0] {
+            cluster.turn(shard);
+            cluster.shards[shard].sync(now);
+        }
+        cluster.rest();
+        cluster.rest();
+        let all = readers.map(|reader| payloads(cluster.got(reader)));
+        for got in &all {
+            assert_eq!(*got, ["first", "second"], "{topic}: {all:?}");
+        }
+    }
+}
