@@ -1,6 +1,8 @@
 //! `cargo xtask tidy`: the shape of the repository, checked.
 mod crates;
 mod files;
+mod glossary;
+mod links;
 mod modules;
 mod rooms;
 mod verbs;
@@ -79,6 +81,8 @@ pub(crate) fn run(write: bool) -> Result {
     let sources = sources()?;
     let mut complaints = crates::check()?;
     complaints.extend(files::check(&sources));
+    complaints.extend(glossary::check(&sources));
+    complaints.extend(links::check(&sources));
     complaints.extend(modules::check(&sources));
     complaints.extend(rooms::check(&sources));
     complaints.extend(verbs::check(&sources, write)?);

@@ -233,8 +233,7 @@ impl Shards {
 
 /// One that lets everybody in.
 fn broker(shard: u16, shards: u16, durable: bool) -> Broker {
-    let config = Config::new(Box::new(Open::new()), [2; 32]);
-    let mut config = config.one_of(shards, ShardId(shard), [1; 16]);
+    let mut config = Config::new(Box::new(Open::new()), [2; 32]).one_of(shards, ShardId(shard), [1; 16]);
     (config.incarnation, config.durable) = (1, durable);
     Broker::new(EPOCH, config)
 }

@@ -21,7 +21,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
 const WORDS: [&str; 2] = ["announce", "cause"];
 
 /// The reactions. A call goes to the same file or to one further down.
-const REACTIONS: [&str; 32] = [
+const REACTIONS: [&str; 33] = [
     "mod",
     "check",
     "trace",
@@ -51,6 +51,7 @@ const REACTIONS: [&str; 32] = [
     "answer",
     "watch",
     "tell",
+    "breaches",
     "handles",
     // These hold words only.
     "config",

@@ -83,7 +83,7 @@ impl Broker {
         self.messages.end(entry, who, Fate::InFlight, fate);
         let Some(busy) = self.sessions[session].busy.as_deref_mut() else { return };
         // What goes out again after a reconnect waits in its place, not in the queue.
-        if busy.queue.is_empty() && busy.sender.all_sent() {
+        if busy.is_clear() {
             self.sessions.release_if_idle(session);
         } else {
             self.wake(session);

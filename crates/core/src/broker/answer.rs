@@ -22,8 +22,7 @@ impl Broker {
             self.connections[index].greet();
             self.announce(index);
         } else {
-            busy.pubacks += u32::from(what.is_puback());
-            busy.answers.push_back(Pending { what, position, waits: Waits::Nothing });
+            busy.answers.push(Pending { what, position, waits: Waits::Nothing });
             let id = self.connections.id(index);
             self.journal.wake(position, id);
         }
@@ -52,11 +51,7 @@ impl Broker {
 
     fn put_answer(&mut self, index: u32, what: Reply, waits: Waits) -> u32 {
         let position = self.asserted();
-        let busy = self.connections.busy(index);
-        busy.pubacks += u32::from(what.is_puback());
-        busy.answers.push_back(Pending { what, position, waits });
-        let behind = u32::try_from(busy.answers.len() - 1).unwrap_or(u32::MAX);
-        busy.answered.wrapping_add(behind)
+        self.connections.busy(index).answers.push(Pending { what, position, waits })
     }
 
     /// What has to be durable before what is said now may be heard.
@@ -67,23 +62,12 @@ impl Broker {
     /// The pause of a publisher is over: it hears what has been kept from it meanwhile.
     pub(super) fn answer_paused(&mut self, index: u32) {
         let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
-        for answer in busy.answers.iter_mut().filter(|answer| answer.waits == Waits::Pause) {
-            answer.waits = Waits::Nothing;
-        }
+        busy.answers.change_all(|answer| {
+            if answer.waits == Waits::Pause {
+                answer.waits = Waits::Nothing;
+            }
+        });
         self.release_answers(index);
-    }
-
-    /// The number of the last answer that waits, if any does.
-    pub(super) fn last_answer(&self, index: u32) -> Option<u32> {
-        let busy = self.connections[index].busy.as_deref()?;
-        let behind = u32::try_from(busy.answers.len()).ok()?.checked_sub(1)?;
-        Some(busy.answered.wrapping_add(behind))
-    }
-
-    /// Does the answer of that number still wait?
-    pub(super) fn is_unanswered(&self, index: u32, number: u32) -> bool {
-        let Some(busy) = self.connections[index].busy.as_deref() else { return false };
-        (number.wrapping_sub(busy.answered) as usize) < busy.answers.len()
     }
 
     /// Lets go of the answers that need not wait any more.
@@ -92,17 +76,14 @@ impl Broker {
         let version = self.connections[index].version();
         let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
         let before = busy.answers.len();
-        while let Some(first) = busy.answers.front()
-            && first.waits == Waits::Nothing
-            && first.position <= durable
+        while let Some(first) = busy.answers.first()
+            && first.is_ready(durable)
         {
             first.what.encode(version, &mut busy.out);
-            busy.pubacks -= u32::from(first.what.is_puback());
-            busy.answers.pop_front();
-            busy.answered = busy.answered.wrapping_add(1);
+            busy.answers.pop();
         }
         let next =
-            busy.answers.front().filter(|first| first.waits == Waits::Nothing).map(|first| first.position);
+            busy.answers.first().filter(|first| first.waits == Waits::Nothing).map(|first| first.position);
         if busy.answers.len() < before {
             self.connections[index].greet();
             self.announce(index);

@@ -2,9 +2,9 @@
 use super::Broker;
 use super::base::NONE;
 use super::connection::Unread;
-use super::connection::answers::{is_paused, is_stuck};
+use super::connection::answers::Waits;
 use super::messages::queue::{Identifiers, Queued};
-use super::session::{Kind, SPAN};
+use super::session::Kind;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -51,9 +51,10 @@ impl Broker {
             assert_eq!(here == 1, connection.is_listed(), "who is to be announced stands in the list");
             if let Some(busy) = connection.busy.as_deref() {
                 let durable = self.journal.durable();
-                let stuck = busy.answers.front().is_some_and(|a| is_stuck(a, durable));
+                busy.answers.check();
+                let stuck = busy.answers.first().is_some_and(|first| first.is_ready(durable));
                 assert!(!stuck, "no answer waits for nothing");
-                let paused = busy.answers.iter().any(is_paused);
+                let paused = busy.answers.iter().any(|answer| answer.waits == Waits::Pause);
                 let pauses = connection.is_stopped(Unread::PAUSED);
                 assert!(!paused || pauses, "an answer waits for the end of a pause that is there");
             }
@@ -108,11 +109,11 @@ impl Broker {
         let s = &self.sessions[session];
         let connection = &self.connections[s.connection];
         let Some(busy) = s.busy.as_deref() else { return };
-        let waits = !(busy.queue.is_empty() && busy.sender.all_sent());
+        let waits = !busy.is_clear();
         let quota = busy.sender.has_room(s.receive_maximum);
         // Whatever else it may have stopped for.
         let free =
-            busy.bound <= self.journal.durable() && busy.queue.replays() == 0 && busy.sender.span() < SPAN;
+            busy.bound <= self.journal.durable() && busy.queue.replays() == 0 && busy.sender.may_grow();
         let may = connection.takes_messages() && !connection.has_more();
         if waits && quota && may && (free || !busy.queue.is_stalled()) {
             assert!(connection.is_announced(), "what can go has been announced");

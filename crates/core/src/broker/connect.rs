@@ -346,14 +346,17 @@ impl Broker {
     /// The limit that one more connection, and one more session if it needs one, would go beyond.
     fn over_quota(&self, grant: &Grant, needs_session: bool) -> Option<Limit> {
         let limits = &self.limits;
-        let (connections, sessions) = self.grants.count(grant.identity);
+        let (connections_max, sessions_max) =
+            (limits.connections_of(grant.anonymous), limits.sessions_of(grant.anonymous));
+        let is_limited = connections_max.min(sessions_max) < u32::MAX;
+        let (connections, sessions) = if is_limited { self.grants.count(grant.identity) } else { (0, 0) };
         let of_connections = [
             (Limit::connections, self.connections.up >= limits.connections),
-            (Limit::connections_per_identity, connections >= limits.connections_of(grant.anonymous)),
+            (Limit::connections_per_identity, connections >= connections_max),
         ];
         let of_sessions = [
             (Limit::sessions, self.sessions.clients() >= limits.sessions),
-            (Limit::sessions_per_identity, sessions >= limits.sessions_of(grant.anonymous)),
+            (Limit::sessions_per_identity, sessions >= sessions_max),
         ];
         let of_sessions = of_sessions.into_iter().filter(|_| needs_session);
         of_connections.into_iter().chain(of_sessions).find(|(_, is_met)| *is_met).map(|(limit, _)| limit)

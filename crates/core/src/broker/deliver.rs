@@ -14,7 +14,7 @@ use super::messages::queue::{Entry, Identifiers};
 use super::messages::store::{Content, MessageRef, View};
 use super::messages::wire::{Wire, encode_early};
 use super::router::Match;
-use super::session::{Busy, Kind, SPAN, Session, Sessions};
+use super::session::{Busy, Kind, Session, Sessions};
 use crate::codec::Delivery;
 use crate::id::ShardId;
 use crate::qos::QoS;
@@ -204,9 +204,7 @@ impl Delivering<'_> {
             return false;
         }
         session.busy.as_deref().is_none_or(|busy| {
-            let quota = busy.sender.has_room(session.receive_maximum);
-            let empty = busy.queue.is_empty() && busy.sender.all_sent();
-            empty && (qos == QoS::AtMostOnce || (quota && busy.sender.span() < SPAN))
+            busy.is_clear() && (qos == QoS::AtMostOnce || busy.sender.may_bind(session.receive_maximum))
         })
     }
 

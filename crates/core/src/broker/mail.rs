@@ -1,6 +1,7 @@
 //! What other shards say, and what follows from it.
 use super::base::NONE;
 use super::base::rules::Rule;
+use super::breaches;
 use super::connection::answers::{Reply, Waits};
 use super::connection::{Connection, Unread};
 use super::messages::accepted::Routed;
@@ -133,8 +134,8 @@ impl Broker {
         let mut routed = self.order(&posted.accepted(self.publisher(author)), author, again);
         // The publisher waits for all, whatever its QoS: the road ends only then.
         self.shards.open_settlement(&mut routed, QoS::AtLeastOnce);
-        if !self.rules.obeys(Rule::OrderedWaitsForAll) {
-            return self.shards.tell_ordered(from, ticket, Outcome::Queued);
+        if self.answers_order_at_once(from, ticket) {
+            return;
         }
         if let Some(settlement) = routed.settlement {
             self.shards.settlements.add(settlement, Waiter::Ordered(from, ticket));
@@ -200,28 +201,17 @@ impl Broker {
     /// next.
     fn answer_settled(&mut self, id: ConnectionId, number: u32, change: impl FnOnce(&mut Reply) -> Waits) {
         let position = self.asserted();
-        if !self.connections.is(id) {
-            let place = self.connections.id(id.index);
-            if self.rules.obeys(Rule::AnswersDieWithTheirConnection) || !self.connections.is(place) {
-                return;
-            }
+        if !self.has_a_place(id) {
+            return;
         }
         let version = self.connections[id.index].version();
         let busy = self.connections.busy(id.index);
-        let at = number.wrapping_sub(busy.answered) as usize;
-        if let Some(answer) = busy.answers.get_mut(at) {
-            let counted = u32::from(answer.what.is_puback());
-            let waits = change(&mut answer.what);
-            busy.pubacks = busy.pubacks - counted + u32::from(answer.what.is_puback());
-            answer.waits = waits;
-            if !self.rules.obeys(Rule::AnswersInOrder) {
-                answer.what.encode(version, &mut busy.out);
-                busy.pubacks -= u32::from(answer.what.is_puback());
-                answer.what = Reply::Nothing;
-            }
+        busy.answers.change(number, |answer| {
+            answer.waits = change(&mut answer.what);
+            breaches::answer(self.rules, answer, version, &mut busy.out);
             // What was journaled meanwhile about the same exchange counts as well.
             answer.position = answer.position.max(position);
-        }
+        });
         self.release_answers(id.index);
         self.window_opens(id.index);
         self.journal.wake(position, id);
@@ -323,11 +313,7 @@ impl Broker {
     }
 
     pub(super) fn take_mail(&mut self, to: ShardId) -> Option<Mail> {
-        let held = || !self.shards.post.has_room(to, self.limits.mail_notes, self.limits.mail_bytes);
-        if !self.rules.obeys(Rule::MailNeverWaits) && held() {
-            return None;
-        }
-        self.shards.take_mail(to, self.journal.durable())
+        if self.holds_mail_back(to) { None } else { self.shards.take_mail(to, self.journal.durable()) }
     }
 
     /// Nothing is on its way to other shards, and they owe us no word.

@@ -18,6 +18,7 @@ mod acks;
 mod after;
 mod announce;
 mod answer;
+mod breaches;
 mod cause;
 mod check;
 mod commit;

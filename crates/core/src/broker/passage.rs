@@ -20,8 +20,8 @@ impl Broker {
         is_new: bool,
     ) -> ConnectionId {
         let id = self.connections.open(accepted, peer);
-        let welcome = self.connections.count_opened(now, id.index, is_new, &self.limits);
-        if let Err(limit) = welcome {
+        let counted = self.connections.count_opened(now, id.index, is_new, &self.limits);
+        if let Err(limit) = counted {
             self.tell_refused(id.index, ReasonCode::QuotaExceeded, Cause::Limit(limit));
             self.abort(id);
         } else if self.shutdown != Shutdown::Running {

@@ -93,7 +93,7 @@ impl Broker {
         let connection = &self.connections[index];
         let busy = self.sessions[connection.session].busy.as_deref();
         let unreleased = busy.map_or(0, |f| f.receiver.len());
-        let unacknowledged = connection.busy.as_deref().map_or(0, |l| l.pubacks as usize);
+        let unacknowledged = connection.busy.as_deref().map_or(0, |l| l.answers.pubacks());
         if delivery.qos() == QoS::ExactlyOnce && busy.is_some_and(|f| f.receiver.contains(packet_id)) {
             // With DUP or without, until PUBREL. [MQTT-4.3.3-10]
             return Ok(true);

@@ -2,6 +2,7 @@
 use super::base::NONE;
 use super::base::limits::Limit;
 use super::base::rules::Rule;
+use super::breaches;
 use super::messages::accepted::{Accepted, Arrival, Routed};
 use super::messages::ledger::Verdict;
 use super::messages::owned::{Owned, charge};
@@ -170,10 +171,8 @@ impl Broker {
         } else {
             let kept = shared.map_or_else(|| Arc::new(Owned::new(view, qos)), Arc::clone);
             now_kept = Some(Arc::clone(&kept));
-            let mut expires_at = view.expires_at;
-            if !self.rules.obeys(Rule::ExpiryByIdentity) {
-                expires_at = expires_at.or(self.retained.index.expires_at(topic));
-            }
+            let expires_at =
+                breaches::expiry(self.rules, view.expires_at, || self.retained.index.expires_at(topic));
             self.retained.index.set(topic, kept, charge(view), expires_at);
         }
         self.pen().retained(view, qos);

@@ -3,6 +3,7 @@ use super::Broker;
 use super::authority::policy::Access;
 use super::base::limits::Limit;
 use super::base::rules::Rule;
+use super::breaches;
 use super::connection::answers::Reply;
 use super::connection::fault::Fault;
 use super::retained::replay::Replay;
@@ -41,8 +42,7 @@ impl Broker {
             };
             reasons.push(match verdict {
                 Ok((node, new)) => {
-                    let first = new && self.router.sessions_at(node) == 1;
-                    if first || self.rules.obeys(Rule::LaterOnesWait) {
+                    if self.waits_for_interest(new, node) {
                         interest.push(node);
                     }
                     if wants_retained(options.retain_handling, new) {
@@ -182,7 +182,7 @@ impl Broker {
             }
             None => {
                 self.answer(index, what);
-                self.last_answer(index)
+                self.connections[index].busy.as_deref().and_then(|busy| busy.answers.last())
             }
         })
     }
@@ -200,10 +200,7 @@ impl Broker {
             return;
         }
         let filter = self.router.filter(node);
-        let mut cursor = self.retained.index.cursor(&filter);
-        if !self.rules.obeys(Rule::CursorPassesOver) {
-            cursor = cursor.of_all_versions();
-        }
+        let cursor = breaches::cursor(self.rules, self.retained.index.cursor(&filter));
         let place = self.retained.replays.insert(Replay { cursor, qos, identifier, behind });
         let behind = self.rules.obeys(Rule::CursorInPlace);
         self.sessions.busy(session).queue.put_replay(place, behind);

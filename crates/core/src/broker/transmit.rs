@@ -9,9 +9,9 @@ use super::messages::ledger::{Fate, Reason, Recipient};
 use super::messages::queue::{Entry, Identifiers, Queued};
 use super::messages::store::Content;
 use super::retained::index::Step;
-use super::session::{Busy, SPAN};
+use super::session::Busy;
 use crate::codec::{AckKind, Delivery, PublishHead, encode_ack};
-use crate::delivery::Unsent;
+use crate::delivery::{Unsent, remaining};
 use crate::id::ConnectionId;
 use crate::output::Output;
 use crate::qos::QoS;
@@ -172,7 +172,7 @@ impl Broker {
                 Ok(())
             }
             Queued::Message(_) => {
-                if !busy.sender.has_room(taker.receive_maximum) || busy.sender.span() >= SPAN {
+                if !busy.sender.may_bind(taker.receive_maximum) {
                     return Err(Stop::Waits);
                 }
                 self.messages.dequeue(&mut busy.queue, entry);
@@ -211,8 +211,7 @@ impl Broker {
     fn replay_step(&mut self, now: Instant, session: u32, place: u32) -> Next {
         let behind = self.retained.replays.get(place).and_then(|r| r.behind);
         if let Some((id, number)) = behind
-            && self.connections.get(id).is_some()
-            && self.is_unanswered(id.index, number)
+            && self.connections.get(id).is_some_and(|connection| connection.is_to_answer(number))
         {
             return Next::Wait;
         }
@@ -370,11 +369,7 @@ fn head<'a>(
     one: &'a mut [u32; 1],
 ) -> PublishHead<'a> {
     let view = messages.stored(entry);
-    // What is left of it, in whole seconds. [MQTT-3.3.2-6]
-    let left = view.expires_at.map(|at| {
-        let micros = at.as_micros().saturating_sub(now.as_micros());
-        u32::try_from(micros.div_ceil(1_000_000)).unwrap_or(u32::MAX)
-    });
+    let left = view.expires_at.map(|at| remaining(at, now));
     PublishHead {
         delivery,
         retain: entry.retain(),

@@ -1,6 +1,6 @@
 //! What the server sends.
 use super::event::{Cause, Event, Message, Stage};
-use super::link::{Incoming, Ping, Unanswered};
+use super::link::{Incoming, Ping, Said, Unanswered};
 use super::{Acknowledge, Action, Client, Holding, Next, Phase};
 use crate::Input;
 use crate::codec::{
@@ -223,7 +223,7 @@ impl Client {
         if publish.delivery.qos() > QoS::AtMostOnce && !again && self.version.is_v5() {
             // Messages that are neither acknowledged nor, with QoS 2, released. What was open before this connection
             // comes on top: the server may not count it. [MQTT-3.3.4-9]
-            let open = self.link.pubacks + self.receiver.len();
+            let open = self.link.unanswered.pubacks() + self.receiver.len();
             if open >= usize::from(self.config.receive_maximum.max(1)) + self.link.leftover {
                 return Err(Violation(ReasonCode::ReceiveMaximumExceeded));
             }
@@ -285,20 +285,19 @@ impl Client {
             if kind == AckKind::Pubrec {
                 self.holding.insert(packet_id, Holding { number, answer: None });
             }
-            self.link.unanswered.push_back(Unanswered { number, packet_id, kind, answer: None });
-            self.link.pubacks += usize::from(kind == AckKind::Puback);
+            self.link.unanswered.push(Unanswered { number, packet_id, kind, answer: Said::Nothing });
             return self.deliver(incoming, Some(Token { packet_id, epoch: number }));
         }
         // It came before, perhaps on this very connection: one answer is enough.
-        if self.link.unanswered.iter().any(|u| u.kind == AckKind::Pubrec && u.packet_id == packet_id) {
+        if self.link.unanswered.iter().any(|u| u.is_pubrec(packet_id)) {
             return;
         }
         // Who has it may not have said so yet; or said so on a connection that is gone.
         let unanswered = match self.holding.get(&packet_id) {
-            Some(held) => Unanswered { number: held.number, packet_id, kind, answer: held.answer },
-            None => Unanswered { number: 0, packet_id, kind, answer: Some(ReasonCode::Success) },
+            Some(held) => Unanswered { number: held.number, packet_id, kind, answer: said(held.answer) },
+            None => Unanswered { number: 0, packet_id, kind, answer: said(Some(ReasonCode::Success)) },
         };
-        self.link.unanswered.push_back(unanswered);
+        self.link.unanswered.push(unanswered);
         self.release_answers();
     }
 
@@ -346,32 +345,32 @@ impl Client {
             held.answer = Some(reason);
         }
         // An old token names nothing here: it can't acknowledge another message that has the same identifier now.
-        if let Some(unanswered) = self.link.unanswered.iter_mut().find(|u| u.number == token.epoch) {
-            unanswered.answer = Some(reason);
+        if let Some(number) = self.link.unanswered.find(|u| u.number == token.epoch) {
+            self.link.unanswered.change(number, |unanswered| unanswered.answer = Said::Reason(reason));
             self.release_answers();
         }
     }
 
     /// Before 5.0 a refusal has no words: the message is not acknowledged, and comes again on the next connection.
     fn pass_over(&mut self, token: &Token) {
-        let Some(at) = self.link.unanswered.iter().position(|u| u.number == token.epoch) else { return };
-        if let Some(Unanswered { packet_id, kind, .. }) = self.link.unanswered.remove(at) {
-            if kind == AckKind::Puback {
-                self.link.pubacks -= 1;
-            } else {
-                self.receiver.release(packet_id);
-                self.holding.remove(&packet_id);
+        let Some(number) = self.link.unanswered.find(|u| u.number == token.epoch) else { return };
+        self.link.unanswered.change(number, |unanswered| {
+            unanswered.answer = Said::PassOver;
+            if unanswered.kind == AckKind::Pubrec {
+                self.receiver.release(unanswered.packet_id);
+                self.holding.remove(&unanswered.packet_id);
             }
-        }
+        });
         self.release_answers();
     }
 
     /// PUBACK and PUBREC in the order of their PUBLISHes. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
     fn release_answers(&mut self) {
-        while let Some(&Unanswered { packet_id, kind, answer: Some(reason), .. }) =
-            self.link.unanswered.front()
+        while let Some(&Unanswered { packet_id, kind, answer, .. }) = self.link.unanswered.first()
+            && answer != Said::Nothing
         {
-            self.link.unanswered.pop_front();
+            self.link.unanswered.pop();
+            let Said::Reason(reason) = answer else { continue };
             encode_ack(kind, packet_id, reason, self.version, &mut self.link.out);
             if kind == AckKind::Pubrec {
                 self.holding.remove(&packet_id);
@@ -379,7 +378,6 @@ impl Client {
                     self.receiver.release(packet_id);
                 }
             }
-            self.link.pubacks -= usize::from(kind == AckKind::Puback);
             self.actions.transmit();
         }
     }
@@ -413,4 +411,8 @@ impl Client {
             self.actions.push(Action::Resume);
         }
     }
+}
+
+fn said(answer: Option<ReasonCode>) -> Said {
+    answer.map_or(Said::Nothing, Said::Reason)
 }

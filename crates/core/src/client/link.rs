@@ -1,13 +1,12 @@
 //! What belongs to one network connection, and goes with it.
 use super::server::Server;
 use crate::codec::{AckKind, Decoder, Delivery, Mode, PropertiesBuf, Publish};
-use crate::delivery::Assembly;
+use crate::delivery::{Answer, Assembly, InOrder};
 use crate::id::PacketId;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::version::{Role, Version};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// The state of a connection: one value, replaced whole when the next one opens.
@@ -32,12 +31,10 @@ pub(super) struct Link {
     /// A PUBLISH whose payload is not complete.
     pub(super) incoming: Option<Box<Incoming>>,
     /// What is to be acknowledged, in the order in which it came. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
-    pub(super) unanswered: VecDeque<Unanswered>,
+    pub(super) unanswered: InOrder<Unanswered>,
     /// What came and was not decoded, because the application has enough to do.
     pub(super) kept: Vec<u8>,
     pub(super) held: bool,
-    /// How many of `unanswered` are PUBACKs.
-    pub(super) pubacks: usize,
     /// QoS 2 messages of earlier connections that the server may not count.
     pub(super) leftover: usize,
     /// CONNECT begins one, if there is one.
@@ -96,8 +93,30 @@ pub(super) struct Unanswered {
     pub(super) number: u32,
     pub(super) packet_id: PacketId,
     pub(super) kind: AckKind,
-    /// What the application has said.
-    pub(super) answer: Option<ReasonCode>,
+    pub(super) answer: Said,
+}
+
+/// What the application has said of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Nothing,
+    /// That it has it, or refuses it.
+    Reason(ReasonCode),
+    /// That it is not to be acknowledged.
+    PassOver,
+}
+
+impl Unanswered {
+    /// Is that PUBREC still to come?
+    pub(super) fn is_pubrec(&self, of: PacketId) -> bool {
+        self.kind == AckKind::Pubrec && self.packet_id == of && self.answer != Said::PassOver
+    }
+}
+
+impl Answer for Unanswered {
+    fn is_puback(&self) -> bool {
+        self.kind == AckKind::Puback && self.answer != Said::PassOver
+    }
 }
 
 impl Link {
@@ -113,10 +132,9 @@ impl Link {
             useful: false,
             first: ([0; 4], 0),
             incoming: None,
-            unanswered: VecDeque::new(),
+            unanswered: InOrder::default(),
             kept: Vec::new(),
             held: false,
-            pubacks: 0,
             leftover: 0,
             auth: AuthTurn::Server,
             server: Server::new(version),

@@ -6,7 +6,7 @@ use super::publish::head;
 use super::{Client, Phase};
 use crate::codec::Delivery;
 use crate::codec::{AckKind, encode_ack};
-use crate::delivery::Unsent;
+use crate::delivery::{Unsent, remaining};
 use crate::output::Output;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
@@ -14,8 +14,6 @@ use crate::time::Instant;
 
 /// A payload from here on is shared with the output, not copied.
 const SHARED: usize = 64 * 1024;
-/// One identifier that is never freed lets the ring of those in use grow; not beyond this.
-const SPAN: usize = 16 * 1024;
 
 impl Client {
     pub(super) fn transmit(&mut self, now: Instant, limit: usize, out: &mut Output) -> bool {
@@ -60,7 +58,7 @@ impl Client {
 
     /// Sends one thing; false if there is none that may be sent.
     fn send_next(&mut self, now: Instant, out: &mut Output) -> bool {
-        if self.sender.span() < SPAN && self.send_request(out) {
+        if self.sender.may_grow() && self.send_request(out) {
             return true;
         }
         let config = &self.config;
@@ -87,7 +85,7 @@ impl Client {
         let Some(place) = self.outbox.front() else { return false };
         let Some(outgoing) = self.outbox.get(place) else { return false };
         let qos = outgoing.publication.qos;
-        if qos > QoS::AtMostOnce && (!self.sender.has_room(quota) || self.sender.span() >= SPAN) {
+        if qos > QoS::AtMostOnce && !self.sender.may_bind(quota) {
             return false;
         }
         if qos == QoS::ExactlyOnce && !self.is_next_free(out) {
@@ -153,11 +151,7 @@ impl Client {
     /// Encodes a PUBLISH; false if the server takes none of that size. [MQTT-3.2.2-15]
     fn put(&self, now: Instant, place: u32, delivery: Delivery, out: &mut Output) -> bool {
         let Some(Outgoing { publication, expires_at, .. }) = self.outbox.get(place) else { return false };
-        // What is left of it, in whole seconds.
-        let expiry = expires_at.map(|at| {
-            let micros = at.as_micros().saturating_sub(now.as_micros());
-            u32::try_from(micros.div_ceil(1_000_000)).unwrap_or(u32::MAX)
-        });
+        let expiry = expires_at.map(|at| remaining(at, now));
         let head = head(publication, delivery, expiry);
         let (version, limit) = (self.version, self.link.server.maximum_packet_size);
         if publication.payload.len() < SHARED {

@@ -6,6 +6,9 @@ use crate::id::PacketId;
 use crate::qos::QoS;
 use alloc::collections::VecDeque;
 
+/// One Packet Identifier that is never freed lets the ring of those in use grow; not beyond this.
+const SPAN: usize = 16 * 1024;
+
 /// What a message in flight waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -118,11 +121,6 @@ impl<M: Copy> Sender<M> {
         self.open
     }
 
-    /// How many places the ring takes, holes included. One message that is never acknowledged lets it grow.
-    pub(crate) fn span(&self) -> usize {
-        self.ring.len()
-    }
-
     /// How many were sent on this connection and are not acknowledged.
     #[cfg(test)]
     fn unacknowledged(&self) -> usize {
@@ -132,6 +130,16 @@ impl<M: Copy> Sender<M> {
     /// May another one be sent, if the Receive Maximum is this? [MQTT-4.9.0-2]
     pub(crate) fn has_room(&self, receive_maximum: u16) -> bool {
         self.unacknowledged < usize::from(receive_maximum.min(self.window))
+    }
+
+    /// May another message be bound to a Packet Identifier? One that is never acknowledged lets the ring grow.
+    pub(crate) fn may_bind(&self, receive_maximum: u16) -> bool {
+        self.has_room(receive_maximum) && self.may_grow()
+    }
+
+    /// May one more of anything have a Packet Identifier?
+    pub(crate) fn may_grow(&self) -> bool {
+        self.ring.len() < SPAN
     }
 
     /// Only the Receive Maximum holds from here on.

@@ -1,8 +1,10 @@
 //! Shutdown, and whatever a client may send whenever it likes.
 use crate::support::{Client, Hello, Shards, Verdict};
-use tidewire_core::broker::policy::{Answer, QueuePolicy};
+use tidewire_core::broker::policy::{Admission, Answer, QueuePolicy};
 use tidewire_core::broker::{CloseCause, Event};
+use tidewire_core::message::Publication;
 use tidewire_core::reason::ReasonCode;
+use tidewire_core::topic::TopicName;
 use tidewire_core::version::Version;
 
 // verb: shutdown
@@ -69,7 +71,7 @@ fn at(s: &mut Shards, standing: Standing, version: Version) -> Client {
         }
         Standing::Up => s.greet(&hello),
         Standing::WaitingForAVerdict => {
-            s.authority().admit("slow", tidewire_core::broker::policy::Admission::Later);
+            s.authority().admit("slow", Admission::Later);
             let c = s.greet(&hello);
             s.publish(c, "slow", b"x", 1, 1);
             c
@@ -173,25 +175,55 @@ fn without_a_store_there_is_nothing_to_journal_and_every_promise_is_kept_at_once
 }
 
 // verb: handle_revoked, shutdown, disconnect
-/// A will may find somebody too slow for it, whichever call it is that publishes it.
+/// Whatever call it is that finds somebody too slow, it ends that one before it returns.
 #[test]
-fn who_is_too_slow_for_a_will_goes_with_the_call_that_publishes_it() {
-    for verb in ["handle_close", "handle_revoked", "disconnect", "shutdown"] {
-        let mut s = Shards::with(1, &[("queued_messages", "1")]);
+fn who_is_found_too_slow_goes_with_the_call_that_finds_it() {
+    for verb in [
+        "handle_bytes",
+        "handle_answer",
+        "handle_timeout",
+        "handle_close",
+        "handle_mail",
+        "handle_revoked",
+        "publish",
+        "disconnect",
+        "shutdown",
+    ] {
+        let shards = if verb == "handle_mail" { 2 } else { 1 };
+        let mut s = Shards::with(shards, &[("queued_messages", "1")]);
         s.authority().queue("slow", QueuePolicy::Disconnect);
-        let doomed = s.greet(&Hello::new("doomed").will("t", 0));
+        let doomed = s.greet(&Hello::new("doomed").will("t", 0).keep_alive(60));
         s.hear(doomed);
         let slow = s.greet(&Hello::new("slow").receive_maximum(1));
         s.hear(slow);
         s.subscribe(slow, "t", 1);
-        let publisher = s.connect("publisher");
-        (1..=2).for_each(|id| s.publish(publisher, "t", b"x", 1, id));
-        let (shard, id) = s.place(doomed);
-        let (now, identity) = (s.now, s.identity("doomed"));
+        let publishers: Vec<_> = (0..8).map(|n| s.connect(&format!("publisher-{n}"))).collect();
+        let elsewhere = |s: &Shards, p: &Client| (s.place(*p).0 != s.place(slow).0) == (shards == 2);
+        let publisher = *publishers.iter().find(|p| elsewhere(&s, p)).expect("one of them is at home there");
+        // Each of them waits for the slow one once it has published to it.
+        for other in publishers.into_iter().filter(|other| *other != publisher).take(2) {
+            s.publish(other, "t", b"x", 1, 1);
+        }
+        assert!(s.is_open(slow) && s.reads(publisher), "{verb}");
+        let ((shard, id), (now, identity)) = (s.place(doomed), (s.now, s.identity("doomed")));
+        let grant = s.grant("local");
         let broker = &mut s.brokers[shard];
         match verb {
+            "handle_bytes" | "handle_mail" => s.publish(publisher, "t", b"x", 1, 3),
+            "handle_answer" => {
+                s.authority().admit("t", Admission::Later);
+                s.publish(publisher, "t", b"x", 1, 3);
+                assert!(s.is_open(slow), "nothing has been published yet");
+                s.answer(Answer::Admit);
+            }
+            "handle_timeout" => broker.handle_timeout(now.after_secs(91)),
             "handle_close" => broker.handle_close(now, id, CloseCause::Reset),
             "handle_revoked" => broker.handle_revoked(now, identity, ReasonCode::NotAuthorized),
+            "publish" => {
+                let local = broker.open_local(now, "local", grant);
+                let topic = TopicName::new("t").expect("a Topic Name");
+                broker.publish(now, local, &Publication::new(topic, "x")).expect("it may");
+            }
             "disconnect" => broker.disconnect(now, id, ReasonCode::AdministrativeAction),
             _ => broker.shutdown(now, now.after_secs(5)),
         }

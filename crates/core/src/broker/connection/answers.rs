@@ -1,5 +1,6 @@
 //! What waits to be sent to a connection, in order.
 use crate::codec::{self, AckKind};
+use crate::delivery::Answer;
 use crate::id::PacketId;
 use crate::reason::ReasonCode;
 use crate::version::Version;
@@ -38,16 +39,23 @@ pub(crate) enum Reply {
 }
 
 impl Pending {
+    /// It has all that it waits for.
+    pub(crate) fn is_ready(&self, durable: u64) -> bool {
+        self.waits == Waits::Nothing && self.position <= durable
+    }
+
     pub(crate) fn is_pubrec(&self, of: PacketId) -> bool {
         matches!(self.what, Reply::Ack { kind: AckKind::Pubrec, packet_id, .. } if packet_id == of)
     }
 }
 
-impl Reply {
-    pub(crate) fn is_puback(&self) -> bool {
-        matches!(self, Self::Ack { kind: AckKind::Puback, .. })
+impl Answer for Pending {
+    fn is_puback(&self) -> bool {
+        matches!(self.what, Reply::Ack { kind: AckKind::Puback, .. })
     }
+}
 
+impl Reply {
     pub(crate) fn encode(&self, version: Version, out: &mut Vec<u8>) {
         match self {
             Self::Ack { kind, packet_id, reason } => {
@@ -57,14 +65,4 @@ impl Reply {
             Self::Nothing => {}
         }
     }
-}
-
-/// Which answers wait, for `check`: none that need not.
-pub(crate) fn is_stuck(answer: &Pending, durable: u64) -> bool {
-    answer.waits == Waits::Nothing && answer.position <= durable
-}
-
-/// Does it wait for a pause?
-pub(crate) fn is_paused(answer: &Pending) -> bool {
-    answer.waits == Waits::Pause
 }

@@ -18,11 +18,11 @@ use crate::broker::base::limits::Limits;
 use crate::broker::base::table::Row;
 use crate::broker::messages::incoming::Incoming;
 use crate::codec::{Decoder, Mode};
+use crate::delivery::InOrder;
 use crate::id::{MessageId, PacketId, QuestionId};
 use crate::time::Instant;
 use crate::version::{Role, Version};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use answers::Pending;
 use applicant::Applicant;
@@ -161,6 +161,11 @@ impl Connection {
         }
     }
 
+    /// Does the answer of that number still wait?
+    pub(crate) fn is_to_answer(&self, number: u32) -> bool {
+        self.busy.as_deref().is_some_and(|busy| busy.answers.has(number))
+    }
+
     /// It has begun a packet that it could go on with.
     pub(crate) fn keeps_others_waiting(&self) -> bool {
         self.state == State::Up && self.charged > 0 && !self.is_unread()
@@ -190,11 +195,7 @@ pub(crate) struct Busy {
     /// Encoded, in order, free to leave.
     pub(crate) out: Vec<u8>,
     /// In order, behind `out`; the first one may have to wait.
-    pub(crate) answers: VecDeque<Pending>,
-    /// The number of the first of `answers`; they are numbered from 0 on each connection.
-    pub(crate) answered: u32,
-    /// How many of `answers` are PUBACKs.
-    pub(crate) pubacks: u32,
+    pub(crate) answers: InOrder<Pending>,
     /// Read, and not decoded because a verdict is pending.
     pub(crate) kept: Vec<u8>,
     /// Bytes of the message that the verdict is about.

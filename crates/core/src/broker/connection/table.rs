@@ -12,7 +12,6 @@ use crate::codec::Decoder;
 use crate::id::ConnectionId;
 use crate::time::Instant;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// How many boxes that nobody needs are kept warm, and how large they may be.
@@ -164,18 +163,14 @@ impl Connections {
     fn recycle(&mut self, index: u32) {
         let Some(mut busy) = self.table[index].busy.take() else { return };
         if self.pool.len() < POOL {
-            busy.answers.clear();
+            busy.answers.reset(1024);
             busy.out.clear();
             busy.kept = Vec::new();
             busy.waiting = 0;
             busy.early.clear();
-            busy.pubacks = 0;
-            (busy.incoming, busy.applicant, busy.question, busy.answered) = (None, None, None, 0);
+            (busy.incoming, busy.applicant, busy.question) = (None, None, None);
             if busy.out.capacity() > POOLED_BYTES {
                 busy.out = Vec::new();
-            }
-            if busy.answers.capacity() > 1024 {
-                busy.answers = VecDeque::new();
             }
             self.pool.push(busy);
         }

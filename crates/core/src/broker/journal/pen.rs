@@ -138,16 +138,20 @@ impl Pen<'_> {
         if here {
             self.journal.mailed_here.insert(view.id);
         }
-        let receipt = match receipt {
-            Some((who, packet_id)) if !self.rules.obeys(Rule::OneRecord) => {
-                self.record(&Record::Receipt { who, packet_id });
-                None
-            }
-            receipt => receipt,
-        };
+        let receipt = self.torn(receipt);
         let mail = InMail { out, here, retain, by_owner };
         self.record(&Record::Message { message: message_record(view), receipt, places, mail });
         out
+    }
+
+    /// Where that rule is left out, a receipt is a record of its own. For tests.
+    fn torn(&mut self, receipt: Option<(Recipient, u16)>) -> Option<(Recipient, u16)> {
+        if self.rules.obeys(Rule::OneRecord) {
+            return receipt;
+        }
+        let (who, packet_id) = receipt?;
+        self.record(&Record::Receipt { who, packet_id });
+        None
     }
 
     /// All shards have a message that was to be mailed again; false if they had it before.

@@ -17,9 +17,6 @@ use foldhash::quality::FixedState;
 use hashbrown::HashTable;
 use will::Will;
 
-/// One packet id that is never acknowledged lets the ring of those in flight grow; not beyond this.
-pub(crate) const SPAN: usize = 16 * 1024;
-
 /// A session that never ends by itself. (Section 3.1.2.11.2)
 pub(crate) const NEVER: u32 = u32::MAX;
 
@@ -121,6 +118,12 @@ impl Busy {
         self.queue.stall(false);
         self.bound = journal_end;
         !self.sender.is_empty()
+    }
+
+    /// Nothing waits to be sent.
+    #[inline]
+    pub(crate) fn is_clear(&self) -> bool {
+        self.queue.is_empty() && self.sender.all_sent()
     }
 
     pub(crate) fn is_idle(&self) -> bool {
