@@ -17,10 +17,18 @@ use bytes::Bytes;
 /// assert_eq!((zero.name(), zero.fault()), ("TopicAlias", PropertyFault::Value));
 /// # Ok::<(), tidewire_core::codec::PropertyError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct PropertiesBuf {
     encoded: Vec<u8>,
     present: u64,
+}
+
+impl Clone for PropertiesBuf {
+    #[inline]
+    fn clone(&self) -> Self {
+        // Most messages have none, and then there is nothing to copy.
+        if self.is_empty() { Self::new() } else { Self { encoded: self.encoded.clone(), ..*self } }
+    }
 }
 
 impl PropertiesBuf {

@@ -1,5 +1,5 @@
 //! Why a property can't be sent.
-use super::Property;
+use super::{Property, table};
 use crate::text::TextError;
 use crate::topic::TopicError;
 use core::fmt;
@@ -8,14 +8,15 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PropertyError {
     id: u8,
-    name: &'static str,
     fault: PropertyFault,
 }
+
+const _: () = assert!(size_of::<PropertyError>() <= 4); // a part of what each receipt may say
 
 impl PropertyError {
     #[cold]
     pub(super) fn of(property: &Property<'_>, fault: PropertyFault) -> Self {
-        Self { id: property.id(), name: property.name(), fault }
+        Self { id: property.id(), fault }
     }
 
     /// Its Property Identifier.
@@ -25,7 +26,7 @@ impl PropertyError {
 
     /// Its [name](Property::name).
     pub fn name(&self) -> &'static str {
-        self.name
+        table::name(self.id)
     }
 
     /// What is wrong with it.
@@ -54,7 +55,7 @@ pub enum PropertyFault {
 
 impl fmt::Display for PropertyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} can't be sent: {}", self.name, self.fault)
+        write!(f, "{} can't be sent: {}", self.name(), self.fault)
     }
 }
 

@@ -84,6 +84,13 @@ macro_rules! properties {
             rows
         };
 
+        pub(super) const fn name(id: u8) -> &'static str {
+            match id {
+                $($id => stringify!($name),)*
+                _ => "no property",
+            }
+        }
+
         /// A property of MQTT 5.0. (Section 2.2.2.2)
         #[derive(Clone, Copy, Debug, PartialEq)]
         #[non_exhaustive]
@@ -108,9 +115,7 @@ macro_rules! properties {
 
             /// Its name, as the standard writes it but for the spaces: `ContentType`.
             pub const fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$name(_) => stringify!($name),)*
-                }
+                name(self.id())
             }
 
             /// Can it be sent?
