@@ -1,21 +1,8 @@
 //! What is mailed again after a crash keeps its order, and its way.
 use crate::host::{Got, publish};
-use crate::shards::{Cluster, Line};
+use crate::shards::{Cluster, at_home};
 use tidewire_core::codec::{Packet, Publish};
 use tidewire_core::qos::QoS;
-
-/// A client that is at home there, and its name.
-fn at_home(cluster: &mut Cluster, shard: usize, prefix: &str) -> (Line, String) {
-    let mut name = prefix.to_owned();
-    loop {
-        let line = cluster.open(&name);
-        cluster.rest();
-        if cluster.lines[line].is_some_and(|at| at.0 == shard) {
-            return (line, name);
-        }
-        name += "-";
-    }
-}
 
 fn retained<'a>(topic: &'a str, payload: &'a str, n: u16) -> Packet<'a> {
     match publish(topic, payload, QoS::ExactlyOnce, n, false) {

@@ -122,6 +122,13 @@ impl Host {
         self.run();
     }
 
+    /// The broker is another one, that was restored from the disk.
+    pub(crate) fn starts_anew(&mut self) {
+        (self.base, self.durable) = (self.disk.len(), self.disk.len());
+        self.received.clear();
+        self.closed.clear();
+    }
+
     pub(crate) fn sync(&mut self) {
         self.durable = self.disk.len();
         let up_to = Position((self.durable - self.base) as u64);

@@ -20,9 +20,26 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
+    pub(crate) fn disk(&self) -> &[u8] {
+        &self.disk
+    }
+
     pub(crate) fn sync(&mut self, now: Instant) {
         self.durable = self.disk.len();
         self.broker.handle_durable(now, Position((self.durable - self.base) as u64));
+    }
+}
+
+/// A client that is at home there, and its name.
+pub(crate) fn at_home(cluster: &mut Cluster, shard: usize, prefix: &str) -> (Line, String) {
+    let mut name = prefix.to_owned();
+    loop {
+        let line = cluster.open(&name);
+        cluster.rest();
+        if cluster.lines[line].is_some_and(|at| at.0 == shard) {
+            return (line, name);
+        }
+        name += "-";
     }
 }
 
@@ -141,13 +158,26 @@ impl Cluster {
         self.open_with(client_id, false)
     }
 
-    fn open_with(&mut self, client_id: &str, clean_start: bool) -> Line {
+    pub(crate) fn open_with(&mut self, client_id: &str, clean_start: bool) -> Line {
+        self.open_by(&connect(client_id, clean_start))
+    }
+
+    /// A connection that begins with this CONNECT.
+    pub(crate) fn open_by(&mut self, connect: &Packet<'_>) -> Line {
         let address = "127.0.0.1:1".parse().expect("an address");
         let id = self.shards[0].broker.handle_open(self.now, Peer::new(address, 0));
         self.lines.push(Some((0, id)));
         let line = self.lines.len() - 1;
-        self.send(line, &connect(client_id, clean_start));
+        self.send(line, connect);
         line
+    }
+
+    /// A snapshot takes the place of what that shard has written.
+    pub(crate) fn snapshot(&mut self, i: usize) {
+        let (now, shard) = (self.now, &mut self.shards[i]);
+        shard.disk.clear();
+        while shard.broker.poll_snapshot(now, 1000, &mut shard.disk) {}
+        shard.durable = shard.disk.len();
     }
 
     pub(crate) fn send(&mut self, line: Line, packet: &Packet<'_>) {
@@ -158,7 +188,7 @@ impl Cluster {
         self.act(i);
     }
 
-    fn cut(&mut self, line: Line) {
+    pub(crate) fn cut(&mut self, line: Line) {
         if let Some((i, id)) = self.lines[line].take() {
             self.shards[i].broker.handle_close(self.now, id, CloseCause::Reset);
             self.act(i);
