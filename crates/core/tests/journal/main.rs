@@ -3,6 +3,7 @@
 mod again;
 mod crashes;
 mod host;
+mod locals;
 mod receipts;
 #[cfg(feature = "_rules")]
 mod rules;
