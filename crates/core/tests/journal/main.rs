@@ -2,6 +2,7 @@
 //! journal nothing that was asserted is lost, and nothing comes twice that must not.
 mod again;
 mod crashes;
+mod failed;
 mod host;
 mod locals;
 mod receipts;
