@@ -6,6 +6,7 @@ mod failed;
 mod host;
 mod locals;
 mod receipts;
+mod replays;
 #[cfg(feature = "_rules")]
 mod rules;
 mod shards;
