@@ -10,6 +10,7 @@ mod replays;
 #[cfg(feature = "_rules")]
 mod rules;
 mod shards;
+mod wills;
 
 use host::{Got, Host, config, connect};
 use tidewire_core::broker::{Restore, RestoreError};
