@@ -1,6 +1,7 @@
 //! Output commit and recovery: nothing is asserted before it is durable, and after a crash at any point of the
 //! journal nothing that was asserted is lost, and nothing comes twice that must not.
 mod again;
+mod between;
 mod crashes;
 mod failed;
 mod host;
