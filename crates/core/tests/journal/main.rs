@@ -8,6 +8,7 @@ mod host;
 mod locals;
 mod receipts;
 mod replays;
+mod rights;
 #[cfg(feature = "_rules")]
 mod rules;
 mod shards;
