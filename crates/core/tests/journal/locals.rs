@@ -20,9 +20,10 @@ fn say(broker: &mut Broker, now: Instant, topic: &str, qos: QoS) -> Ticket {
 fn told(broker: &mut Broker, ticket: Ticket) -> Option<ReasonCode> {
     let mut told = None;
     while let Some(event) = broker.poll_event() {
-        match event {
-            Event::Acknowledged { ticket: of, reason, .. } if of == ticket => told = Some(reason),
-            _ => {}
+        if let Event::Acknowledged { ticket: of, reason, .. } = event
+            && of == ticket
+        {
+            told = Some(reason);
         }
     }
     told

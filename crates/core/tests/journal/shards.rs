@@ -200,8 +200,12 @@ impl Cluster {
     }
 
     pub(crate) fn subscribe(&mut self, line: Line, filter: &str) {
+        self.subscribe_with(line, filter, QoS::ExactlyOnce);
+    }
+
+    pub(crate) fn subscribe_with(&mut self, line: Line, filter: &str, qos: QoS) {
         let mut filters = FiltersBuf::new(Version::V3_1_1);
-        let options = SubscriptionOptions { qos: QoS::ExactlyOnce, ..SubscriptionOptions::default() };
+        let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
         filters.push(&TopicFilter::new(filter).expect("a filter"), options);
         let filters = filters.as_filters();
         let subscribe = Subscribe { packet_id: packet_id(1), properties: Properties::default(), filters };
