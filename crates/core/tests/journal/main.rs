@@ -12,6 +12,7 @@ mod rights;
 #[cfg(feature = "_rules")]
 mod rules;
 mod shards;
+mod snapshots;
 mod wills;
 
 use host::{Got, Host, config, connect};
