@@ -1,5 +1,5 @@
 //! What becomes of every message, and that its trace says so.
-use crate::support::{Client, Hello, Kind, Shards, ack, delivery, publish_with};
+use crate::support::{Client, Hello, Kind, Shards, ack, delivery, publish, publish_with};
 use tidewire_core::broker::Event;
 use tidewire_core::broker::ledger::{Fate, Memory, Reason};
 use tidewire_core::broker::policy::QueuePolicy;
@@ -147,4 +147,17 @@ fn a_sibling_is_shown_only_what_is_its_own() {
             assert!(qos == 0 || heard[0].contains(&format!(" q{qos} ")), "{heard:?}");
         }
     }
+}
+
+/// What was encoded before the end leaves with the last packet: it has arrived, and the books say so.
+#[test]
+fn what_leaves_ahead_of_a_goodbye_is_delivered() {
+    let mut s = Shards::new(1);
+    let reader = s.subscriber("reader", "t", 0);
+    // In one go: a message for itself, and the end.
+    let mut bytes = publish(Version::V5, "t", b"x", 0, 0);
+    bytes.extend([0xe0, 0]);
+    s.send(reader, &bytes);
+    assert_eq!(s.hear(reader), ["PUBLISH t x", "closed"]);
+    assert_eq!((s.stats().ledger.delivered, s.dropped(Reason::ConnectionLost)), (1, 0));
 }
