@@ -406,3 +406,26 @@ fn retained_messages_that_wait_to_be_sent_again_are_limited() {
     assert_eq!(heard.iter().filter(|line| line.starts_with("PUBLISH")).count(), 100);
     assert_eq!(heard.iter().filter(|line| *line == "SUBACK 1 [128]").count(), 900, "and is told");
 }
+
+/// What other shards are told of subscriptions is mail like any other: whoever causes it waits for their windows.
+#[test]
+fn subscriptions_wait_for_a_full_window_too() {
+    let under_way = [false, true].map(|comes_again| {
+        let mut s = Shards::with(2, &[("mail_notes", "100")]);
+        s.checking = false;
+        s.hold_mail();
+        let mut c = s.connect("c");
+        for n in 0..100 {
+            let filters: Vec<_> = (0..100).map(|m| format!("t/{n}/{m}")).collect();
+            let filters: Vec<_> = filters.iter().map(|filter| (filter.as_str(), 0)).collect();
+            s.send(c, &subscribe(Version::V5, 1, &filters));
+            if comes_again {
+                s.cut(c);
+                c = s.greet(&Hello::new("c"));
+            }
+        }
+        s.check_now();
+        s.stats().ledger.mailed - s.stats().ledger.settled
+    });
+    assert!(under_way.iter().all(|notes| *notes <= 1000), "of 100 notes: {under_way:?}");
+}
