@@ -31,7 +31,9 @@ impl Broker {
         let mut rest = bytes;
         let forgiven = decoder.forgave();
         let (result, packets) = self.decode(now, id, &mut decoder, &mut rest);
-        self.connections.room.forgiven += u64::from(decoder.forgave() && !forgiven);
+        if decoder.forgave() && !forgiven {
+            self.connections.room.count_forgiven();
+        }
         if !self.connections.is(id) {
             return Input::Done;
         }
