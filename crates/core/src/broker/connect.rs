@@ -238,7 +238,7 @@ impl Broker {
         let before = self.sessions[session].grant;
         let place = self.grants.set(grant);
         self.rest_on(session, place);
-        self.grants[place].connections += 1;
+        self.grants.begin_connection(place);
         self.watch_grant(now, place);
         let in_flight =
             if applicant.version.is_v5() { self.limits.in_flight } else { self.limits.in_flight_v3 };

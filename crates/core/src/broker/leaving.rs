@@ -42,7 +42,7 @@ impl Broker {
             s.rare.get_or_insert_default().accepted = Some(accepted);
         }
         if s.grant != NONE {
-            self.grants[s.grant].connections -= 1;
+            self.grants.end_connection(s.grant);
         }
         self.wake_publishers(session);
         if let Some(mut busy) = self.sessions.take_busy(session) {
