@@ -16,6 +16,38 @@ pub type Notices = Arc<dyn Fn(Notice) + Send + Sync>;
 pub type ServerMailbox = Mailbox<Broker, TcpStream>;
 
 /// What an adapter needs to run a server.
+///
+/// ```
+/// use std::net::TcpListener;
+/// use std::sync::Arc;
+/// use tidewire_core::broker::policy::Open;
+/// use tidewire_core::broker::{Config, Limits};
+/// use tidewire_core::codec::Leniency;
+/// use tidewire_core::id::ShardId;
+/// use tidewire_driver::serve::ServeConfig;
+/// use tidewire_driver::{Clock, ShardSetup};
+///
+/// let broker = Config {
+///     shard: ShardId(0),
+///     shards: 1,
+///     placement: [42; 16],
+///     seed: [43; 32],
+///     incarnation: 1,
+///     durable: false,
+///     limits: Limits::default(),
+///     lenient: Leniency::default(),
+///     policy: Box::new(Open::new()),
+/// };
+/// let config = ServeConfig {
+///     listeners: vec![TcpListener::bind("127.0.0.1:0")?],
+///     shards: vec![ShardSetup { config: broker, host: Box::new(()), journal: None }],
+///     clock: Clock::start(),
+///     notices: Arc::new(|notice| println!("{notice:?}")),
+/// };
+/// // For `serve` of an adapter; one of your own begins with a mailbox for each shard.
+/// assert_eq!(config.mailboxes().len(), 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct ServeConfig {
     /// Bound and listening. Their order numbers them, as in `Peer::listener`.
     pub listeners: Vec<TcpListener>,

@@ -7,6 +7,45 @@ use tidewire_driver::serve::{Running, ServeConfig, ServerMailbox};
 use tidewire_driver::{Clock, Machine, Reactor, Shard, ShardSetup, Turn};
 
 /// Starts a server. Each thread's panic ends the process.
+///
+/// ```
+/// use std::net::TcpListener;
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use tidewire_core::broker::policy::Open;
+/// use tidewire_core::broker::{Config, Limits};
+/// use tidewire_core::codec::Leniency;
+/// use tidewire_core::id::ShardId;
+/// use tidewire_driver::serve::ServeConfig;
+/// use tidewire_driver::{Clock, ShardSetup};
+///
+/// // All shards have the same `placement`, and each a `seed` of its own: random bytes that nobody can guess.
+/// let shard = |number: u8| ShardSetup {
+///     config: Config {
+///         shard: ShardId(number.into()),
+///         shards: 2,
+///         placement: [42; 16],
+///         seed: [number; 32],
+///         incarnation: 1,
+///         durable: false,
+///         limits: Limits::default(),
+///         lenient: Leniency::default(),
+///         policy: Box::new(Open::new()),
+///     },
+///     host: Box::new(()),
+///     journal: None,
+/// };
+/// let server = tidewire_mio::serve(ServeConfig {
+///     listeners: vec![TcpListener::bind("127.0.0.1:0")?],
+///     shards: vec![shard(0), shard(1)],
+///     clock: Clock::start(),
+///     notices: Arc::new(|notice| println!("{notice:?}")),
+/// })?;
+/// // From anywhere:
+/// server.stopper().shutdown(Duration::from_secs(5));
+/// server.join();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn serve(config: ServeConfig) -> io::Result<Running> {
     let mailboxes = config.mailboxes();
     let clock = config.clock;
