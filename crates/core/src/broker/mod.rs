@@ -192,7 +192,8 @@ impl fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// A shard that knows nothing yet. `now` is its clock's first reading.
+    /// A shard that knows nothing yet. `now` is its clock's first reading, counted from 1970: what expires does so while no
+    /// broker runs, too.
     pub fn new(now: Instant, config: Config) -> Self {
         let Config { shard, shards, placement, seed, incarnation, durable, limits, lenient, policy } = config;
         let shards = Shards::new(shard, shards, placement);
@@ -245,7 +246,7 @@ impl Broker {
     }
 
     /// The socket takes no more; so many bytes of output wait. Holds until the next
-    /// [`poll_transmit`](Self::poll_transmit).
+    /// [`poll_transmit`](Self::poll_transmit), which is due once they are out, although nothing announces it.
     pub fn handle_blocked(&mut self, now: Instant, id: ConnectionId, unsent: usize) {
         self.act(now, |b| b.on_blocked(id, unsent));
     }

@@ -111,6 +111,12 @@ impl Restore {
         self.restoring.newest
     }
 
+    /// How many bytes of the journal were whole records. What stands behind them is torn, or damaged: cut it off before
+    /// anything is appended.
+    pub fn read_up_to(&self) -> Position {
+        Position(self.restoring.read)
+    }
+
     /// From here on time runs. Whoever was connected counts as cut now; a record whose end has not come is forgotten.
     pub fn finish(self, now: Instant) -> Broker {
         let Self { mut broker, restoring } = self;

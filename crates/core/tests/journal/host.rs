@@ -114,9 +114,9 @@ impl Host {
             restore.feed(piece).expect("what was written can be read");
         }
         assert!(restore.newest() <= self.now, "no record is from the future");
-        self.broker = restore.finish(self.now);
         // A torn end is cut off: what comes goes behind the last whole record.
-        self.base = whole(&self.disk);
+        self.base = usize::try_from(restore.read_up_to().0).expect("it is in memory");
+        self.broker = restore.finish(self.now);
         self.disk.truncate(self.base);
         self.durable = self.disk.len();
         self.received.clear();
@@ -239,19 +239,6 @@ impl Host {
         self.broker.check();
         self.run();
     }
-}
-
-/// How much of a journal is whole records, as its lengths say.
-pub(crate) fn whole(disk: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(header) = disk.get(at..at + 4) {
-        let length = u32::from_le_bytes(header.try_into().expect("four bytes")) as usize;
-        if at + 8 + length > disk.len() {
-            break;
-        }
-        at += 8 + length;
-    }
-    at
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
