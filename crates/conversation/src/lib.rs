@@ -1,34 +1,10 @@
-//! Scripted MQTT dialogues that read like the specification, and their runner.
-//!
-//! A conversation is a text. Each line is one step of one client, and a step is done before the next begins:
-//!
-//! ```
-//! use tidewire_conversation::Script;
-//!
-//! let script = Script::parse(r#"
-//! ## A message of QoS 1 is acknowledged and delivered. [MQTT-4.3.2-4]
-//! versions 3.1.1 5
-//! bob    connects "b" clean_start
-//! bob    gets CONNACK Success
-//! bob    subscribes "t/+" qos=1 id=1
-//! bob    gets SUBACK 1 [GrantedQoS1]
-//! alice  connects "a" clean_start
-//! alice  gets CONNACK Success
-//! alice  publishes "t/1" "hello" qos=1 id=7
-//! alice  gets PUBACK 7 Success
-//! bob    gets PUBLISH "t/1" "hello" qos=1 id=first
-//! bob    sends PUBACK first
-//! alice  sends c0 00                       # raw bytes: a PINGREQ
-//! alice  gets PINGRESP
-//! wait 90s                                 # virtual time, where there is one
-//! "#).expect("the example is right");
-//! assert_eq!(script.title(), "A message of QoS 1 is acknowledged and delivered. [MQTT-4.3.2-4]");
-//! ```
+#![doc = include_str!("../README.md")]
+//! ## Where to begin
 //!
 //! The same script runs against the core's broker in memory and virtual time ([`World`]), or over TCP against
 //! anyone's broker ([`Tcp`]): what differs is a [`Wire`].
 //!
-//! # The language
+//! ## The language
 //! `#` begins a comment; the first one of a script is its title. `versions` lists the protocol versions to run it
 //! with (5 if it does not say); a client that names no `version=` speaks that of the run. `needs tidewire` marks
 //! what other brokers may decide differently. `wait 10s` lets time pass.

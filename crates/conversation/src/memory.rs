@@ -7,7 +7,7 @@ use std::io;
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Peer, Policy};
 use tidewire_core::broker::{Action, Broker, CloseCause, Config, Mail};
-use tidewire_core::id::{ConnectionId, ShardId};
+use tidewire_core::id::{ConnectionId, Position, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
 
@@ -36,6 +36,8 @@ struct Shard {
     mail_due: BTreeSet<ShardId>,
     transmit_due: Vec<ConnectionId>,
     timeouts: usize,
+    /// So far goes the journal, and not all of it is durable.
+    written: Option<Position>,
 }
 
 /// Both ends of a connection.
@@ -70,7 +72,17 @@ enum ServerEnd {
 impl World {
     /// A server of so many shards, each with a policy of its own.
     pub fn new(shards: u16, policy: impl Fn() -> Box<dyn Policy + Send>) -> Self {
-        let shards = (0..shards).map(|index| Shard::new(ShardId(index), shards, policy())).collect();
+        Self::of(shards, false, policy)
+    }
+
+    /// The same with a journal for each shard, on disks that take their time: nothing becomes durable as long as there
+    /// is anything else to do.
+    pub fn durable(shards: u16, policy: impl Fn() -> Box<dyn Policy + Send>) -> Self {
+        Self::of(shards, true, policy)
+    }
+
+    fn of(shards: u16, durable: bool, policy: impl Fn() -> Box<dyn Policy + Send>) -> Self {
+        let shards = (0..shards).map(|index| Shard::new(ShardId(index), shards, durable, policy())).collect();
         Self { now: EPOCH, shards, lines: vec![], read_bytes: usize::MAX }
     }
 
@@ -92,8 +104,23 @@ impl World {
             for shard in 0..self.shards.len() {
                 busy |= self.turn(shard);
             }
+            if !busy {
+                busy = self.sync();
+            }
         }
         self.check_at_rest();
+    }
+
+    /// What was journaled becomes durable. Was there anything?
+    fn sync(&mut self) -> bool {
+        let mut busy = false;
+        for shard in &mut self.shards {
+            if let Some(position) = shard.written.take() {
+                shard.broker.handle_durable(self.now, position);
+                busy = true;
+            }
+        }
+        busy
     }
 
     /// States what must hold when no shard has anything to do: mail has arrived, and what all have is the same.
@@ -187,7 +214,7 @@ impl World {
                 Action::Journal => {
                     let mut bytes = vec![];
                     while let Some(position) = shard.broker.poll_journal(&mut bytes) {
-                        shard.broker.handle_durable(self.now, position);
+                        shard.written = Some(position);
                     }
                 }
                 Action::Event => while shard.broker.poll_event().is_some() {},
@@ -249,11 +276,11 @@ impl World {
 }
 
 impl Shard {
-    fn new(id: ShardId, shards: u16, policy: Box<dyn Policy + Send>) -> Self {
+    fn new(id: ShardId, shards: u16, durable: bool, policy: Box<dyn Policy + Send>) -> Self {
         let mut seed = [7; 32];
         seed[..2].copy_from_slice(&id.0.to_be_bytes());
         let mut config = Config::new(policy, seed).one_of(shards, id, *b"where clients go");
-        config.incarnation = 1;
+        (config.incarnation, config.durable) = (1, durable);
         Self {
             broker: Broker::new(EPOCH, config),
             lines: BTreeMap::new(),
@@ -261,6 +288,7 @@ impl Shard {
             mail_due: BTreeSet::new(),
             transmit_due: vec![],
             timeouts: 0,
+            written: None,
         }
     }
 }

@@ -3,16 +3,24 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidewire_conversation::{World, run, scripts};
-use tidewire_core::broker::policy::Open;
+use tidewire_core::broker::policy::{Open, Policy};
 
 mod memory {
-    use super::converse;
+    use super::{World, converse, converse_with};
 
     // verb: new, handle_open, handle_bytes, handle_close, handle_timeout, poll_action, poll_timeout, poll_transmit, check
     // action: Transmit, Close
     #[test]
     fn one_shard_keeps_to_the_specification() {
         converse(1, usize::MAX);
+    }
+
+    /// Whatever was asked at once waits for the same disk, and comes in the same order.
+    #[test]
+    fn a_slow_disk_changes_nothing_but_the_time() {
+        for shards in [1, 2] {
+            converse_with(shards, usize::MAX, World::durable);
+        }
     }
 
     // verb: handle_mail, poll_mail, take_passage, handle_passage
@@ -33,14 +41,20 @@ mod memory {
     }
 }
 
-/// Runs them all before it complains. `CONVERSATION` names those to run, by a part of their names.
+type New = fn(u16, fn() -> Box<dyn Policy + Send>) -> World;
+
 fn converse(shards: u16, read_bytes: usize) {
+    converse_with(shards, read_bytes, World::new);
+}
+
+/// Runs them all before it complains. `CONVERSATION` names those to run, by a part of their names.
+fn converse_with(shards: u16, read_bytes: usize, new: New) {
     let wanted = std::env::var("CONVERSATION").unwrap_or_default();
     let mut failures = vec![];
     for (name, script) in scripts::all().filter(|(name, _)| name.contains(&wanted)) {
         for &version in script.versions() {
             let conversation = || {
-                let mut world = World::new(shards, || Box::new(Open::new())).reading(read_bytes);
+                let mut world = new(shards, || Box::new(Open::new())).reading(read_bytes);
                 run(&script, version, &mut world)
             };
             match catch_unwind(AssertUnwindSafe(conversation)) {

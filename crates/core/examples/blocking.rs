@@ -1,30 +1,33 @@
 //! A whole client on nothing but the standard library: `blocking HOST:PORT FILTER` prints what comes.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example has a screen")]
 #![allow(clippy::disallowed_methods, reason = "and a clock")]
-use std::io::{ErrorKind::TimedOut, ErrorKind::WouldBlock, Read, Write};
+use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 use tidewire_core::client::{Action, Cause, Client, Config, Event, Subscription};
-use tidewire_core::{output::Output, qos::QoS, time::Instant, topic::TopicFilter};
+use tidewire_core::{Input, output::Output, qos::QoS, time::Instant, topic::TopicFilter};
 
-fn blocking(address: &str, filter: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let address = address.to_socket_addrs()?.next().ok_or("it has no address")?;
+/// To connect, and for the server to take what is sent.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+fn blocking(server: &str, filter: &str) -> Result<(), Box<dyn std::error::Error>> {
     let start = std::time::Instant::now();
-    let now = || Instant::from_micros(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX));
+    let now = || Instant::default().after(start.elapsed());
     let mut config = Config::default();
     // A server that can't be reached, or is silent, is the end; a wrong password is in any case.
     (config.reconnect, config.connect_seconds) = (false, 3);
     let mut client = Client::new(config, &[42; 32]);
     client.connect(now());
     client.subscribe(&[Subscription::new(TopicFilter::new(filter)?, QoS::AtLeastOnce)], None)?;
-    let (mut stream, mut buffer, mut output) = (None::<TcpStream>, vec![0; 65_536], Output::default());
+    let (mut stream, mut input) = (None::<TcpStream>, Input::More);
+    let (mut buffer, mut output) = (vec![0; 65_536], Output::default());
     loop {
-        // Until it announces nothing more. All messages are taken as they come: it never has to hold any back for long.
         while let Some(action) = client.poll_action() {
             match (action, &mut stream) {
-                (Action::Open(_), _) => match TcpStream::connect_timeout(&address, Duration::from_secs(3)) {
+                (Action::Open(_), _) => match open(server) {
                     Ok(opened) => {
-                        stream = Some(opened);
+                        (stream, input) = (Some(opened), Input::More);
                         client.handle_open(now());
                     }
                     Err(_) => client.handle_close(now(), Cause::Unreachable),
@@ -33,18 +36,25 @@ fn blocking(address: &str, filter: &str) -> Result<(), Box<dyn std::error::Error
                     while client.poll_transmit(now(), 65_536, &mut output) || !output.is_empty() {
                         let mut slices: [&[u8]; 1] = [&[]];
                         output.slices(&mut slices);
-                        // What can't be written is told by the next read.
-                        let all = output.unsent();
-                        output.advance(stream.write(slices[0]).unwrap_or(all));
+                        match stream.write(slices[0]) {
+                            Ok(n) => output.advance(n),
+                            // The next read tells.
+                            Err(_) => {
+                                output = Output::default();
+                                let _ = stream.shutdown(Shutdown::Both);
+                            }
+                        }
                     }
                     if action == Action::Close {
                         let _ = stream.shutdown(Shutdown::Write);
+                        input = Input::Done;
                     }
                 }
                 (Action::Abort, _) => {
                     stream = None;
                     client.handle_close(now(), Cause::Reset);
                 }
+                (Action::Resume, _) => input = Input::More,
                 (Action::Message, _) => {
                     while let Some(message) = client.poll_message(now()) {
                         println!("{}: {}", message.topic, String::from_utf8_lossy(&message.payload.to_vec()));
@@ -64,12 +74,21 @@ fn blocking(address: &str, filter: &str) -> Result<(), Box<dyn std::error::Error
                 _ => {}
             }
         }
-        let Some(open) = &mut stream else { continue };
         let wait = client.poll_timeout().map(|due| due.at.saturating_duration_since(now()));
-        open.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
+        if wait.is_some_and(|wait| wait.is_zero()) {
+            client.handle_timeout(now());
+            continue;
+        }
+        let Some(open) = stream.as_mut().filter(|_| input != Input::Hold) else {
+            // Nothing is to be read; not here, where all is taken as it comes and there is no second attempt.
+            std::thread::park_timeout(wait.unwrap_or(PATIENCE));
+            continue;
+        };
+        open.set_read_timeout(wait)?;
         match open.read(&mut buffer) {
-            Ok(n) if n > 0 => drop(client.handle_bytes(now(), &buffer[..n])),
-            Err(error) if matches!(error.kind(), WouldBlock | TimedOut) => client.handle_timeout(now()),
+            Ok(n) if n > 0 && input == Input::Done => {}
+            Ok(n) if n > 0 => input = client.handle_bytes(now(), &buffer[..n]),
+            Err(error) if matches!(error.kind(), WouldBlock | TimedOut | Interrupted) => {}
             end => {
                 stream = None;
                 client.handle_close(now(), if end.is_ok() { Cause::Closed } else { Cause::Reset });
@@ -78,9 +97,25 @@ fn blocking(address: &str, filter: &str) -> Result<(), Box<dyn std::error::Error
     }
 }
 
+/// At whichever of its addresses it is.
+fn open(server: &str) -> std::io::Result<TcpStream> {
+    let mut result = Err(std::io::ErrorKind::NotFound.into());
+    for address in server.to_socket_addrs()? {
+        result = TcpStream::connect_timeout(&address, PATIENCE);
+        if let Ok(stream) = &result {
+            stream.set_write_timeout(Some(PATIENCE))?;
+            break;
+        }
+    }
+    result
+}
+
 fn main() -> std::process::ExitCode {
-    let [address, filter] = [1, 2].map(|n| std::env::args().nth(n).expect("blocking HOST:PORT FILTER"));
-    match blocking(&address, &filter) {
+    let [Some(server), Some(filter)] = [1, 2].map(|n| std::env::args().nth(n)) else {
+        eprintln!("usage: blocking HOST:PORT FILTER");
+        return std::process::ExitCode::from(2);
+    };
+    match blocking(&server, &filter) {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -182,6 +182,8 @@ impl fmt::Display for Granted {
     }
 }
 
+impl core::error::Error for ReasonCode {}
+
 impl fmt::Display for ReasonCode {
     /// `0x87 NotAuthorized`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,11 +1,9 @@
-//! The loop that turns a Tidewire broker, whatever the runtime.
+#![doc = include_str!("../README.md")]
+//! ## Where to begin
 //!
-//! A [`Shard`] owns one broker and the sockets of its connections. It asks a [`Reactor`] for a few non-blocking
-//! operations and is handed everything else through its [`Mailbox`]. An adapter brings the reactor and the
-//! waiting: it calls [`Shard::turn`] and then sleeps as long as the answer allows. Runtimes that poll futures
-//! get both from [`poll`].
-//!
-//! What is absent here: a task, a channel or a lock per connection; a socket or a timer of any runtime.
+//! A [`Shard`] asks a [`Reactor`], and is told through its [`Mailbox`]. An adapter calls [`Shard::turn`]; runtimes that poll
+//! futures get both reactor and waiting from [`poll`]. [`serve`] is what the servers of all adapters consist of,
+//! [`clients`] is any number of clients, and [`memory`] a network for tests.
 #![forbid(unsafe_code)]
 
 mod accept;

@@ -16,6 +16,22 @@ pub type Notices = Arc<dyn Fn(Notice) + Send + Sync>;
 pub type ServerMailbox = Mailbox<Broker, TcpStream>;
 
 /// What an adapter needs to run a server.
+///
+/// ```
+/// use std::net::TcpListener;
+/// use tidewire_core::broker::Config;
+/// use tidewire_core::broker::policy::Open;
+/// use tidewire_driver::serve::ServeConfig;
+/// use tidewire_driver::{Clock, ShardSetup};
+///
+/// let listeners = vec![TcpListener::bind("127.0.0.1:0")?];
+/// let shard = ShardSetup::new(Config::new(Box::new(Open::new()), [43; 32]));
+/// let mut config = ServeConfig::new(listeners, vec![shard], Clock::start());
+/// config.notices = std::sync::Arc::new(|notice| println!("{notice:?}"));
+/// // For `serve` of an adapter; one of your own begins with a mailbox for each shard.
+/// assert_eq!(config.mailboxes().len(), 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[non_exhaustive]
 pub struct ServeConfig {
     /// Bound and listening. Their order numbers them, as in `Peer::listener`.

@@ -1,8 +1,9 @@
-//! Tidewire on mio: the operating system's own readiness, plain threads, and no async.
+#![doc = include_str!("../README.md")]
+//! ## Where to begin
 //!
-//! [`serve`] runs a whole server, a thread for each shard and one that accepts. Whoever has a thread already, or a loop
-//! of [`Clients`](tidewire_driver::Clients) to turn, makes a [`Shard`](tidewire_driver::Shard) with a [`MioReactor`] and
-//! calls [`run`] there.
+//! [`Clients`] and [`serve`] have examples. Whoever has a thread already, or a loop of
+//! [`Clients`](tidewire_driver::Clients) to turn, makes a [`Shard`](tidewire_driver::Shard) with a [`MioReactor`] and calls
+//! [`run`] there.
 #![forbid(unsafe_code)]
 
 mod accept;

@@ -1,19 +1,7 @@
-//! The Tidewire server as a library: what `tidewire broker` runs.
+#![doc = include_str!("../README.md")]
+//! ## Where to begin
 //!
 //! [`Server::start`] binds its listeners, sizes itself to the machine, and starts a shard for each core.
-//!
-//! ```
-//! use std::time::Duration;
-//! use tidewire_server::{Options, Server};
-//!
-//! let mut options = Options::default();
-//! options.listen = vec!["127.0.0.1:0".into()];
-//! let server = Server::start(&options)?;
-//! println!("mqtt://{}", server.addresses().next().expect("it has one listener"));
-//! server.shutdown(Duration::from_secs(5));
-//! server.join();
-//! # Ok::<(), tidewire_server::StartError>(())
-//! ```
 //!
 //! A program that embeds it says by [`Options::policy`] who is let in and who may do what, hears of everything by
 //! [`Options::host`], and reaches the shards through [`Server::mailboxes`].

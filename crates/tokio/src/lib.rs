@@ -1,8 +1,8 @@
-//! Tidewire on tokio: a broker, and clients.
+#![doc = include_str!("../README.md")]
+//! ## Where to begin
 //!
-//! [`serve`] runs a whole server, a thread with a runtime of its own for each shard. Whoever has a runtime already
-//! makes a [`ShardFuture`](tidewire_driver::poll::ShardFuture) of [`Tokio`] and runs it there. [`Clients`] is a loop
-//! for any number of clients.
+//! [`Clients`] and [`serve`] have examples. Whoever has a runtime already makes a
+//! [`ShardFuture`](tidewire_driver::poll::ShardFuture) of [`Tokio`] and runs it there.
 #![forbid(unsafe_code)]
 
 mod accept;

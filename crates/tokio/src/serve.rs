@@ -11,6 +11,29 @@ use tokio::runtime::Runtime;
 use tokio::task::unconstrained;
 
 /// Starts a server. Each shard's panic ends the process.
+///
+/// ```
+/// use std::net::TcpListener;
+/// use std::time::Duration;
+/// use tidewire_core::broker::Config;
+/// use tidewire_core::broker::policy::Open;
+/// use tidewire_core::id::ShardId;
+/// use tidewire_driver::serve::ServeConfig;
+/// use tidewire_driver::{Clock, ShardSetup};
+///
+/// // Bytes that nobody can guess: a seed for each shard, and one placement for all of them.
+/// let shard = |number: u8| {
+///     let config = Config::new(Box::new(Open::new()), [number; 32]);
+///     ShardSetup::new(config.one_of(2, ShardId(number.into()), [42; 16]))
+/// };
+/// let listeners = vec![TcpListener::bind("127.0.0.1:0")?];
+/// let config = ServeConfig::new(listeners, vec![shard(0), shard(1)], Clock::start());
+/// let server = tidewire_tokio::serve(config)?;
+/// // From anywhere:
+/// server.stopper().shutdown(Duration::from_secs(5));
+/// server.join();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn serve(config: ServeConfig) -> io::Result<Running> {
     let mailboxes = config.mailboxes();
     let clock = config.clock;

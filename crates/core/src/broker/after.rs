@@ -48,7 +48,7 @@ impl Broker {
     }
 
     pub(super) fn tick(&mut self, now: Instant) {
-        self.messages.books.millis = now.as_millis() & 0xffff_ffff_ffff;
+        self.messages.books.set_now(now);
     }
 
     #[inline(never)]

@@ -3,9 +3,10 @@
 //! An answer may have to wait for other shards to settle what it rests on, and for the journal to be durable up
 //! to where it ended when the answer was made. Those behind it wait as well: PUBACK and PUBREC leave in the order
 //! of their PUBLISHes. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
-use super::Broker;
 use super::base::rules::Rule;
+use super::connection::State;
 use super::connection::answers::{Pending, Reply, Waits};
+use super::{Action, Broker};
 use crate::codec::AckKind;
 use crate::id::PacketId;
 use crate::reason::ReasonCode;
@@ -26,6 +27,16 @@ impl Broker {
             let id = self.connections.id(index);
             self.journal.wake(position, id);
         }
+    }
+
+    /// Waits for nothing but CONNACK. [MQTT-3.12.4-1] [MQTT-3.2.0-1]
+    pub(super) fn answer_ping(&mut self, index: u32) {
+        let pingresp = [0xd0, 0];
+        if !self.connections[index].is_greeted() {
+            return self.answer(index, Reply::Encoded(pingresp.into()));
+        }
+        self.connections.busy(index).out.extend_from_slice(&pingresp);
+        self.announce(index);
     }
 
     /// An acknowledgement, at once if nothing is in the way.
@@ -84,9 +95,13 @@ impl Broker {
         }
         let next =
             busy.answers.first().filter(|first| first.waits == Waits::Nothing).map(|first| first.position);
+        let is_last = busy.answers.is_empty();
         if busy.answers.len() < before {
             self.connections[index].greet();
             self.announce(index);
+            if is_last && self.connections[index].state == State::Closing {
+                self.actions.push(Action::Close(self.connections.id(index)));
+            }
         }
         if let Some(position) = next {
             self.journal.wake(position, self.connections.id(index));

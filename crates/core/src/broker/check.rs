@@ -98,7 +98,7 @@ impl Broker {
             }
         }
         assert_eq!(lists, self.messages.lists(), "each list of identifiers is held once");
-        let ledger = &self.messages.books.ledger;
+        let ledger = self.messages.books.ledger();
         assert_eq!((queued, in_flight), (ledger.queued, ledger.in_flight), "the books say what there is");
         assert_eq!(replays, self.retained.replays.len(), "each replay stands in one queue");
         let held: BTreeMap<u32, u32> = self.messages.references().map(|(m, refs)| (m.0, refs)).collect();

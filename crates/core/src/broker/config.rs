@@ -9,24 +9,14 @@ use core::fmt;
 /// How a shard is set up. Begin with [`new`](Self::new) and change what matters.
 ///
 /// ```
-/// use tidewire_core::broker::policy::{Open, Peer};
-/// use tidewire_core::broker::{Action, Broker, Config};
-/// use tidewire_core::output::Output;
-/// use tidewire_core::time::Instant;
+/// use tidewire_core::broker::policy::Open;
+/// use tidewire_core::broker::{Config, Limit};
+/// use tidewire_core::id::ShardId;
 ///
-/// let now = Instant::from_secs(1_700_000_000); // whatever clock the host has
-/// let mut broker = Broker::new(now, Config::new(Box::new(Open::new()), [7; 32])); // a seed that nobody can guess
-/// let id = broker.handle_open(now, Peer::new(([127, 0, 0, 1], 50_000).into(), 0));
-/// let _ = broker.handle_bytes(now, id, b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c"); // CONNECT, as `c`
-/// let mut output = Output::default();
-/// while let Some(action) = broker.poll_action() {
-///     if action == Action::Transmit(id) {
-///         broker.poll_transmit(now, id, 16 * 1024, &mut output);
-///     }
-/// }
-/// let mut slices = [&[][..]; 4]; // for a vectored write; `advance` then says how much the socket took
-/// let filled = output.slices(&mut slices);
-/// assert_eq!(slices[..filled].concat(), b"\x20\x02\x00\x00"); // CONNACK
+/// // One of two shards. Seed and placement are bytes that nobody can guess; the placement is the same on both.
+/// let mut config = Config::new(Box::new(Open::new()), [7; 32]).one_of(2, ShardId(1), [42; 16]);
+/// config.limits.set_number(Limit::queued_messages, 10_000)?;
+/// # Ok::<(), tidewire_core::broker::LimitError>(())
 /// ```
 #[non_exhaustive]
 pub struct Config {

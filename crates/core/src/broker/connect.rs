@@ -170,8 +170,9 @@ impl Broker {
         self.attach(now, index, session, present, &mut applicant, grant);
         let keep_alive = self.limits.keep_alive(applicant.keep_alive);
         self.connections.uncharge(index);
+        self.connections.attach(index, session);
         let c = &mut self.connections[index];
-        (c.session, c.state, c.keep_alive, c.heard) = (session, State::Up, keep_alive, now);
+        (c.keep_alive, c.heard) = (keep_alive, now);
         c.hint = NONE;
         if applicant.terse {
             c.make_terse();
@@ -237,8 +238,7 @@ impl Broker {
         let before = self.sessions[session].grant;
         let place = self.grants.set(grant);
         self.rest_on(session, place);
-        self.grants[place].connections += 1;
-        self.connections.up += 1;
+        self.grants.begin_connection(place);
         self.watch_grant(now, place);
         let in_flight =
             if applicant.version.is_v5() { self.limits.in_flight } else { self.limits.in_flight_v3 };
@@ -351,7 +351,7 @@ impl Broker {
         let is_limited = connections_max.min(sessions_max) < u32::MAX;
         let (connections, sessions) = if is_limited { self.grants.count(grant.identity) } else { (0, 0) };
         let of_connections = [
-            (Limit::connections, self.connections.up >= limits.connections),
+            (Limit::connections, self.connections.up() >= limits.connections),
             (Limit::connections_per_identity, connections >= connections_max),
         ];
         let of_sessions = [

@@ -4,6 +4,7 @@ use super::base::NONE;
 use super::base::timers::{Key, Kind};
 use super::cause::Cause;
 use super::connection::State;
+use super::connection::answers::{Pending, Waits};
 use super::connection::fault::{Fault, in_connack, in_disconnect, put};
 use super::leaving::Leaving;
 use super::{Action, Broker, CloseCause, Event, Shutdown};
@@ -107,6 +108,13 @@ impl Broker {
 
     /// Flushes, and then closes. What comes from now on is discarded.
     pub(super) fn close(&mut self, now: Instant, index: u32) {
+        // What waits asserts something that is not true yet; it never will be on this connection.
+        self.close_after(now, index, |_| false);
+    }
+
+    /// The same, but first the answers up to the first one that is not to be awaited; no longer than it takes anybody to
+    /// hear the rest.
+    fn close_after(&mut self, now: Instant, index: u32, is_awaited: impl Fn(&Pending) -> bool) {
         if self.connections[index].is_ending() {
             return;
         }
@@ -117,16 +125,19 @@ impl Broker {
         connection.decoder = Decoder::default();
         connection.state = State::Closing;
         connection.heard = now;
+        let mut is_over = true;
         if let Some(busy) = connection.busy.as_deref_mut() {
-            // What waits asserts something that is not true yet; it never will be on this connection.
-            busy.answers.clear();
+            busy.answers.keep_while(is_awaited);
+            is_over = busy.answers.is_empty();
             busy.kept.clear();
             busy.waiting = 0;
             busy.incoming = None;
             busy.applicant = None;
         }
         self.give_room(now);
-        self.actions.push(Action::Close(id));
+        if is_over {
+            self.actions.push(Action::Close(id));
+        }
         self.timers.insert(
             now.after_secs(self.limits.linger_seconds.into()),
             Key::new(Kind::Connection as u8, index, id.generation),
@@ -202,7 +213,8 @@ impl Broker {
         self.tell_end(index, disconnect.reason, Cause::Disconnect);
         let goodbye = disconnect.reason == ReasonCode::Success;
         self.leave(now, index, if goodbye { Leaving::Goodbye } else { Leaving::Lost });
-        self.close(now, index);
+        // Whoever says it all at once hears what was accepted, which may take a disk's time.
+        self.close_after(now, index, |answer| answer.waits == Waits::Nothing);
         Ok(())
     }
 }

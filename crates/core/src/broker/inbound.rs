@@ -31,7 +31,9 @@ impl Broker {
         let mut rest = bytes;
         let forgiven = decoder.forgave();
         let (result, packets) = self.decode(now, id, &mut decoder, &mut rest);
-        self.connections.room.forgiven += u64::from(decoder.forgave() && !forgiven);
+        if decoder.forgave() && !forgiven {
+            self.connections.room.count_forgiven();
+        }
         if !self.connections.is(id) {
             return Input::Done;
         }
@@ -104,11 +106,7 @@ impl Broker {
             Packet::Pubcomp(ack) => self.on_pubcomp(index, ack)?,
             Packet::Subscribe(subscribe) => self.on_subscribe(index, subscribe)?,
             Packet::Unsubscribe(unsubscribe) => self.on_unsubscribe(index, unsubscribe)?,
-            Packet::Pingreq => {
-                // [MQTT-3.12.4-1]
-                self.connections.busy(index).out.extend_from_slice(&[0xd0, 0]);
-                self.announce(index);
-            }
+            Packet::Pingreq => self.answer_ping(index),
             Packet::Disconnect(disconnect) => {
                 self.on_disconnect(now, index, disconnect)?;
                 return Ok(Input::Done);

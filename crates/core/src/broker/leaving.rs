@@ -34,8 +34,7 @@ impl Broker {
         let index = self.sessions[session].connection;
         debug_assert_ne!(index, NONE, "it had one");
         self.drop_early(session, index);
-        self.connections[index].session = NONE;
-        self.connections.up -= 1;
+        self.connections.detach(index);
         let accepted = self.connections[index].accepted(now);
         let s = &mut self.sessions[session];
         s.connection = NONE;
@@ -43,7 +42,7 @@ impl Broker {
             s.rare.get_or_insert_default().accepted = Some(accepted);
         }
         if s.grant != NONE {
-            self.grants[s.grant].connections -= 1;
+            self.grants.end_connection(s.grant);
         }
         self.wake_publishers(session);
         if let Some(mut busy) = self.sessions.take_busy(session) {
@@ -167,6 +166,6 @@ impl Broker {
     /// The connection is gone: a replay that was not through is not taken up again.
     pub(super) fn abandon_replays(&mut self, busy: &mut Busy) {
         let abandoned = busy.queue.take_replays(|place| drop(self.retained.replays.remove(place)));
-        self.messages.books.ledger.replays_abandoned += u64::from(abandoned);
+        self.messages.books.abandon_replays(abandoned);
     }
 }

@@ -154,7 +154,6 @@ impl Broker {
             break Some(Received { message, qos: entry.qos(), token });
         };
         self.sessions[session].busy = Some(busy);
-        self.wake_publishers(session);
         self.sessions.release_if_idle(session);
         received
     }

@@ -21,8 +21,7 @@ use alloc::vec::Vec;
 
 impl Broker {
     pub(super) fn on_mail(&mut self, now: Instant, from: ShardId, mail: &Mail) {
-        if !self.shards.post.is_next(from, mail) {
-            self.shards.post.misdelivered += 1;
+        if !self.shards.post.receive(from, mail) {
             return;
         }
         let mut reader = Reader { bytes: &mail.bytes, shared: mail.shared.iter(), outcomes: Vec::new() };
@@ -119,12 +118,12 @@ impl Broker {
 
     /// That shard's window has room. Who waited for it is read, unless another one is full.
     fn mail_goes_on(&mut self, shard: ShardId) {
-        for id in core::mem::take(self.shards.post.waiting(shard)) {
+        for id in self.shards.post.take_waiting(shard) {
             if !self.connections.is(id) {
                 continue;
             }
             match self.shards.post.full_window(self.limits.mail_notes, self.limits.mail_bytes) {
-                Some(other) => self.shards.post.waiting(other).push(id),
+                Some(other) => self.shards.post.wait(other, id, |id| self.connections.is(id)),
                 None => drop(self.read_again(id.index, Unread::MAIL)),
             }
         }

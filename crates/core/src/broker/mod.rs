@@ -98,6 +98,36 @@ const REMEMBERED: usize = 65_536;
 const RING_BYTES: usize = 4 * 1024 * 1024;
 
 /// One shard of a server: with `shards: 1`, all of it.
+///
+/// ```
+/// use tidewire_core::broker::policy::{Open, Peer};
+/// use tidewire_core::broker::{Action, Broker, Config};
+/// use tidewire_core::output::Output;
+/// use tidewire_core::time::Instant;
+/// use tidewire_core::Input;
+///
+/// let now = Instant::from_secs(1_700_000_000); // since 1970, by whatever clock the host has
+/// let mut broker = Broker::new(now, Config::new(Box::new(Open::new()), [2; 32]));
+///
+/// // What happened goes in: a connection, and a CONNECT of 3.1.1 on it.
+/// let alice = broker.handle_open(now, Peer::new(([127, 0, 0, 1], 50_000).into(), 0));
+/// let connect = b"\x10\x11\0\x04MQTT\x04\x02\0\x3c\0\x05alice";
+/// assert_eq!(broker.handle_bytes(now, alice, connect), Input::More);
+///
+/// // What to do comes out: to send a CONNACK.
+/// let mut output = Output::default();
+/// while let Some(action) = broker.poll_action() {
+///     match action {
+///         Action::Transmit(id) => while broker.poll_transmit(now, id, 65_536, &mut output) {},
+///         Action::Event => while broker.poll_event().is_some() {},
+///         // And whatever else is announced: examples/broker.rs does it all.
+///         _ => {}
+///     }
+/// }
+/// let mut slices: [&[u8]; 1] = [&[]];
+/// output.slices(&mut slices);
+/// assert_eq!(slices, [[0x20, 2, 0, 0]]);
+/// ```
 pub struct Broker {
     limits: Limits,
     rules: Rules,
@@ -162,7 +192,8 @@ impl fmt::Debug for Broker {
 }
 
 impl Broker {
-    /// A shard that knows nothing yet. `now` is its clock's first reading.
+    /// A shard that knows nothing yet. `now` is its clock's first reading, counted from 1970: what expires does so while no
+    /// broker runs, too.
     pub fn new(now: Instant, config: Config) -> Self {
         let Config { shard, shards, placement, seed, incarnation, durable, limits, lenient, policy } = config;
         let shards = Shards::new(shard, shards, placement);
@@ -215,7 +246,7 @@ impl Broker {
     }
 
     /// The socket takes no more; so many bytes of output wait. Holds until the next
-    /// [`poll_transmit`](Self::poll_transmit).
+    /// [`poll_transmit`](Self::poll_transmit), which is due once they are out, although nothing announces it.
     pub fn handle_blocked(&mut self, now: Instant, id: ConnectionId, unsent: usize) {
         self.act(now, |b| b.on_blocked(id, unsent));
     }
@@ -269,6 +300,8 @@ impl Broker {
     }
 
     /// A session without a socket, by a name of its own. One that exists is opened again.
+    ///
+    /// It is never journaled, and ends with this broker.
     #[expect(clippy::needless_pass_by_value, reason = "it is the session's from here on")]
     pub fn open_local(&mut self, now: Instant, name: &str, grant: Grant) -> LocalId {
         self.act(now, |b| b.new_local(name, &grant))

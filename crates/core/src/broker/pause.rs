@@ -94,12 +94,7 @@ impl Broker {
             return;
         }
         let id = self.connections.id(index);
-        let mut waiting = core::mem::take(self.shards.post.waiting(shard));
-        if waiting.len().is_power_of_two() {
-            waiting.retain(|id| self.connections.is(*id));
-        }
-        waiting.push(id);
-        *self.shards.post.waiting(shard) = waiting;
+        self.shards.post.wait(shard, id, |id| self.connections.is(id));
         self.stop_reading(index, Unread::MAIL);
         self.note_paused(self.connections[index].session, None);
     }

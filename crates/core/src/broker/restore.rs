@@ -27,6 +27,39 @@ use core::num::NonZeroU32;
 /// A broker in the making, out of what an earlier one had journaled, whatever its number of shards was.
 ///
 /// [`feed`](Self::feed) it the bytes in order, piece by piece as they come; then [`finish`](Self::finish).
+///
+/// ```
+/// use tidewire_core::broker::policy::Open;
+/// use tidewire_core::broker::{Broker, Config, Restore};
+/// use tidewire_core::message::Publication;
+/// use tidewire_core::qos::QoS;
+/// use tidewire_core::time::Instant;
+/// use tidewire_core::topic::{TopicFilter, TopicName};
+///
+/// let config = |incarnation| {
+///     let mut config = Config::new(Box::new(Open::new()), [2; 32]);
+///     (config.durable, config.incarnation) = (true, incarnation);
+///     config
+/// };
+/// let now = Instant::from_secs(1_700_000_000);
+/// let mut broker = Broker::new(now, config(1));
+/// let host = broker.open_local(now, "host", Open::new().grant());
+/// let wish = Publication::new(TopicName::new("lights")?, "off").qos(QoS::AtLeastOnce).retain(true);
+/// broker.publish(now, host, &wish).expect("it may");
+/// let mut journal = Vec::new();
+/// while broker.poll_journal(&mut journal).is_some() {}
+/// drop(broker);
+///
+/// let mut restore = Restore::new(config(2));
+/// restore.feed(&journal)?;
+/// let now = restore.newest().max(Instant::from_secs(1_700_000_060));
+/// let mut broker = restore.finish(now);
+/// let host = broker.open_local(now, "host", Open::new().grant());
+/// broker.subscribe(now, host, &TopicFilter::new("lights")?, QoS::AtLeastOnce);
+/// let received = broker.poll_local(now, host).expect("it was retained");
+/// assert_eq!(received.message.payload.to_vec(), b"off");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Restore {
     broker: Broker,
     restoring: Restoring,
@@ -76,6 +109,12 @@ impl Restore {
     /// The newest time that what was read tells. The clock starts there, or at the wall clock's time if that is later.
     pub fn newest(&self) -> Instant {
         self.restoring.newest
+    }
+
+    /// How many bytes of the journal were whole records. What stands behind them is torn, or damaged: cut it off before
+    /// anything is appended.
+    pub fn read_up_to(&self) -> Position {
+        Position(self.restoring.read)
     }
 
     /// From here on time runs. Whoever was connected counts as cut now; a record whose end has not come is forgotten.

@@ -72,6 +72,7 @@ impl Broker {
             may_receive && may_publish
         });
         self.sessions[session].busy = Some(busy);
+        self.caught_up(session);
         self.sessions.release_if_idle(session);
     }
 

@@ -12,7 +12,7 @@
 use super::Broker;
 use super::base::timers::{HORIZON, Key, Kind};
 use super::connection::Unread;
-use super::connection::room::{READ, is_much};
+use super::connection::room::READ;
 use crate::Input;
 use crate::id::ConnectionId;
 use crate::time::Instant;
@@ -32,40 +32,36 @@ impl Broker {
 
     /// It is not read until there is room; unless it is the one that is to make some.
     pub(super) fn wait_for_room(&mut self, now: Instant, id: ConnectionId) -> Input {
-        if *self.connections.room.turn.get_or_insert(id) == id {
+        if self.connections.room.takes_turn(id) {
             return Input::More;
         }
         let connection = &mut self.connections[id.index];
-        let queue = usize::from(is_much(&self.limits, connection.charged));
         if !connection.is_stopped(Unread::CRAMPED) {
             connection.stop(Unread::CRAMPED);
-            self.note_paused(self.connections[id.index].session, None);
-            if self.connections.room.is_empty() {
+            let (session, kept) = (connection.session, connection.charged);
+            if self.connections.room.wait(&self.limits, id, kept) {
                 self.watch_stalled(now.after_secs(self.stalled_seconds()));
             }
-            self.connections.room.waiting[queue].push_back(id);
+            self.note_paused(session, None);
         }
         Input::Hold
     }
 
     /// Whoever waits longest is read on, if there is room or nobody else is.
     pub(super) fn give_room(&mut self, now: Instant) {
-        if self.connections.room.turn.is_none() {
-            return;
-        }
-        let is_done = |b: &mut Self, id| b.connections.get(id).is_none_or(|c| c.charged == 0);
-        if let Some(turn) = self.connections.room.turn.filter(|turn| is_done(self, *turn)) {
-            debug_assert!(self.connections.room.waiting().all(|id| id != turn), "it did not wait");
-            self.connections.room.turn = self.connections.next_waiting();
-            if let Some(next) = self.connections.room.turn {
+        let Some(turn) = self.connections.room.turn() else { return };
+        if self.connections.get(turn).is_none_or(|c| c.charged == 0) {
+            let next = self.connections.next_waiting();
+            self.connections.room.pass_turn(next);
+            if let Some(next) = next {
                 self.read_on(now, next);
             }
         }
-        let mut room = (self.limits.incomplete_bytes / 2).saturating_sub(self.connections.room.incomplete);
-        while room >= READ
+        let mut spare = self.connections.room.spare(&self.limits);
+        while spare >= READ
             && let Some(next) = self.connections.next_waiting()
         {
-            room -= READ;
+            spare -= READ;
             self.read_on(now, next);
         }
     }
@@ -80,8 +76,7 @@ impl Broker {
 
     /// Looks again at those who hold up others.
     pub(super) fn watch_stalled(&mut self, at: Instant) {
-        if self.connections.room.armed.is_none() {
-            self.connections.room.armed = Some(at);
+        if self.connections.room.watch() {
             self.timers.insert(at, Key::new(Kind::Room as u8, 0, 0));
         }
     }

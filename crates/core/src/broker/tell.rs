@@ -3,11 +3,9 @@ use super::authority::policy::Access;
 use super::base::NONE;
 use super::base::limits::Limit;
 use super::cause::Cause;
-use super::messages::ledger::Reason;
-use super::messages::tally::{Key, Repeated};
+use super::messages::tally::{Repeated, Tally};
 use super::{Broker, Event};
 use crate::reason::ReasonCode;
-use alloc::vec::Vec;
 
 impl Broker {
     /// A publisher has to wait, perhaps for this one.
@@ -38,15 +36,12 @@ impl Broker {
 
     /// Makes events of what was noted.
     pub(super) fn tell_tallies(&mut self) {
-        if self.messages.books.tallies.fresh.is_empty() {
+        if !self.messages.books.tallies.is_fresh() {
             return;
         }
-        for key in core::mem::take(&mut self.messages.books.tallies.fresh) {
-            let (session, generation, what) = key;
-            let Some(tally) = self.messages.books.tallies.table.get_mut(&key) else { continue };
-            let count = core::mem::take(&mut tally.count);
-            let (about, rule) = (tally.about.take(), tally.rule);
-            let Some(s) = self.sessions.get_ref(session, generation) else { continue };
+        for (who, what, tally) in self.messages.books.tallies.take_fresh() {
+            let Tally { count, about, rule, .. } = tally;
+            let Some(s) = self.sessions.get_ref(who.session, who.generation) else { continue };
             let client_id = s.client_id.clone();
             let peer = (s.connection != NONE).then(|| self.connections[s.connection].peer());
             self.actions.event(match what {
@@ -65,12 +60,7 @@ impl Broker {
 
     /// Time has passed: what was counted meanwhile is told.
     pub(super) fn tell_counts(&mut self) {
-        let books = &mut self.messages.books;
-        if books.tallies.due.is_none_or(|due| books.millis < due) {
-            return;
-        }
-        books.tallies.ripen(books.millis);
-        let beyond = core::mem::take(&mut books.tallies.beyond);
+        let Some(beyond) = self.messages.books.ripen() else { return };
         self.tell_tallies();
         self.actions.missed(beyond);
     }
@@ -78,18 +68,10 @@ impl Broker {
     /// A session is about to end: what was counted of it is told now or never.
     pub(super) fn tell_last(&mut self, session: u32) {
         let who = self.sessions.recipient(session);
-        let tallies = &mut self.messages.books.tallies;
-        if tallies.table.is_empty() {
+        if self.messages.books.tallies.is_empty() {
             return;
         }
-        let counted = tallies
-            .table
-            .range((who.session, who.generation, Repeated::Dropped(Reason::Offline))..)
-            .take_while(|(key, _)| (key.0, key.1) == (who.session, who.generation))
-            .filter(|(key, tally)| tally.count > 0 && !tallies.fresh.contains(key))
-            .map(|(key, _)| *key);
-        let counted: Vec<Key> = counted.collect();
-        tallies.fresh.extend(counted);
+        self.messages.books.tallies.ripen_last(who);
         self.tell_tallies();
         self.messages.books.tallies.forget(who);
     }

@@ -103,7 +103,7 @@ impl Broker {
     /// As long as somebody waits for room, it is nobody's who does nothing with it; and whoever is slow is not the only
     /// one to be read on.
     pub(super) fn end_stalled(&mut self, now: Instant) {
-        self.connections.room.armed = None;
+        self.connections.room.watched();
         self.connections.forget_gone();
         if self.connections.room.is_empty() {
             return;
@@ -117,7 +117,7 @@ impl Broker {
             self.fail(now, index, &Fault::Stalled);
         }
         if let Some(next) = self.connections.next_waiting() {
-            self.connections.room.turn = Some(next);
+            self.connections.room.pass_turn(Some(next));
             self.read_on(now, next);
         }
         let first = going.into_iter().map(|(_, at)| at).min().unwrap_or(now);

@@ -84,17 +84,18 @@ impl Broker {
     }
 
     pub(super) fn count(&self) -> Stats {
-        let mut ledger = self.messages.books.ledger.clone();
+        let mut ledger = self.messages.books.ledger().clone();
         (ledger.mailed, ledger.settled) = self.shards.post.totals();
+        let (incomplete, strangers) = self.connections.room.bytes();
         Stats {
             connections: self.connections.len() as u64,
             sessions: self.sessions.len() as u64,
             subscriptions: self.router.subscriptions() as u64,
             retained: self.retained.index.len() as u64,
             messages: self.messages.store.len() as u64,
-            incomplete_bytes: self.connections.room.incomplete + self.connections.room.strangers,
-            forgiven: self.connections.room.forgiven,
-            misdelivered: self.shards.post.misdelivered,
+            incomplete_bytes: incomplete + strangers,
+            forgiven: self.connections.room.forgiven(),
+            misdelivered: self.shards.post.misdelivered(),
             questions: self.questions.len() as u64,
             ledger,
         }

@@ -279,8 +279,8 @@ impl Broker {
         !matches!(self.replay_next(now, session, busy, place), Err(Stop::Waits | Stop::Empty))
     }
 
-    /// Whoever waited for this queue may go on.
-    fn caught_up(&mut self, session: u32) {
+    /// Whoever waited for this queue may go on, if it is low.
+    pub(super) fn caught_up(&mut self, session: u32) {
         let low = (self.limits.queued_messages / 16) as usize;
         let low_bytes = self.limits.queued_bytes / 16;
         let Some(busy) = self.sessions[session].busy.as_deref() else { return };

@@ -162,6 +162,47 @@ pub struct Stats {
 }
 
 /// One client of one server, or of several that stand in for each other.
+///
+/// ```
+/// use tidewire_core::client::{Action, Client, Config, Event, Stage};
+/// use tidewire_core::message::Publication;
+/// use tidewire_core::output::Output;
+/// use tidewire_core::qos::QoS;
+/// use tidewire_core::reason::ReasonCode;
+/// use tidewire_core::time::Instant;
+/// use tidewire_core::topic::TopicName;
+///
+/// let now = Instant::default();
+/// let mut client = Client::new(Config::default(), &[7; 32]);
+/// client.connect(now);
+/// let reading = Publication::new(TopicName::new("sensors/7")?, "21.5").qos(QoS::AtLeastOnce);
+/// let ticket = client.publish(now, reading)?;
+///
+/// // Connect, and say so.
+/// assert_eq!(client.poll_action(), Some(Action::Open(0)));
+/// client.handle_open(now);
+/// let (mut output, mut events) = (Output::default(), Vec::new());
+/// // What this server says: CONNACK with a name for the client, and PUBACK.
+/// for bytes in [&b"\x20\x07\0\0\x04\x12\0\x01c"[..], b"\x40\x02\0\x01"] {
+///     while let Some(action) = client.poll_action() {
+///         match action {
+///             Action::Transmit => while client.poll_transmit(now, 65_536, &mut output) {},
+///             Action::Event => events.extend(std::iter::from_fn(|| client.poll_event())),
+///             // And whatever else is announced: examples/blocking.rs does it all.
+///             _ => {}
+///         }
+///     }
+///     // To the socket with it.
+///     output.advance(output.unsent());
+///     let _ = client.handle_bytes(now, bytes);
+/// }
+/// events.extend(std::iter::from_fn(|| client.poll_event()));
+/// assert_eq!(events, [
+///     Event::Connected { session_present: false },
+///     Event::Progress(ticket, Stage::Acknowledged(ReasonCode::Success)),
+/// ]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Client {
     config: Config,
     random: Random,

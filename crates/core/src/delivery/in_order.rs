@@ -99,6 +99,14 @@ impl<T: Answer> InOrder<T> {
         self.waiting.iter()
     }
 
+    /// From the first that is not like this on, none waits any more.
+    pub(crate) fn keep_while(&mut self, is_kept: impl Fn(&T) -> bool) {
+        let kept = self.waiting.iter().take_while(|answer| is_kept(answer)).count();
+        for answer in self.waiting.drain(kept..) {
+            self.pubacks -= u32::from(answer.is_puback());
+        }
+    }
+
     /// None waits any more.
     pub(crate) fn clear(&mut self) {
         self.first = self.first.wrapping_add(u32::try_from(self.waiting.len()).unwrap_or(u32::MAX));

@@ -87,6 +87,22 @@ fn a_right_to_receive_that_ends_holds_on_every_path() {
     }
 }
 
+/// What filled the queue goes with the right to receive it, and nothing else would ever say so.
+#[test]
+fn a_publisher_goes_on_when_a_right_that_ends_empties_the_queue_that_it_waits_for() {
+    let mut s = Shards::with(1, &[("queued_messages", "40")]);
+    let reader = s.subscriber("reader", "t", 0);
+    s.window(reader, 0);
+    let publisher = s.connect("publisher");
+    for _ in 0..30 {
+        s.publish(publisher, "t", &[b'x'; 10_000], 0, 0);
+    }
+    assert!(!s.reads(publisher), "its recipient is behind");
+    s.authority().deny("reader", Kind::Receive, "t");
+    regrant(&mut s, "reader");
+    assert!(s.reads(publisher), "nobody is behind any more");
+}
+
 #[test]
 fn what_a_publisher_left_behind_goes_with_its_right_also_when_it_is_gone_itself() {
     for (path, present, shards) in [Path::Queued, Path::Retained]

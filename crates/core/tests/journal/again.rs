@@ -21,7 +21,7 @@ fn payloads(got: Vec<Got>) -> Vec<String> {
 
 /// A message that follows a retained one takes the same way to its readers, also when both are mailed again.
 #[test]
-fn mailed_again_nothing_passes_a_retained_message_on_its_topic() {
+pub(crate) fn mailed_again_nothing_passes_a_retained_message_on_its_topic() {
     for n in 0..12 {
         let mut cluster = Cluster::new(3);
         let (alice, _) = at_home(&mut cluster, 0, "alice");
@@ -46,7 +46,7 @@ fn mailed_again_nothing_passes_a_retained_message_on_its_topic() {
 
 /// A retained message waits until those before it on its topic have arrived, also when all are mailed again.
 #[test]
-fn mailed_again_a_retained_message_passes_nothing_on_its_topic() {
+pub(crate) fn mailed_again_a_retained_message_passes_nothing_on_its_topic() {
     for n in 0..12 {
         let mut cluster = Cluster::new(3);
         // What shards with lower numbers say is read first.
@@ -73,6 +73,28 @@ fn mailed_again_a_retained_message_passes_nothing_on_its_topic() {
         let all = readers.map(|reader| payloads(cluster.got(reader)));
         for got in &all {
             assert_eq!(*got, ["first", "second"], "{topic}: {all:?}");
+        }
+    }
+}
+
+/// Who owns a topic tells all shards, also those on which nobody wants it yet.
+#[test]
+pub(crate) fn mailed_again_a_retained_message_is_retained_everywhere() {
+    for n in 0..12 {
+        let mut cluster = Cluster::new(3);
+        let (alice, _) = at_home(&mut cluster, 0, "alice");
+        cluster.rest();
+        let (topic, now) = (format!("t/{n}"), cluster.now);
+        cluster.send(alice, &retained(&topic, "first", 7));
+        cluster.shards[0].sync(now);
+        cluster.crash(|| 0);
+        cluster.rest();
+        cluster.rest();
+        for shard in [0, 1, 2] {
+            let (reader, _) = at_home(&mut cluster, shard, "reader");
+            cluster.subscribe(reader, "#");
+            cluster.rest();
+            assert_eq!(payloads(cluster.got(reader)), ["first"], "{topic}, shard {shard}");
         }
     }
 }

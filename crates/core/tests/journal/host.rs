@@ -29,6 +29,7 @@ pub(crate) struct Host {
     pub(crate) prompt: bool,
     received: BTreeMap<ConnectionId, Vec<u8>>,
     closed: BTreeSet<ConnectionId>,
+    open: BTreeSet<ConnectionId>,
 }
 
 /// A broker that obeys the rules, but for one that a test leaves out.
@@ -93,6 +94,7 @@ impl Host {
             prompt: true,
             received: BTreeMap::new(),
             closed: BTreeSet::new(),
+            open: BTreeSet::new(),
         }
     }
 
@@ -112,13 +114,14 @@ impl Host {
             restore.feed(piece).expect("what was written can be read");
         }
         assert!(restore.newest() <= self.now, "no record is from the future");
-        self.broker = restore.finish(self.now);
         // A torn end is cut off: what comes goes behind the last whole record.
-        self.base = whole(&self.disk);
+        self.base = usize::try_from(restore.read_up_to().0).expect("it is in memory");
+        self.broker = restore.finish(self.now);
         self.disk.truncate(self.base);
         self.durable = self.disk.len();
         self.received.clear();
         self.closed.clear();
+        self.open.clear();
         self.run();
     }
 
@@ -140,6 +143,7 @@ impl Host {
         loop {
             while let Some(action) = self.broker.poll_action() {
                 match action {
+                    Action::Abort(id) => drop(self.closed.insert(id)),
                     Action::Transmit(id) | Action::Close(id) => {
                         let mut out = Output::default();
                         while self.broker.poll_transmit(self.now, id, 65_536, &mut out) {}
@@ -169,17 +173,40 @@ impl Host {
         }
         for id in std::mem::take(&mut self.closed) {
             self.broker.handle_close(self.now, id, CloseCause::PeerClosed);
+            self.open.remove(&id);
         }
+    }
+
+    /// So many seconds pass.
+    pub(crate) fn wait(&mut self, seconds: u64) {
+        self.now = self.now.after_secs(seconds);
+        self.broker.handle_timeout(self.now);
+        self.broker.check();
+        self.run();
+    }
+
+    /// Has the broker not ended it?
+    pub(crate) fn is_open(&self, id: ConnectionId) -> bool {
+        self.open.contains(&id)
     }
 
     pub(crate) fn open(&mut self) -> ConnectionId {
         let address = "127.0.0.1:1".parse().expect("an address");
-        self.broker.handle_open(self.now, Peer::new(address, 0))
+        let id = self.broker.handle_open(self.now, Peer::new(address, 0));
+        self.open.insert(id);
+        id
     }
 
     pub(crate) fn send(&mut self, id: ConnectionId, packet: &Packet<'_>) {
+        self.send_all(id, std::slice::from_ref(packet));
+    }
+
+    /// In one read.
+    pub(crate) fn send_all(&mut self, id: ConnectionId, packets: &[Packet<'_>]) {
         let mut bytes = Vec::new();
-        packet.encode(Version::V3_1_1, u32::MAX, &mut bytes).expect("it is small");
+        for packet in packets {
+            packet.encode(Version::V3_1_1, u32::MAX, &mut bytes).expect("it is small");
+        }
         let _ = self.broker.handle_bytes(self.now, id, &bytes);
         self.broker.check();
         self.run();
@@ -221,19 +248,6 @@ impl Host {
     }
 }
 
-/// How much of a journal is whole records, as its lengths say.
-pub(crate) fn whole(disk: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(header) = disk.get(at..at + 4) {
-        let length = u32::from_le_bytes(header.try_into().expect("four bytes")) as usize;
-        if at + 8 + length > disk.len() {
-            break;
-        }
-        at += 8 + length;
-    }
-    at
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Got {
     Connack { present: bool },
@@ -242,6 +256,7 @@ pub(crate) enum Got {
     Pubrec(u16),
     Pubrel(u16),
     Pubcomp(u16),
+    Pingresp,
     Publish { payload: String, qos: QoS, id: u16, dup: bool },
     Other,
 }
@@ -271,6 +286,7 @@ impl Got {
             Packet::Pubrec(ack) => Self::Pubrec(ack.packet_id.get()),
             Packet::Pubrel(ack) => Self::Pubrel(ack.packet_id.get()),
             Packet::Pubcomp(ack) => Self::Pubcomp(ack.packet_id.get()),
+            Packet::Pingresp => Self::Pingresp,
             Packet::Publish(publish) => {
                 let Payload::Whole(payload) = publish.payload else { return Self::Other };
                 let dup = match publish.delivery {

@@ -15,11 +15,12 @@ mod shards;
 mod snapshots;
 mod wills;
 
-use host::{Got, Host, config, connect};
+use host::{Got, Host, config, connect, publish};
 use tidewire_core::broker::{Restore, RestoreError};
-use tidewire_core::codec::{self, Connect, Packet, Properties, PropertiesBuf, Property};
+use tidewire_core::codec::{self, Connect, Disconnect, Packet, Properties, PropertiesBuf, Property};
 use tidewire_core::id::Position;
 use tidewire_core::qos::QoS;
+use tidewire_core::reason::ReasonCode;
 use tidewire_core::text::Text;
 use tidewire_core::version::Version;
 
@@ -49,6 +50,54 @@ fn nothing_is_asserted_before_it_is_durable() {
         host.sync();
         host.run();
         assert_eq!(host.got(alice), [answer]);
+    }
+}
+
+/// A client need not wait for CONNACK before it goes on. [MQTT-3.2.0-1]
+#[test]
+fn a_ping_behind_connect_is_answered_behind_connack() {
+    let mut host = Host::new();
+    host.prompt = false;
+    let bob = host.open();
+    host.send_all(bob, &[connect("bob", false), Packet::Pingreq]);
+    assert_eq!(host.got(bob), [], "the session is not safe yet");
+    host.sync();
+    host.run();
+    assert_eq!(host.got(bob), [Got::Connack { present: false }, Got::Pingresp]);
+    host.send(bob, &Packet::Pingreq);
+    assert_eq!(host.got(bob), [Got::Pingresp], "which waits for no disk otherwise");
+}
+
+/// It says all that it has to say at once, and listens until the broker closes.
+#[test]
+fn who_says_goodbye_at_once_hears_what_was_accepted_of_it() {
+    for is_durable in [true, false] {
+        let mut host = Host::new();
+        host.prompt = false;
+        let bob = host.open();
+        let properties = Properties::default();
+        let disconnect = Packet::Disconnect(Disconnect { reason: ReasonCode::Success, properties });
+        host.send_all(
+            bob,
+            &[
+                connect("bob", false),
+                publish("t", "x", QoS::AtLeastOnce, 7, false),
+                publish("t", "y", QoS::ExactlyOnce, 8, false),
+                disconnect,
+            ],
+        );
+        assert_eq!(host.got(bob), [], "nothing is safe yet");
+        assert!(host.is_open(bob));
+        if is_durable {
+            host.sync();
+            host.run();
+            assert_eq!(host.got(bob), [Got::Connack { present: false }, Got::Puback(7), Got::Pubrec(8)]);
+        } else {
+            // It never is: nobody waits for that for ever.
+            host.wait(60);
+            assert_eq!(host.got(bob), []);
+        }
+        assert!(!host.is_open(bob), "durable {is_durable}");
     }
 }
 

@@ -1,4 +1,5 @@
 //! Each rule about durability, left out in turn: somebody notices.
+use crate::again;
 use crate::crashes::Crashes;
 use crate::shards::Run;
 use std::cell::Cell;
@@ -48,5 +49,20 @@ fn between_shards_without_a_rule_somebody_notices() {
     for rule in rules {
         let seed = noticed(rule, |seed| Run::new(if seed % 2 == 0 { 2 } else { 3 }, seed).run());
         assert!(seed.is_some(), "without {rule:?} nobody notices anything");
+    }
+}
+
+#[test]
+fn without_a_rule_about_mailing_again_its_test_fails() {
+    let rules: [(Rule, fn()); 3] = [
+        (Rule::SameWayAgain, again::mailed_again_nothing_passes_a_retained_message_on_its_topic),
+        (Rule::RoadIsClearAgain, again::mailed_again_a_retained_message_passes_nothing_on_its_topic),
+        (Rule::OrderedAgain, again::mailed_again_a_retained_message_is_retained_everywhere),
+    ];
+    for (rule, test) in rules {
+        LEFT_OUT.set(Some(rule));
+        let result = catch_unwind(test);
+        LEFT_OUT.set(None);
+        assert!(result.is_err(), "without {rule:?} nobody notices anything");
     }
 }

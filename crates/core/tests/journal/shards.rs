@@ -1,6 +1,6 @@
 //! Several shards, a journal each, one crash for all: what was accepted on one shard and had to reach another is
 //! mailed again after it, and arrives once.
-use crate::host::{Dice, Got, ack, broker, config_of, connect, packet_id, publish, restore, whole};
+use crate::host::{Dice, Got, ack, broker, config_of, connect, packet_id, publish, restore};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::broker::{Action, Broker, CloseCause, Mail};
@@ -75,10 +75,10 @@ impl Cluster {
         for (i, shard) in (0..n).zip(&mut self.shards) {
             let end = (shard.durable + unsynced()).min(shard.disk.len());
             shard.disk.truncate(end);
-            shard.disk.truncate(whole(&shard.disk));
-            (shard.base, shard.durable) = (shard.disk.len(), shard.disk.len());
             let mut restore = restore(config_of(i, n, self.incarnation));
             restore.feed(&shard.disk).expect("what was written can be read");
+            shard.disk.truncate(usize::try_from(restore.read_up_to().0).expect("it is in memory"));
+            (shard.base, shard.durable) = (shard.disk.len(), shard.disk.len());
             shard.broker = restore.finish(self.now);
         }
     }

@@ -61,6 +61,15 @@ impl Grants {
         self.release_if_idle(place);
     }
 
+    /// One of its sessions has a connection, or loses it.
+    pub(crate) fn begin_connection(&mut self, place: u32) {
+        self.table[place].connections += 1;
+    }
+
+    pub(crate) fn end_connection(&mut self, place: u32) {
+        self.table[place].connections -= 1;
+    }
+
     /// Connections and sessions of an identity.
     pub(crate) fn count(&self, identity: IdentityId) -> (u32, u32) {
         let of_variants = self.of(identity).map(|place| &self.table[place]);

@@ -59,7 +59,43 @@ use core::net::SocketAddr;
 /// Called in the middle of things, so it must not block.
 ///
 /// What takes longer says `Later`; the broker then asks by [`Action::Ask`](crate::broker::Action::Ask), reads nothing
-/// more from that connection, and refuses when its deadline passes.
+/// more from that connection, and refuses when its deadline passes. One that decides at once stands [above](self).
+///
+/// ```
+/// use std::sync::Arc;
+/// use tidewire_core::broker::policy::{Answer, AuthStep, Authentication, Everything, Grant, Peer, Policy};
+/// use tidewire_core::broker::{Action, Broker, Config, Event, Question};
+/// use tidewire_core::id::IdentityId;
+/// use tidewire_core::time::Instant;
+///
+/// /// Somebody else knows who may come in.
+/// struct Directory;
+///
+/// impl Policy for Directory {
+///     fn authenticate(&mut self, _: Instant, _: &Peer, _: &AuthStep) -> Authentication {
+///         Authentication::Later
+///     }
+///
+///     fn known(&mut self, _: Instant, _: IdentityId, _: u32) -> Option<Grant> {
+///         None
+///     }
+/// }
+///
+/// let now = Instant::from_secs(1_700_000_000);
+/// let mut broker = Broker::new(now, Config::new(Box::new(Directory), [2; 32]));
+/// let alice = broker.handle_open(now, Peer::new(([127, 0, 0, 1], 50_000).into(), 0));
+/// let _ = broker.handle_bytes(now, alice, b"\x10\x11\0\x04MQTT\x04\x02\0\x3c\0\x05alice");
+///
+/// let Some(Action::Ask(question)) = broker.poll_action() else { panic!("it asks first") };
+/// let Some(Question::Authenticate { step, .. }) = broker.question(question) else { panic!("who that is") };
+/// assert!(matches!(step, AuthStep::Connect { client_id, .. } if **client_id == *"alice"));
+/// // Any time later, from any thread: the directory has answered.
+/// let grant = Grant::new(IdentityId(7), Arc::new(Everything));
+/// broker.handle_answer(now, question, Answer::Allow(grant));
+///
+/// let told = broker.poll_event();
+/// assert!(matches!(told, Some(Event::Connected { identity: IdentityId(7), .. })));
+/// ```
 pub trait Policy {
     /// One step of a CONNECT or an AUTH exchange.
     fn authenticate(&mut self, now: Instant, peer: &Peer, step: &AuthStep) -> Authentication;

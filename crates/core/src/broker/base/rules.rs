@@ -59,6 +59,12 @@ pub enum Rule {
     ReceiptBeforeMail,
     /// 21: a restart mails again what was received and not recorded as distributed.
     MailedAgain,
+    /// 21: it goes the way that it went before: by the owner of its topic, or direct.
+    SameWayAgain,
+    /// 21: with RETAIN it waits, as it did, until earlier direct messages on its topic are settled.
+    RoadIsClearAgain,
+    /// 21: with RETAIN on a topic of this shard's it is told to all again, not only to those who want it.
+    OrderedAgain,
     /// 21: a receiver drops what its journal knows.
     KnownIsDropped,
     /// 21: who may forget an id hears so when that is durable.
@@ -70,7 +76,7 @@ pub enum Rule {
 impl Rule {
     /// All of them.
     #[cfg(feature = "_rules")]
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::SettledAtOnce,
         Self::OutcomesByNumber,
         Self::OrderedWaitsForAll,
@@ -95,6 +101,9 @@ impl Rule {
         Self::BoundFirst,
         Self::ReceiptBeforeMail,
         Self::MailedAgain,
+        Self::SameWayAgain,
+        Self::RoadIsClearAgain,
+        Self::OrderedAgain,
         Self::KnownIsDropped,
         Self::ForgottenLast,
         Self::InterestFirst,

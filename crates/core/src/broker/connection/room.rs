@@ -4,7 +4,6 @@ use crate::broker::base::LARGE;
 use crate::broker::base::limits::Limits;
 use crate::codec::{self, Leniency};
 use crate::id::ConnectionId;
-use crate::time::Instant;
 use alloc::collections::VecDeque;
 
 /// What those take who are read on again, until they are looked at next: about one read.
@@ -13,19 +12,19 @@ pub(crate) const READ: u64 = 256 * 1024;
 /// Unfinished input, and who waits for room for more.
 pub(crate) struct Room {
     /// Bytes of those let in, and of all others.
-    pub(crate) incomplete: u64,
-    pub(crate) strangers: u64,
+    incomplete: u64,
+    strangers: u64,
     /// Those who keep little, and those who keep much, in the order in which they came.
-    pub(crate) waiting: [VecDeque<ConnectionId>; 2],
+    waiting: [VecDeque<ConnectionId>; 2],
     /// Who is read on while others wait.
-    pub(crate) turn: Option<ConnectionId>,
-    /// When those are looked at who hold up others.
-    pub(crate) armed: Option<Instant>,
+    turn: Option<ConnectionId>,
+    /// Is there a timer for those who hold up others?
+    is_watched: bool,
     /// What the codec takes of those let in, and of all others.
     of_those_in: codec::Limits,
     of_strangers: codec::Limits,
     /// How many connections were [forgiven](codec::Decoder::forgave) something.
-    pub(crate) forgiven: u64,
+    forgiven: u64,
 }
 
 impl Room {
@@ -37,7 +36,7 @@ impl Room {
             strangers: 0,
             waiting: [VecDeque::new(), VecDeque::new()],
             turn: None,
-            armed: None,
+            is_watched: false,
             of_strangers: codec::Limits { maximum_packet_size: most, ..of_those_in },
             of_those_in,
             forgiven: 0,
@@ -68,6 +67,53 @@ impl Room {
         }
     }
 
+    /// Is it read on while others wait? The first one to ask is.
+    pub(crate) fn takes_turn(&mut self, id: ConnectionId) -> bool {
+        *self.turn.get_or_insert(id) == id
+    }
+
+    /// Another one is read on, or nobody is asked to wait any more.
+    pub(crate) fn pass_turn(&mut self, next: Option<ConnectionId>) {
+        debug_assert!(self.waiting().all(|id| Some(id) != next), "who is read on does not wait");
+        self.turn = next;
+    }
+
+    /// It waits behind those who keep as much; true if nobody else does.
+    pub(crate) fn wait(&mut self, limits: &Limits, id: ConnectionId, kept: u32) -> bool {
+        let is_first = self.is_empty();
+        self.waiting[usize::from(is_much(limits, kept))].push_back(id);
+        is_first
+    }
+
+    /// How much there is to give to those who wait.
+    pub(crate) fn spare(&self, limits: &Limits) -> u64 {
+        (limits.incomplete_bytes / 2).saturating_sub(self.incomplete)
+    }
+
+    /// Somebody is to look at those who hold up others; true if nobody was to yet.
+    pub(crate) fn watch(&mut self) -> bool {
+        !core::mem::replace(&mut self.is_watched, true)
+    }
+
+    /// They are being looked at.
+    pub(crate) fn watched(&mut self) {
+        self.is_watched = false;
+    }
+
+    /// One more connection was forgiven something.
+    pub(crate) fn count_forgiven(&mut self) {
+        self.forgiven += 1;
+    }
+
+    pub(crate) fn forgiven(&self) -> u64 {
+        self.forgiven
+    }
+
+    /// Bytes of those let in, and of all others.
+    pub(crate) fn bytes(&self) -> (u64, u64) {
+        (self.incomplete, self.strangers)
+    }
+
     /// The next one that waits, of those who keep little first.
     pub(super) fn pop(&mut self) -> Option<ConnectionId> {
         self.waiting.iter_mut().find_map(VecDeque::pop_front)
@@ -81,19 +127,23 @@ impl Room {
         self.waiting.iter_mut().for_each(|queue| queue.retain(|waiting| *waiting != id));
     }
 
-    /// For `check`: who waits.
+    pub(super) fn keep_those(&mut self, is_here: impl Fn(&ConnectionId) -> bool) {
+        self.waiting.iter_mut().for_each(|queue| queue.retain(&is_here));
+    }
+
+    /// Who waits.
     pub(crate) fn waiting(&self) -> impl Iterator<Item = ConnectionId> {
         self.waiting.iter().flatten().copied()
     }
 
-    /// For `check`: who need not.
+    /// Who need not.
     pub(crate) fn turn(&self) -> Option<ConnectionId> {
         self.turn
     }
 }
 
 /// Does somebody who keeps so much stand in the way of others?
-pub(crate) fn is_much(limits: &Limits, kept: u32) -> bool {
+fn is_much(limits: &Limits, kept: u32) -> bool {
     u64::from(kept) > (limits.incomplete_bytes / 16).min(LARGE as u64)
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Connections {
     usage: Usage,
     pub(crate) room: Room,
     /// How many have a session.
-    pub(crate) up: u32,
+    up: u32,
 }
 
 impl Connections {
@@ -113,12 +113,25 @@ impl Connections {
         let is_here = |id: &ConnectionId| {
             table.get(id.index).is_some_and(|c| c.generation == id.generation && c.state != State::Free)
         };
-        room.waiting.iter_mut().for_each(|queue| queue.retain(is_here));
+        room.keep_those(is_here);
     }
 
     pub(crate) fn open(&mut self, accepted: Instant, peer: &Peer) -> ConnectionId {
         let index = self.table.insert(|old| Connection::new(accepted, peer, old.generation));
         self.id(index)
+    }
+
+    /// It has a session from here on.
+    pub(crate) fn attach(&mut self, index: u32, session: u32) {
+        let connection = &mut self.table[index];
+        (connection.session, connection.state) = (session, State::Up);
+        self.up += 1;
+    }
+
+    /// It has none any more, and is about to change its state.
+    pub(crate) fn detach(&mut self, index: u32) {
+        self.table[index].session = NONE;
+        self.up -= 1;
     }
 
     /// Forgets it. A later event about it will find nothing.
@@ -180,6 +193,11 @@ impl Connections {
         self.table.len()
     }
 
+    /// How many have a session.
+    pub(crate) fn up(&self) -> u32 {
+        self.up
+    }
+
     pub(crate) fn check(&self) {
         assert_eq!(self.iter().count(), self.len(), "a row that is free is nobody's");
         let (mut incomplete, mut strangers) = (0, 0);
@@ -188,7 +206,7 @@ impl Connections {
             assert_eq!(connection.session != NONE, is_up, "who is up has a session, and nobody else");
             *(if is_up { &mut incomplete } else { &mut strangers }) += u64::from(connection.charged);
         }
-        let charged = (self.room.incomplete, self.room.strangers);
+        let charged = self.room.bytes();
         assert_eq!((incomplete, strangers), charged, "what is charged is what is kept");
         let up = self.iter().filter(|(_, c)| c.session != NONE).count();
         assert_eq!(up, self.up as usize, "who has a session is counted");

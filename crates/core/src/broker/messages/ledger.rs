@@ -243,13 +243,13 @@ pub enum Memory {
 
 /// The ledger and the two rings. Every transition of a message passes [`enter`](Self::enter).
 pub(crate) struct Books {
-    pub(crate) ledger: Ledger,
+    ledger: Ledger,
     /// What was delivered.
     delivered: Ring,
     /// Everything else, which lasts far longer.
     rest: Ring,
     /// Milliseconds now, so that not each call needs it.
-    pub(crate) millis: u64,
+    millis: u64,
     /// What is told of all this.
     pub(crate) tallies: Tallies,
 }
@@ -263,6 +263,25 @@ impl Books {
             millis: 0,
             tallies: Tallies::default(),
         }
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// It is so late.
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.millis = now.as_millis() & 0xffff_ffff_ffff;
+    }
+
+    /// Retained Messages were on their way to a connection that is no more.
+    pub(crate) fn abandon_replays(&mut self, count: u32) {
+        self.ledger.replays_abandoned += u64::from(count);
+    }
+
+    /// If it is time, what was counted is to be told. Returns how much found no room.
+    pub(crate) fn ripen(&mut self) -> Option<u64> {
+        self.tallies.ripen(self.millis)
     }
 
     /// The one function through which a message's standing with a recipient changes.

@@ -164,7 +164,7 @@ impl Messages {
     }
 
     pub(crate) fn check(&self) {
-        assert!(self.books.ledger.balances(), "the books balance: {:?}", self.books.ledger);
+        assert!(self.books.ledger().balances(), "the books balance: {:?}", self.books.ledger());
         self.store.check();
         self.lists.check();
     }

@@ -135,8 +135,8 @@ impl Shards {
     /// direct its subscribers here have it, and where it went by its owner they have not.
     pub(crate) fn way_again(&self, topic: Text<'_>, retain: bool, by_owner: bool) -> Way {
         match self.owner(topic) {
-            owner if owner != self.me && by_owner => Way::Road(owner),
-            _ if retain => Way::Order,
+            owner if owner != self.me && by_owner && self.rules.obeys(Rule::SameWayAgain) => Way::Road(owner),
+            _ if retain && self.rules.obeys(Rule::OrderedAgain) => Way::Order,
             _ => Way::Direct,
         }
     }
@@ -168,12 +168,9 @@ impl Shards {
                 !postponed.retain() || self.road_is_clear(postponed.topic())
             }
             Postponed::Again(_, left) => {
-                let topic = postponed.topic();
-                match self.way_again(topic, left.retain, left.by_owner) {
-                    Way::Road(_) => self.road_is_clear(topic),
-                    Way::Direct => !self.roads.lead(topic),
-                    Way::Order => true,
-                }
+                !left.by_owner
+                    || self.road_is_clear(postponed.topic())
+                    || !self.rules.obeys(Rule::RoadIsClearAgain)
             }
         }
     }

@@ -116,7 +116,7 @@ pub(crate) struct Post {
     /// When there are so many of them, those that are settled are looked for.
     forget_at: usize,
     /// Mail that was not the next of the shard that it was said to be from.
-    pub(crate) misdelivered: u64,
+    misdelivered: u64,
 }
 
 impl Post {
@@ -130,14 +130,23 @@ impl Post {
         }
     }
 
-    /// Is that the next mail from there to here? What else is handed in does nothing: it would be noted down, and
-    /// settled, as what it is not.
-    pub(crate) fn is_next(&mut self, from: ShardId, mail: &Mail) -> bool {
+    /// Receives the next mail from there to here. What else is handed in does nothing, and is only counted: it would
+    /// be noted down, and settled, as what it is not.
+    pub(crate) fn receive(&mut self, from: ShardId, mail: &Mail) -> bool {
         let me = self.me;
-        let Some(pair) = self.pairs.get_mut(from.index()) else { return false };
-        let is_next = from != me && mail.from == from && mail.to == me && mail.number == pair.received + 1;
-        pair.received += u64::from(is_next);
-        is_next
+        let next = self.pairs.get_mut(from.index()).filter(|pair| {
+            from != me && mail.from == from && mail.to == me && mail.number == pair.received + 1
+        });
+        let Some(pair) = next else {
+            self.misdelivered += 1;
+            return false;
+        };
+        pair.received += 1;
+        true
+    }
+
+    pub(crate) fn misdelivered(&self) -> u64 {
+        self.misdelivered
     }
 
     pub(crate) fn others(&self) -> impl Iterator<Item = ShardId> + use<> {
@@ -279,9 +288,18 @@ impl Post {
         done
     }
 
-    /// Publishers that wait for room in this shard's window.
-    pub(crate) fn waiting(&mut self, shard: ShardId) -> &mut Vec<ConnectionId> {
-        &mut self.pairs[shard.index()].waiting
+    /// A publisher waits for room in this shard's window. Those who are gone are forgotten now and then.
+    pub(crate) fn wait(&mut self, shard: ShardId, id: ConnectionId, is_here: impl Fn(ConnectionId) -> bool) {
+        let waiting = &mut self.pairs[shard.index()].waiting;
+        if waiting.len().is_power_of_two() {
+            waiting.retain(|id| is_here(*id));
+        }
+        waiting.push(id);
+    }
+
+    /// Takes out those who wait for room in this shard's window.
+    pub(crate) fn take_waiting(&mut self, shard: ShardId) -> Vec<ConnectionId> {
+        core::mem::take(&mut self.pairs[shard.index()].waiting)
     }
 
     /// Is any window full? Then no socket is to bring more mail.
