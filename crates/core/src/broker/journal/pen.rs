@@ -123,9 +123,16 @@ impl Pen<'_> {
         let receipt = arrival.receipt();
         let receipt = receipt.and_then(|(session, packet_id)| Some((self.kept(session)?, packet_id.get())));
         let out = leaves && receipt.is_some();
+        let here = arrival.may_come_again();
+        if here {
+            self.journal.mailed_here.insert(view.id);
+        }
         if places.is_empty() && !out {
             if let Some((who, packet_id)) = receipt {
                 self.record(&Record::Receipt { who, packet_id });
+            }
+            if here {
+                self.record(&Record::Known { id: view.id });
             }
             return false;
         }
@@ -133,10 +140,6 @@ impl Pen<'_> {
             let (topic, message) = (view.topic.into(), Arc::new(Owned::new(view, QoS::ExactlyOnce)));
             let left = Undistributed { topic, message, retain, by_owner, publisher, packet_id };
             self.journal.undistributed.insert(view.id, left);
-        }
-        let here = arrival.may_come_again();
-        if here {
-            self.journal.mailed_here.insert(view.id);
         }
         let receipt = self.torn(receipt);
         let mail = InMail { out, here, retain, by_owner };
