@@ -51,7 +51,7 @@ impl Broker {
     pub(super) fn answers_order_at_once(&mut self, to: ShardId, ticket: u32) -> bool {
         let at_once = !self.rules.obeys(Rule::OrderedWaitsForAll);
         if at_once {
-            self.shards.tell_ordered(to, ticket, Outcome::Queued);
+            self.shards.tell_ordered(to, ticket, Outcome::Queued, 0);
         }
         at_once
     }

@@ -157,7 +157,9 @@ impl Broker {
                 Waiter::Unsubscribed(ticket) => {
                     self.actions.event(Event::Unsubscribed { ticket, reason: ReasonCode::Success });
                 }
-                Waiter::Ordered(shard, ticket) => self.shards.tell_ordered(shard, ticket, outcome),
+                Waiter::Ordered(shard, ticket) => {
+                    self.shards.tell_ordered(shard, ticket, outcome, self.asserted())
+                }
                 Waiter::Distributed(id) => self.distributed(id),
                 Waiter::Road(road) => self.shards.road_shortens(road),
                 Waiter::Receipt(session, generation, packet_id) => {
@@ -264,8 +266,8 @@ impl Broker {
             for (id, left) in self.journal.undistributed() {
                 self.shards.postpone(Postponed::Again(*id, Box::new(left.clone())));
             }
-            self.take_up_postponed(now);
         }
+        self.take_up_postponed(now);
         let is_kept = |c: &Connection| c.busy.as_deref().is_some_and(|l| !l.kept.is_empty());
         let waiting = self.connections.iter().filter(|(_, c)| is_kept(c)).map(|(index, _)| index);
         for index in waiting {

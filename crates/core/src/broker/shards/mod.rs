@@ -154,10 +154,11 @@ impl Shards {
         post::bucket(self.hash(topic.as_bytes()))
     }
 
-    /// Messages with RETAIN wait until direct ones on their topics have arrived; and what comes behind one that waits
-    /// waits as well, or it might wait for ever.
+    /// After a restart all wait until it is known who wants them. Those with RETAIN wait until direct ones on their topics
+    /// have arrived; and what comes behind one that waits waits as well, or it might wait for ever.
     pub(crate) fn has_to_wait(&self, topic: Text<'_>, retain: bool) -> bool {
-        (retain && !self.road_is_clear(topic))
+        !self.are_ready()
+            || (retain && !self.road_is_clear(topic))
             || (!self.postponed.is_empty() && self.postponed.is_taken(self.bucket(topic)))
     }
 
@@ -165,7 +166,7 @@ impl Shards {
     pub(crate) fn may_go(&self, postponed: &Postponed) -> bool {
         match postponed {
             Postponed::Incoming(..) | Postponed::Inner(_) => {
-                !postponed.retain() || self.road_is_clear(postponed.topic())
+                self.are_ready() && (!postponed.retain() || self.road_is_clear(postponed.topic()))
             }
             Postponed::Again(_, left) => {
                 !left.by_owner
@@ -287,7 +288,9 @@ impl Shards {
         }
     }
 
-    pub(crate) fn tell_ordered(&mut self, to: ShardId, ticket: u32, outcome: Outcome) {
+    /// All have what another shard had us order, and so have we, once the journal is durable up to there.
+    pub(crate) fn tell_ordered(&mut self, to: ShardId, ticket: u32, outcome: Outcome, end: u64) {
+        self.post.hold(to, end);
         self.post.write(to, &Note::Arrived { ticket, outcome });
     }
 
