@@ -1,11 +1,13 @@
 //! A message that is complete and allowed: it is taken over, and its publisher is told what became of it.
 use super::Broker;
+use super::authority::policy::Access;
 use super::base::LARGE;
 use super::connection::Unread;
 use super::connection::answers::Reply;
 use super::connection::fault::in_refusal;
 use super::messages::accepted::{Accepted, Arrival};
 use super::messages::incoming::{Discard, Incoming};
+use super::messages::ledger::Verdict;
 use super::messages::store::{Content, View};
 use super::shards::postponed::Postponed;
 use super::shards::settle::Waiter;
@@ -42,8 +44,15 @@ impl Broker {
         Input::More
     }
 
+    /// What had to wait is complete, and has its place.
     pub(super) fn accept_incoming(&mut self, now: Instant, index: u32, incoming: &Incoming) {
         let session = self.connections[index].session;
+        let (topic, retain) = incoming.asked();
+        // Its rights may have changed meanwhile.
+        if !self.may_publish(now, index, topic, incoming.delivery, retain) {
+            let why = Discard::Refused(ReasonCode::NotAuthorized);
+            return self.answer_discarded(index, incoming.delivery, why);
+        }
         let large = incoming.payload.chunks().iter().map(Bytes::len).sum::<usize>() >= LARGE;
         let chunks: Arc<[Bytes]>;
         let content = match incoming.payload.chunks() {
@@ -63,6 +72,28 @@ impl Broker {
             content,
         };
         self.accept(now, index, incoming.delivery, &view, incoming.retain);
+    }
+
+    /// May it? If not, that is booked, and told.
+    pub(super) fn may_publish(
+        &mut self,
+        now: Instant,
+        index: u32,
+        topic: Text<'_>,
+        delivery: Delivery,
+        retain: bool,
+    ) -> bool {
+        let session = self.connections[index].session;
+        let access = Access::Publish { topic, qos: delivery.qos(), retain };
+        let s = &self.sessions[session];
+        let may = self.grants.may(s.grant, &s.client_id, access);
+        if !may {
+            let id = self.here.message_id(now);
+            let publisher = self.sessions.publisher_hash(session, packet_id_bits(delivery));
+            self.messages.books.decided(id, Verdict::NotAuthorized, 0, publisher);
+            self.note_denied(session, access);
+        }
+        may
     }
 
     /// The message is ours now: it goes to everyone who wants it, and its publisher hears of it.

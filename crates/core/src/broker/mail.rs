@@ -158,7 +158,7 @@ impl Broker {
                     self.actions.event(Event::Unsubscribed { ticket, reason: ReasonCode::Success });
                 }
                 Waiter::Ordered(shard, ticket) => {
-                    self.shards.tell_ordered(shard, ticket, outcome, self.asserted())
+                    self.shards.tell_ordered(shard, ticket, outcome, self.asserted());
                 }
                 Waiter::Distributed(id) => self.distributed(id),
                 Waiter::Road(road) => self.shards.road_shortens(road),

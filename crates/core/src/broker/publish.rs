@@ -1,7 +1,7 @@
 //! PUBLISH from a client: may it, is it new, and is all of it here.
 use super::Broker;
 use super::accept::packet_id_bits;
-use super::authority::policy::{Access, Admission, Answer, Denial};
+use super::authority::policy::{Admission, Answer, Denial};
 use super::authority::questions::{About, Waiting};
 use super::base::limits::Limit;
 use super::connection::fault::Fault;
@@ -29,18 +29,11 @@ impl Broker {
         if self.is_again(index, publish.delivery)? {
             return Ok(self.discard(index, publish, Discard::Again));
         }
-        let session = self.connections[index].session;
-        let qos = publish.delivery.qos();
-        let access = Access::Publish { topic: publish.topic, qos, retain: publish.retain };
-        let s = &self.sessions[session];
-        if !self.grants.may(s.grant, &s.client_id, access) {
-            let id = self.here.message_id(now);
-            let publisher = self.sessions.publisher_hash(session, packet_id_bits(publish.delivery));
-            self.messages.books.decided(id, Verdict::NotAuthorized, 0, publisher);
-            self.note_denied(session, access);
+        if !self.may_publish(now, index, publish.topic, publish.delivery, publish.retain) {
             return Ok(self.discard(index, publish, Discard::Refused(ReasonCode::NotAuthorized)));
         }
-        let Some(grant) = self.grants.grant(s.grant) else {
+        let session = self.connections[index].session;
+        let Some(grant) = self.grants.grant(self.sessions[session].grant) else {
             return Err(Fault::Revoked(ReasonCode::NotAuthorized));
         };
         match self.policy.admit(now, grant, publish) {

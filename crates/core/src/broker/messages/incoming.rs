@@ -3,6 +3,7 @@ use crate::codec::{Delivery, Properties, Publish};
 use crate::delivery::Assembly;
 use crate::message::{self, Publication};
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::topic::TopicName;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -16,6 +17,8 @@ pub(crate) struct Incoming {
     /// Those that travel with it, encoded.
     pub(crate) properties: Vec<u8>,
     pub(crate) expiry: Option<u32>,
+    /// Topic and RETAIN as they came, where the policy wants others.
+    asked: Option<(Box<str>, bool)>,
     /// It is not to be delivered: how it is answered when its end has come.
     pub(crate) discard: Option<Discard>,
     pub(crate) payload: Assembly,
@@ -40,6 +43,7 @@ impl Incoming {
             topic: publish.topic.into(),
             properties,
             expiry: publish.properties.message_expiry_interval(),
+            asked: None,
             discard: None,
             payload: Assembly::new(publish.payload),
         }
@@ -74,10 +78,16 @@ impl Incoming {
         Some(publication)
     }
 
+    /// Topic and RETAIN that its publisher needs the right to.
+    pub(crate) fn asked(&self) -> (Text<'_>, bool) {
+        let (topic, retain) = self.asked.as_ref().map_or((&self.topic, self.retain), |(t, r)| (t, *r));
+        (Text::known_str(topic), retain)
+    }
+
     /// Takes over what the policy wants published instead. QoS and Packet Identifier stay the client's.
     pub(crate) fn change(&mut self, publication: &Publication) {
-        self.topic = publication.topic.as_str().into();
-        self.retain = publication.retain;
+        let topic = core::mem::replace(&mut self.topic, publication.topic.as_str().into());
+        self.asked = Some((topic, core::mem::replace(&mut self.retain, publication.retain)));
         self.properties = publication.properties().as_bytes().to_vec();
         self.expiry = publication.message_expiry_interval;
         if self.left() == 0 {
