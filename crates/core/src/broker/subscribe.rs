@@ -65,6 +65,7 @@ impl Broker {
             self.begin_replay(session, node, qos, identifier, behind);
         }
         self.announce(index);
+        self.wait_if_window_is_full(index);
         Ok(())
     }
 
@@ -129,6 +130,7 @@ impl Broker {
         });
         let settlement = self.shards.await_interest(filters.into_iter());
         self.answer_settlement(index, &unsuback, settlement)?;
+        self.wait_if_window_is_full(index);
         Ok(())
     }
 
