@@ -187,6 +187,8 @@ impl Broker {
         let connack = applicant.connack(&self.limits, present);
         self.answer(index, Reply::Encoded(connack));
         self.announce(index);
+        // The end of a session before it has told other shards something, too.
+        self.wait_if_window_is_full(index);
         self.actions.event(Event::Connected {
             id: self.connections.id(index),
             peer: self.connections[index].peer(),
@@ -236,6 +238,11 @@ impl Broker {
         grant: &Grant,
     ) {
         let before = self.sessions[session].grant;
+        let known = self.grants.find(grant.identity, grant.variant);
+        if known.is_some_and(|place| self.grants.grant(place).is_none()) {
+            // Since a restart nobody knew what it may do, and what is remembered says that it may nothing.
+            self.router.forget_all();
+        }
         let place = self.grants.set(grant);
         self.rest_on(session, place);
         self.grants.begin_connection(place);

@@ -23,12 +23,14 @@ impl Broker {
     pub(super) fn new_local(&mut self, name: &str, grant: &Grant) -> LocalId {
         // No Client Identifier contains U+0000, so no client can come by this name.
         let client_id = format!("\0{name}");
-        if let Some(session) = self.sessions.find(&client_id) {
-            return self.sessions.local_id(session);
-        }
-        let session = self.sessions.insert(&client_id, Kind::Local);
+        let found = self.sessions.find(&client_id);
+        let session = found.unwrap_or_else(|| self.sessions.insert(&client_id, Kind::Local));
+        let before = self.sessions[session].grant;
         let place = self.grants.set(grant);
         self.rest_on(session, place);
+        if found.is_some() && before != place {
+            self.judge_resumed(session, grant.identity);
+        }
         self.sessions[session].expiry = NEVER;
         self.sessions.local_id(session)
     }
@@ -131,10 +133,9 @@ impl Broker {
                 break None;
             }
             let expired = self.messages.stored(entry).expires_at.is_some_and(|at| now > at);
-            if !expired
-                && entry.qos() > QoS::AtMostOnce
-                && busy.sender.len() >= usize::from(self.limits.in_flight)
-            {
+            let has_room =
+                || busy.sender.len() < usize::from(self.limits.in_flight) && busy.sender.may_grow();
+            if !expired && entry.qos() > QoS::AtMostOnce && !has_room() {
                 break None;
             }
             self.messages.dequeue(&mut busy.queue, entry);

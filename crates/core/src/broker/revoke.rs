@@ -9,7 +9,6 @@ use crate::id::IdentityId;
 use crate::reason::ReasonCode;
 use crate::text::Text;
 use crate::time::Instant;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 impl Broker {
@@ -23,12 +22,11 @@ impl Broker {
             self.watch_grant(now, place);
         }
         self.router.forget_all();
-        let names = self.names_of(identity);
         let sessions: Vec<u32> = self.sessions.iter().map(|(index, _)| index).collect();
         for session in sessions {
-            self.judge_queue(session, identity, &names);
+            self.judge_queue(session, identity);
         }
-        self.judge_retained(identity, &names);
+        self.judge_retained(identity);
         for session in self.resting_on(|of| of == place) {
             self.judge_subscriptions(session);
             self.judge_will(session);
@@ -41,23 +39,16 @@ impl Broker {
         self.sessions.iter().filter(|(_, s)| is_wanted(s.grant)).map(|(index, _)| index).collect()
     }
 
-    /// The Client Identifiers of an identity's sessions here.
-    fn names_of(&self, identity: IdentityId) -> Vec<Box<str>> {
-        let sessions = self.resting_on(|place| place != NONE && self.grants.identity(place) == identity);
-        sessions.into_iter().map(|session| self.sessions[session].client_id.clone()).collect()
-    }
-
     /// Somebody came back to its session with another variant of its rights: remembered rulings are forgotten, and what
     /// waits in the session is judged again.
     pub(super) fn judge_resumed(&mut self, session: u32, identity: IdentityId) {
         self.router.forget_all();
-        let names = self.names_of(identity);
-        self.judge_queue(session, identity, &names);
+        self.judge_queue(session, identity);
         self.judge_subscriptions(session);
     }
 
     /// Takes out of a queue what its owner may not receive, or its publisher not publish, any more.
-    fn judge_queue(&mut self, session: u32, changed: IdentityId, names: &[Box<str>]) {
+    fn judge_queue(&mut self, session: u32, changed: IdentityId) {
         let place = self.sessions[session].grant;
         let Some(mut busy) = self.sessions.take_busy(session) else { return };
         let who = self.sessions.recipient(session);
@@ -68,7 +59,7 @@ impl Broker {
             let may_receive =
                 !owner_changed || grants.may(place, client_id, Access::Receive { topic: view.topic });
             let access = Access::Publish { topic: view.topic, qos: entry.qos(), retain: entry.retain() };
-            let may_publish = view.origin != changed || grants.may_any(changed, names, access);
+            let may_publish = view.origin != changed || grants.may_any(changed, access);
             may_receive && may_publish
         });
         self.sessions[session].busy = Some(busy);
@@ -77,12 +68,12 @@ impl Broker {
     }
 
     /// Forgets Retained Messages that their publisher may not publish any more.
-    fn judge_retained(&mut self, changed: IdentityId, names: &[Box<str>]) {
+    fn judge_retained(&mut self, changed: IdentityId) {
         let Self { retained, grants, .. } = self;
         let mut from = Topic::START;
         let gone = retained.index.retain_values(&mut from, usize::MAX, |topic, kept| {
             let access = Access::Publish { topic: Text::known_str(topic), qos: kept.qos, retain: true };
-            kept.origin != changed || grants.may_any(changed, names, access)
+            kept.origin != changed || grants.may_any(changed, access)
         });
         for (topic, _) in gone {
             self.pen().retained_end(&topic);

@@ -44,6 +44,10 @@ impl Rights for Everybody {
     fn may(&self, _: &str, _: Access<'_>) -> Ruling {
         Ruling { allow: true, rule: 0 }
     }
+
+    fn may_any(&self, access: Access<'_>) -> bool {
+        self.may("", access).allow
+    }
 }
 
 fn with<'a>(property: impl Into<Option<Property<'a>>>) -> PropertiesBuf {

@@ -83,6 +83,10 @@ impl Rights for Whoever {
         let allow = !matches!(access, Access::Publish { topic, .. } if topic.as_bytes().starts_with(b"$"));
         Ruling { allow, rule: 0 }
     }
+
+    fn may_any(&self, access: Access<'_>) -> bool {
+        self.may("", access).allow
+    }
 }
 
 /// Where arguments come from. At its end it goes on with zeroes.

@@ -92,6 +92,10 @@ impl Rights for OwnPlace {
             _ => Ruling::allow(0),
         }
     }
+
+    fn may_any(&self, access: Access<'_>) -> bool {
+        !matches!(access, Access::Publish { topic, .. } if !topic.as_str().contains('/'))
+    }
 }
 
 /// The same rights are told once more. Where no session of the publisher's is, its messages are still what they were.

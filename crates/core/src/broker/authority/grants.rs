@@ -3,7 +3,6 @@ use super::policy::{Access, Grant};
 use crate::id::IdentityId;
 use crate::slab::Slab;
 use crate::time::Instant;
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
 pub(crate) struct Granted {
@@ -76,15 +75,11 @@ impl Grants {
         of_variants.fold((0, 0), |(c, s), granted| (c + granted.connections, s + granted.sessions))
     }
 
-    /// May any of these clients of an identity, with any of its variants? A message that was left behind knows whose it
-    /// is, and not under which Client Identifier it came. Where the identity is not known, yes.
-    pub(crate) fn may_any(&self, identity: IdentityId, names: &[Box<str>], access: Access<'_>) -> bool {
+    /// May any client of an identity, with any of its variants? Where the identity is not known, yes.
+    pub(crate) fn may_any(&self, identity: IdentityId, access: Access<'_>) -> bool {
         let mut places = self.of(identity).peekable();
         places.peek().is_none()
-            || places.any(|place| match names {
-                [] => self.may(place, "", access),
-                names => names.iter().any(|name| self.may(place, name, access)),
-            })
+            || places.any(|place| self.grant(place).is_some_and(|grant| grant.rights.may_any(access)))
     }
 
     /// Forgets an identity that no session rests on.

@@ -38,6 +38,10 @@
 //!             _ => Ruling::deny(2),
 //!         }
 //!     }
+//!
+//!     fn may_any(&self, access: Access<'_>) -> bool {
+//!         self.may("", access).allow
+//!     }
 //! }
 //! ```
 mod open;
@@ -343,6 +347,11 @@ impl fmt::Debug for Grant {
 pub trait Rights {
     /// May this client do that?
     fn may(&self, client_id: &str, access: Access<'_>) -> Ruling;
+
+    /// May any client of this identity? Asked about a message that it has published, when rights change: whose that is
+    /// is known, and not under which Client Identifier it came. Rights that don't look at Client Identifiers say what
+    /// [`may`](Self::may) says of anybody.
+    fn may_any(&self, access: Access<'_>) -> bool;
 }
 
 /// What somebody wants to do.

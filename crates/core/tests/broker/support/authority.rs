@@ -112,6 +112,10 @@ impl Rights for AllBut {
         let rule = named.map_or(0, |at| u32::try_from(at + 1).expect("rules are few"));
         if named.is_none() && !reserved { Ruling::allow(rule) } else { Ruling::deny(rule) }
     }
+
+    fn may_any(&self, access: Access<'_>) -> bool {
+        self.may("", access).allow
+    }
 }
 
 /// The authority as each shard asks it.

@@ -63,16 +63,18 @@ impl Everything {
     pub const OWN_CONNECTION: u32 = 2;
 }
 
-/// Is that where this client tells of its connection? A Client Identifier of several levels has no such place.
-fn is_own_connection(topic: &[u8], client_id: &str) -> bool {
-    let name = topic.strip_prefix(b"$SYS/broker/connection/").and_then(|rest| rest.strip_suffix(b"/state"));
-    name == Some(client_id.as_bytes()) && !client_id.is_empty() && !client_id.contains('/')
+/// Who tells of its connection there. A Client Identifier of several levels has no such place.
+fn whose_connection(topic: &[u8]) -> Option<&[u8]> {
+    let name = topic.strip_prefix(b"$SYS/broker/connection/")?.strip_suffix(b"/state")?;
+    (!name.is_empty() && !name.contains(&b'/')).then_some(name)
 }
 
 impl Rights for Everything {
     fn may(&self, client_id: &str, access: Access<'_>) -> Ruling {
         match access {
-            Access::Publish { topic, .. } if is_own_connection(topic.as_bytes(), client_id) => {
+            Access::Publish { topic, .. }
+                if whose_connection(topic.as_bytes()) == Some(client_id.as_bytes()) =>
+            {
                 Ruling::allow(Self::OWN_CONNECTION)
             }
             Access::Publish { topic, .. } if topic.as_bytes().starts_with(b"$") => {
@@ -80,6 +82,12 @@ impl Rights for Everything {
             }
             _ => Ruling::allow(Self::ALLOW),
         }
+    }
+
+    fn may_any(&self, access: Access<'_>) -> bool {
+        let is_a_connection =
+            matches!(access, Access::Publish { topic, .. } if whose_connection(topic.as_bytes()).is_some());
+        is_a_connection || self.may("", access).allow
     }
 }
 
@@ -149,6 +157,24 @@ mod tests {
             let publish =
                 Access::Publish { topic: Text::known_str(topic), qos: QoS::AtMostOnce, retain: true };
             assert!(!Everything.may(client_id, publish).allow, "{client_id} on {topic}");
+        }
+    }
+
+    /// What a bridge said of its connection stays when the same rights are told again, whoever it was.
+    #[test]
+    fn what_any_may_is_what_one_of_them_may() {
+        for (topic, may_one, may_any) in [
+            ("t", true, true),
+            ("$SYS/broker/connection/bridge/state", true, true),
+            ("$SYS/broker/connection/other/state", false, true),
+            ("$SYS/broker/connection//state", false, false),
+            ("$SYS/broker/connection/a/b/state", false, false),
+            ("$SYS/broker/uptime", false, false),
+        ] {
+            let publish =
+                Access::Publish { topic: Text::known_str(topic), qos: QoS::AtMostOnce, retain: true };
+            assert_eq!(Everything.may("bridge", publish).allow, may_one, "{topic}");
+            assert_eq!(Everything.may_any(publish), may_any, "{topic}");
         }
     }
 }
