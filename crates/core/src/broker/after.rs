@@ -1,8 +1,8 @@
 //! What a call leaves to be done before it returns: nothing that happens below calls back up.
-use super::Broker;
 use super::base::NONE;
 use super::connection::State;
 use super::connection::fault::Fault;
+use super::{Broker, Event, Shutdown};
 use crate::Input;
 use crate::id::ConnectionId;
 use crate::time::Instant;
@@ -16,6 +16,8 @@ pub(super) struct After {
     slow: Vec<u32>,
     /// Connections whose verdict, or place, has come: what was kept of them meanwhile is handled.
     unheld: VecDeque<ConnectionId>,
+    /// The last of those whom a shutdown waits for may be gone.
+    may_be_over: bool,
 }
 
 impl After {
@@ -27,8 +29,12 @@ impl After {
         self.unheld.push_back(id);
     }
 
+    pub(super) fn may_be_over(&mut self) {
+        self.may_be_over = true;
+    }
+
     fn is_empty(&self) -> bool {
-        self.slow.is_empty() && self.unheld.is_empty()
+        self.slow.is_empty() && self.unheld.is_empty() && !self.may_be_over
     }
 
     pub(super) fn check(&self) {
@@ -61,9 +67,22 @@ impl Broker {
                 }
             } else if let Some(id) = self.after.unheld.pop_front() {
                 self.handle_kept(now, id);
+            } else if core::mem::take(&mut self.after.may_be_over) {
+                self.end_shutdown_if_empty();
             } else {
                 return;
             }
+        }
+    }
+
+    /// The last connection of a shutdown may have gone, and the last ticket may have had its end.
+    fn end_shutdown_if_empty(&mut self) {
+        if matches!(self.shutdown, Shutdown::Until(_))
+            && self.connections.len() == 0
+            && self.tickets.is_empty()
+        {
+            self.shutdown = Shutdown::Over;
+            self.actions.event(Event::Drained);
         }
     }
 

@@ -256,17 +256,18 @@ pub enum Event {
         /// `Success`, or `NoSubscriptionExisted`.
         reason: ReasonCode,
     },
-    /// What became of a local subscriber's message.
+    /// What became of a local subscriber's message. With QoS 1 and 2 it is durable, if anything is.
     #[non_exhaustive]
     Acknowledged {
         /// Of `publish`.
         ticket: Ticket,
         /// Its name.
         message: MessageId,
-        /// `Success`, `NoMatchingSubscribers`, `QuotaExceeded`.
+        /// `Success`, `NoMatchingSubscribers`, `QuotaExceeded`; `ServerUnavailable` if the journal has failed, and
+        /// `ServerShuttingDown` if the end of a shutdown did not wait for it any more.
         reason: ReasonCode,
     },
-    /// A shutdown is done: all connections are gone, or the deadline has passed.
+    /// A shutdown is done: all connections are gone and all tickets have ended, or the deadline has passed. Comes last.
     Drained,
 }
 

@@ -6,9 +6,9 @@
 use super::base::rules::Rule;
 use super::connection::State;
 use super::connection::answers::{Pending, Reply, Waits};
-use super::{Action, Broker};
+use super::{Action, Broker, Shutdown};
 use crate::codec::AckKind;
-use crate::id::PacketId;
+use crate::id::{PacketId, Ticket};
 use crate::reason::ReasonCode;
 
 impl Broker {
@@ -105,6 +105,31 @@ impl Broker {
         }
         if let Some(position) = next {
             self.journal.wake(position, self.connections.id(index));
+        }
+    }
+
+    /// What a local subscriber asked has its end, which is told when all that it rests on is durable.
+    pub(super) fn end_ticket(&mut self, ticket: Ticket, reason: ReasonCode) {
+        self.end_ticket_at(ticket, reason, self.asserted());
+    }
+
+    /// The same, resting on the journal up to there.
+    pub(super) fn end_ticket_at(&mut self, ticket: Ticket, reason: ReasonCode, position: u64) {
+        self.tickets.end(ticket, reason, position);
+        self.tell_tickets();
+    }
+
+    /// Those whose end is durable hear it. Of a journal that has failed nothing ever is.
+    pub(super) fn tell_tickets(&mut self) {
+        let durable = self.journal.durable();
+        if self.journal.has_failed() {
+            self.tickets.give_up(ReasonCode::ServerUnavailable, durable);
+        }
+        while let Some(event) = self.tickets.told(durable) {
+            self.actions.event(event);
+        }
+        if self.tickets.is_empty() && self.shutdown != Shutdown::Running {
+            self.after.may_be_over();
         }
     }
 }

@@ -5,7 +5,8 @@ use super::connection::Unread;
 use super::connection::answers::Waits;
 use super::messages::queue::{Identifiers, Queued};
 use super::session::Kind;
-use alloc::collections::BTreeMap;
+use super::shards::settle::Waiter;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 impl Broker {
@@ -16,6 +17,7 @@ impl Broker {
         self.timers.check();
         self.messages.check();
         self.check_grants();
+        self.check_tickets();
         self.questions.check();
         self.router.check();
         self.retained.check();
@@ -36,6 +38,18 @@ impl Broker {
             *connections += u32::from(session.connection != NONE);
         }
         self.grants.check(|place| rest.get(&place).copied().unwrap_or_default());
+    }
+
+    fn check_tickets(&self) {
+        self.tickets.check(self.journal.durable());
+        let waiters = self.shards.settlements.waiters().filter_map(|waiter| match waiter {
+            Waiter::Asked(ticket) => Some(*ticket),
+            _ => None,
+        });
+        let awaited: BTreeSet<_> = waiters.chain(self.shards.postponed.tickets()).collect();
+        for ticket in self.tickets.are_open() {
+            assert!(awaited.contains(&ticket), "somebody is to end {ticket:?}");
+        }
     }
 
     fn check_connections(&self) {
@@ -68,12 +82,12 @@ impl Broker {
         let (mut queued, mut in_flight, mut replays) = (0_u64, 0_u64, 0);
         let mut references = BTreeMap::new();
         let mut lists = 0;
+        for (_, connection) in self.connections.iter() {
+            queued += connection.busy.as_deref().map_or(0, |busy| busy.early.len() as u64);
+        }
         for (index, session) in self.sessions.iter() {
             if session.connection != NONE {
                 assert_eq!(self.connections[session.connection].session, index, "they belong to each other");
-                if let Some(busy) = self.connections[session.connection].busy.as_deref() {
-                    queued += busy.early.len() as u64;
-                }
             }
             let Some(busy) = session.busy.as_deref() else { continue };
             let held = busy.queue.iter().chain(busy.sender.iter().map(|(e, ..)| e));

@@ -8,6 +8,7 @@ impl Broker {
     /// It is durable up to there: what waited for that may leave.
     pub(super) fn on_durable(&mut self, up_to: Position) {
         self.journal.synced(up_to.0);
+        self.tell_tickets();
         while let Some(id) = self.journal.woken() {
             if !self.connections.is(id) {
                 continue;

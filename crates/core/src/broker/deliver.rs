@@ -6,7 +6,7 @@ use super::authority::policy::{Access, QueuePolicy};
 use super::base::NONE;
 use super::base::actions::Actions;
 use super::base::limits::Limits;
-use super::connection::{Connection, Connections, Early};
+use super::connection::{Connection, Connections};
 use super::journal::Place;
 use super::messages::accepted::{Accepted, Routed};
 use super::messages::ledger::{Fate, Reason};
@@ -214,7 +214,9 @@ impl Delivering<'_> {
         let (version, index) = (self.sessions[to].version, self.sessions[to].connection);
         self.messages.books.enter(view.id, who, None, Fate::Queued);
         let delivery = if qos == QoS::AtMostOnce {
-            self.connections.busy(index).early.push(Early { id: view.id });
+            let busy = self.connections.busy(index);
+            busy.early.push(view.id);
+            busy.early_for = Some(who);
             Delivery::AtMostOnce
         } else {
             self.note_place(to, qos, retain, &[]);

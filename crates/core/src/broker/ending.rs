@@ -7,7 +7,8 @@ use super::connection::State;
 use super::connection::answers::{Pending, Waits};
 use super::connection::fault::{Fault, in_connack, in_disconnect, put};
 use super::leaving::Leaving;
-use super::{Action, Broker, CloseCause, Event, Shutdown};
+use super::messages::ledger::{Fate, Reason};
+use super::{Action, Broker, CloseCause, Shutdown};
 use crate::Input;
 use crate::codec::{Connack, DecodeError, Decoder, Disconnect, Packet};
 use crate::id::ConnectionId;
@@ -174,15 +175,10 @@ impl Broker {
         self.drop_question(id);
         self.connections.uncharge(id.index);
         self.connections.count_closed(id.index);
+        self.end_early(id.index, Fate::Dropped(Reason::ConnectionLost));
         self.connections.free(id);
-        self.end_shutdown_if_empty();
-    }
-
-    /// The last connection of a shutdown may have gone.
-    pub(super) fn end_shutdown_if_empty(&mut self) {
-        if matches!(self.shutdown, Shutdown::Until(_)) && self.connections.len() == 0 {
-            self.shutdown = Shutdown::Over;
-            self.actions.event(Event::Drained);
+        if self.connections.len() == 0 && self.shutdown != Shutdown::Running {
+            self.after.may_be_over();
         }
     }
 

@@ -33,7 +33,6 @@ impl Broker {
     pub(super) fn detach(&mut self, now: Instant, session: u32, leaving: Leaving) {
         let index = self.sessions[session].connection;
         debug_assert_ne!(index, NONE, "it had one");
-        self.drop_early(session, index);
         self.connections.detach(index);
         let accepted = self.connections[index].accepted(now);
         let s = &mut self.sessions[session];

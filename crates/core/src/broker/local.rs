@@ -1,12 +1,13 @@
 //! Local subscribers: sessions without a socket, for whatever in the host is not the protocol.
 use super::authority::policy::{Access, Grant};
 use super::base::LARGE;
+use super::base::tickets::Asked;
 use super::messages::ledger::{Fate, Reason};
 use super::messages::queue::Queued;
 use super::messages::store::{Content, View};
 use super::session::{Kind, NEVER};
 use super::shards::settle::Waiter;
-use super::{Broker, Event, Received};
+use super::{Broker, Received, Shutdown};
 use crate::codec::{Properties, SubscriptionOptions};
 use crate::delivery::Acknowledged;
 use crate::id::{LocalId, Ticket, Token};
@@ -49,9 +50,9 @@ impl Broker {
     }
 
     pub(super) fn subscribe_local(&mut self, id: LocalId, filter: &TopicFilter, qos: QoS) -> Ticket {
-        let ticket = self.sessions.ticket();
+        let ticket = self.tickets.open(Asked::Subscribe);
         let Some(session) = self.local(id) else {
-            self.actions.event(Event::Subscribed { ticket, reason: ReasonCode::UnspecifiedError });
+            self.end_ticket_at(ticket, ReasonCode::UnspecifiedError, 0);
             return ticket;
         };
         let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
@@ -59,28 +60,30 @@ impl Broker {
             Ok((node, _)) => {
                 self.begin_replay(session, node, qos, None, None);
                 self.actions.announce_local(self.sessions.local_id(session));
-                match self.shards.await_interest(core::iter::once(filter.as_str())) {
-                    Some(settlement) => self.shards.settlements.add(settlement, Waiter::Subscribed(ticket)),
-                    None => self.actions.event(Event::Subscribed { ticket, reason: ReasonCode::Success }),
-                }
+                self.end_with_interest(ticket, filter);
             }
-            Err(reason) => self.actions.event(Event::Subscribed { ticket, reason }),
+            Err(reason) => self.end_ticket_at(ticket, reason, 0),
         }
         ticket
     }
 
     pub(super) fn unsubscribe_local(&mut self, id: LocalId, filter: &TopicFilter) -> Ticket {
-        let ticket = self.sessions.ticket();
-        let existed = self.local(id).is_some_and(|session| self.unsubscribe_one(session, filter.as_str()));
-        if !existed {
-            self.actions.event(Event::Unsubscribed { ticket, reason: ReasonCode::NoSubscriptionExisted });
-            return ticket;
-        }
-        match self.shards.await_interest(core::iter::once(filter.as_str())) {
-            Some(settlement) => self.shards.settlements.add(settlement, Waiter::Unsubscribed(ticket)),
-            None => self.actions.event(Event::Unsubscribed { ticket, reason: ReasonCode::Success }),
+        let ticket = self.tickets.open(Asked::Unsubscribe);
+        if self.local(id).is_some_and(|session| self.unsubscribe_one(session, filter.as_str())) {
+            self.end_with_interest(ticket, filter);
+        } else {
+            self.end_ticket_at(ticket, ReasonCode::NoSubscriptionExisted, 0);
         }
         ticket
+    }
+
+    /// It has its end once all shards know of this filter what there is to know.
+    fn end_with_interest(&mut self, ticket: Ticket, filter: &TopicFilter) {
+        match self.shards.await_interest(core::iter::once(filter.as_str())) {
+            Some(settlement) => self.shards.settlements.add(settlement, Waiter::Asked(ticket)),
+            // No subscription of theirs outlives this broker.
+            None => self.end_ticket_at(ticket, ReasonCode::Success, 0),
+        }
     }
 
     pub(super) fn publish_local(
@@ -90,6 +93,9 @@ impl Broker {
         publication: &Publication,
     ) -> Result<Ticket, ReasonCode> {
         let session = self.local(id).ok_or(ReasonCode::UnspecifiedError)?;
+        if self.shutdown == Shutdown::Over {
+            return Err(ReasonCode::ServerShuttingDown);
+        }
         let s = &self.sessions[session];
         let (qos, retain) = (publication.qos, publication.retain);
         let access = Access::Publish { topic: publication.topic.as_text(), qos, retain };
@@ -113,7 +119,7 @@ impl Broker {
             properties: publication.properties().as_bytes(),
             content,
         };
-        let ticket = self.sessions.ticket();
+        let ticket = self.tickets.open(Asked::Publish(view.id));
         self.publish_inner(session, &view, qos, retain, Some(ticket));
         Ok(ticket)
     }

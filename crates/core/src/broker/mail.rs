@@ -11,7 +11,7 @@ use super::shards::note::{Author, Note, Posted, Reader};
 use super::shards::postponed::Postponed;
 use super::shards::settle::{Outcome, Waiter};
 use super::shards::{Mail, Way};
-use super::{Action, Broker, Event};
+use super::{Action, Broker};
 use crate::id::{ConnectionId, MessageId, ShardId};
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
@@ -148,15 +148,7 @@ impl Broker {
         for waiter in waiters {
             match waiter {
                 Waiter::Answer(id, number) => self.answer_with(now, id, number, outcome),
-                Waiter::Published(ticket, message) => {
-                    self.actions.event(Event::Acknowledged { ticket, message, reason });
-                }
-                Waiter::Subscribed(ticket) => {
-                    self.actions.event(Event::Subscribed { ticket, reason: ReasonCode::Success });
-                }
-                Waiter::Unsubscribed(ticket) => {
-                    self.actions.event(Event::Unsubscribed { ticket, reason: ReasonCode::Success });
-                }
+                Waiter::Asked(ticket) => self.end_ticket(ticket, reason),
                 Waiter::Ordered(shard, ticket) => {
                     self.shards.tell_ordered(shard, ticket, outcome, self.asserted());
                 }

@@ -79,6 +79,7 @@ use authority::questions::Questions;
 use base::actions::Actions;
 use base::here::Here;
 use base::rules::Rules;
+use base::tickets::Tickets;
 use base::timers::Timers;
 use connection::Connections;
 use connection::room::Room;
@@ -139,6 +140,7 @@ pub struct Broker {
     policy: Box<dyn Policy + Send>,
     grants: Grants,
     questions: Questions,
+    tickets: Tickets,
     router: Router,
     retained: Retained,
     sessions: Sessions,
@@ -212,6 +214,7 @@ impl Broker {
             policy,
             grants: Grants::default(),
             questions: Questions::default(),
+            tickets: Tickets::default(),
             router,
             retained: Retained::new(),
             sessions,
@@ -285,7 +288,10 @@ impl Broker {
 
     /// The journal can take no more: nothing that needs it is promised from here on.
     pub fn handle_journal_failed(&mut self, now: Instant) {
-        self.act(now, |b| b.journal.fail());
+        self.act(now, |b| {
+            b.journal.fail();
+            b.tell_tickets();
+        });
     }
 
     /// Somebody's rights have changed. They hold from here on for what is live, queued and retained alike.
@@ -299,7 +305,7 @@ impl Broker {
         self.act(now, |b| b.on_revoked(now, identity, reason));
     }
 
-    /// A session without a socket, by a name of its own. One that exists is opened again.
+    /// A session without a socket, by a name of its own. One that exists is opened again, and has this grant from here on.
     ///
     /// It is never journaled, and ends with this broker.
     #[expect(clippy::needless_pass_by_value, reason = "it is the session's from here on")]
@@ -325,7 +331,8 @@ impl Broker {
     /// Publishes for a local subscriber. [`Event::Acknowledged`] tells what became of it.
     ///
     /// # Errors
-    /// The Reason Code of a refusal: `NotAuthorized`, or `UnspecifiedError` where there is no such subscriber.
+    /// The Reason Code of a refusal: `NotAuthorized`, `UnspecifiedError` where there is no such subscriber, or
+    /// `ServerShuttingDown` after [`Event::Drained`].
     pub fn publish(
         &mut self,
         now: Instant,
@@ -352,7 +359,8 @@ impl Broker {
         self.trace_message(message)
     }
 
-    /// Says goodbye to all (0x8B) and drains until the deadline; then [`Event::Drained`].
+    /// Says goodbye to all (0x8B) and drains until the deadline; then [`Event::Drained`]. Said once more, the deadline is
+    /// another.
     pub fn shutdown(&mut self, now: Instant, deadline: Instant) {
         self.act(now, |b| b.begin_shutdown(now, deadline));
     }

@@ -1,4 +1,5 @@
 //! An accepted message on its way to everyone who wants it: retained, ordered, delivered here and mailed elsewhere.
+use super::Broker;
 use super::base::NONE;
 use super::base::limits::Limit;
 use super::base::rules::Rule;
@@ -11,7 +12,6 @@ use super::shards::Way;
 use super::shards::note::{Author, Posted};
 use super::shards::postponed::{Inner, Postponed};
 use super::shards::settle::Waiter;
-use super::{Broker, Event};
 use crate::id::{MessageId, Ticket};
 use crate::qos::QoS;
 use alloc::boxed::Box;
@@ -130,10 +130,11 @@ impl Broker {
     fn spread_inner(&mut self, accepted: &Accepted<'_>, ticket: Option<Ticket>) {
         let routed = self.spread(accepted);
         let Some(ticket) = ticket else { return };
-        let message = accepted.view.id;
         match routed.settlement {
-            Some(settlement) => self.shards.settlements.add(settlement, Waiter::Published(ticket, message)),
-            None => self.actions.event(Event::Acknowledged { ticket, message, reason: routed.reason() }),
+            Some(settlement) => self.shards.settlements.add(settlement, Waiter::Asked(ticket)),
+            // Of QoS 0 nothing is promised.
+            None if accepted.qos == QoS::AtMostOnce => self.end_ticket_at(ticket, routed.reason(), 0),
+            None => self.end_ticket(ticket, routed.reason()),
         }
     }
 

@@ -137,13 +137,16 @@ impl Broker {
 
     /// Everybody is told, and nobody new is let in.
     pub(super) fn begin_shutdown(&mut self, now: Instant, deadline: Instant) {
+        if self.shutdown == Shutdown::Over {
+            return;
+        }
         self.shutdown = Shutdown::Until(deadline);
         let all: Vec<_> = self.connections.iter().map(|(index, _)| index).collect();
         for index in all {
             let fault = Fault::Ordered(ReasonCode::ServerShuttingDown);
             self.fail(now, index, &fault);
         }
-        self.end_shutdown_if_empty();
+        self.after.may_be_over();
     }
 
     fn end_shutdown(&mut self) {
@@ -154,6 +157,8 @@ impl Broker {
                 self.abort(id);
             }
         }
+        self.tickets.give_up(ReasonCode::ServerShuttingDown, self.journal.durable());
+        self.tell_tickets();
         self.shutdown = Shutdown::Over;
         self.actions.event(Event::Drained);
     }

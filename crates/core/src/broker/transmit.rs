@@ -80,24 +80,18 @@ impl Broker {
 
     /// What was encoded before goes first; with it, what was encoded early is delivered.
     fn hand_over(&mut self, index: u32, out: &mut Output) {
-        let session = self.connections[index].session;
-        let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
-        out.take(&mut busy.out);
-        if !busy.early.is_empty() && session != NONE {
-            let who = self.sessions.recipient(session);
-            for early in busy.early.drain(..) {
-                self.messages.books.enter(early.id, who, Some(Fate::Queued), Fate::Delivered);
-            }
+        if let Some(busy) = self.connections[index].busy.as_deref_mut() {
+            out.take(&mut busy.out);
+            self.end_early(index, Fate::Delivered);
         }
     }
 
-    /// The connection ends before what was encoded early could be handed over.
-    pub(super) fn drop_early(&mut self, session: u32, index: u32) {
-        let who = self.sessions.recipient(session);
+    /// What was encoded early has its fate.
+    pub(super) fn end_early(&mut self, index: u32, fate: Fate) {
         let Some(busy) = self.connections[index].busy.as_deref_mut() else { return };
-        for early in busy.early.drain(..) {
-            let fate = Fate::Dropped(Reason::ConnectionLost);
-            self.messages.books.enter(early.id, who, Some(Fate::Queued), fate);
+        let Some(who) = busy.early_for else { return };
+        for id in busy.early.drain(..) {
+            self.messages.books.enter(id, who, Some(Fate::Queued), fate);
         }
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod here;
 pub mod limits;
 pub(crate) mod rules;
 pub(crate) mod table;
+pub(crate) mod tickets;
 pub(crate) mod timers;
 
 /// "No session", "no grant" and the like, where an `Option` would cost.

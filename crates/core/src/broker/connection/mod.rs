@@ -17,6 +17,7 @@ use crate::broker::base::NONE;
 use crate::broker::base::limits::Limits;
 use crate::broker::base::table::Row;
 use crate::broker::messages::incoming::Incoming;
+use crate::broker::messages::ledger::Recipient;
 use crate::codec::{Decoder, Mode};
 use crate::delivery::InOrder;
 use crate::id::{MessageId, PacketId, QuestionId};
@@ -202,8 +203,9 @@ pub(crate) struct Busy {
     pub(crate) waiting: usize,
     /// A large payload on its way in.
     pub(crate) incoming: Option<Box<Incoming>>,
-    /// Messages encoded into `out` early: they have their fate when it is handed over.
-    pub(crate) early: Vec<Early>,
+    /// Messages encoded into `out` early, and for whom: they have their fate when it is handed over.
+    pub(crate) early: Vec<MessageId>,
+    pub(crate) early_for: Option<Recipient>,
     /// The exchange before CONNACK.
     pub(crate) applicant: Option<Box<Applicant>>,
     /// The question whose answer it waits for.
@@ -226,9 +228,4 @@ impl Busy {
             && self.applicant.is_none()
             && self.question.is_none()
     }
-}
-
-/// A message that was encoded early and is not handed over yet.
-pub(crate) struct Early {
-    pub(crate) id: MessageId,
 }

@@ -181,6 +181,7 @@ impl Connections {
             busy.kept = Vec::new();
             busy.waiting = 0;
             busy.early.clear();
+            busy.early_for = None;
             (busy.incoming, busy.applicant, busy.question) = (None, None, None);
             if busy.out.capacity() > POOLED_BYTES {
                 busy.out = Vec::new();

@@ -78,8 +78,13 @@ pub(crate) struct Routed {
 }
 
 impl Routed {
-    /// What the publisher is told, as far as this shard knows.
+    /// What the publisher is told, if it is not told later what became of it elsewhere.
     pub(crate) fn reason(&self) -> ReasonCode {
+        if self.mailed > 0 { ReasonCode::Success } else { self.reason_here() }
+    }
+
+    /// What it would be told if this were the only shard.
+    pub(crate) fn reason_here(&self) -> ReasonCode {
         if self.no_room || (self.matched > 0 && self.refused == self.matched) {
             ReasonCode::QuotaExceeded
         } else if self.matched == 0 {

@@ -7,7 +7,7 @@ use crate::broker::messages::ledger::Recipient;
 use crate::broker::messages::queue::{Entry, Queue};
 use crate::broker::router::NodeId;
 use crate::delivery::{Receiver, Sender};
-use crate::id::{ConnectionId, LocalId, PacketId, Ticket};
+use crate::id::{ConnectionId, LocalId, PacketId};
 use crate::time::Instant;
 use crate::version::Version;
 use alloc::boxed::Box;
@@ -146,8 +146,6 @@ pub(crate) struct Sessions {
     clients: u32,
     by_client_id: HashTable<u32>,
     hash: FixedState,
-    /// How many tickets local subscribers have got.
-    tickets: u64,
     #[expect(clippy::vec_box, reason = "what is pooled is the box")]
     pool: Vec<Box<Busy>>,
 }
@@ -159,15 +157,8 @@ impl Sessions {
             clients: 0,
             by_client_id: HashTable::new(),
             hash: FixedState::with_seed(seed),
-            tickets: 0,
             pool: Vec::new(),
         }
-    }
-
-    /// A ticket for what a local subscriber asked; they have nothing to do with those of questions.
-    pub(crate) fn ticket(&mut self) -> Ticket {
-        self.tickets += 1;
-        Ticket(self.tickets)
     }
 
     /// A hash of a publisher's Client Identifier and its own Packet Identifier, to find its messages by.

@@ -75,6 +75,14 @@ impl Queue {
         self.waiting.get(at).map(|(bucket, postponed)| (*bucket, postponed))
     }
 
+    /// For `check`: the tickets of those that wait.
+    pub(crate) fn tickets(&self) -> impl Iterator<Item = Ticket> {
+        self.waiting.iter().filter_map(|(_, postponed)| match postponed {
+            Postponed::Inner(inner) => inner.ticket,
+            _ => None,
+        })
+    }
+
     pub(super) fn first(&self) -> Option<&Postponed> {
         self.waiting.front().map(|(_, postponed)| postponed)
     }

@@ -18,7 +18,7 @@ pub(crate) enum Outcome {
 impl Outcome {
     /// Of a message on this shard.
     pub(crate) fn of(routed: &Routed) -> Self {
-        match routed.reason() {
+        match routed.reason_here() {
             ReasonCode::NoMatchingSubscribers => Self::NobodyMatched,
             ReasonCode::QuotaExceeded if routed.behind == routed.matched => Self::EveryQueueBehind,
             ReasonCode::QuotaExceeded => Self::EveryQueueRefused,
@@ -54,10 +54,8 @@ impl Outcome {
 pub(crate) enum Waiter {
     /// An answer on a connection.
     Answer(ConnectionId, u32),
-    /// Whoever published or subscribed as a local subscriber.
-    Published(Ticket, MessageId),
-    Subscribed(Ticket),
-    Unsubscribed(Ticket),
+    /// What a local subscriber asked.
+    Asked(Ticket),
     /// The shard on whose behalf a message of our topic was ordered.
     Ordered(ShardId, u32),
     /// A QoS 2 message that is to be mailed again after a crash, until now.
@@ -125,6 +123,11 @@ impl Settlements {
             (false, false, false) => Outcome::NobodyMatched,
         };
         self.table.remove(place).map(|settlement| (outcome, settlement.waiters))
+    }
+
+    /// All that somebody waits for.
+    pub(crate) fn waiters(&self) -> impl Iterator<Item = &Waiter> {
+        self.table.iter().flat_map(|(_, settlement)| &settlement.waiters)
     }
 
     /// How many are open.
