@@ -49,7 +49,9 @@ impl Broker {
         let session = self.connections[index].session;
         let (topic, retain) = incoming.asked();
         // Its rights may have changed meanwhile.
-        if !self.may_publish(now, index, topic, incoming.delivery, retain) {
+        let access = Access::Publish { topic, qos: incoming.delivery.qos(), retain };
+        if !self.may_publish(session, access) {
+            self.deny_publish(now, session, packet_id_bits(incoming.delivery), access);
             let why = Discard::Refused(ReasonCode::NotAuthorized);
             return self.answer_discarded(index, incoming.delivery, why);
         }
@@ -74,26 +76,20 @@ impl Broker {
         self.accept(now, index, incoming.delivery, &view, incoming.retain);
     }
 
-    /// May it? If not, that is booked, and told.
-    pub(super) fn may_publish(
-        &mut self,
-        now: Instant,
-        index: u32,
-        topic: Text<'_>,
-        delivery: Delivery,
-        retain: bool,
-    ) -> bool {
-        let session = self.connections[index].session;
-        let access = Access::Publish { topic, qos: delivery.qos(), retain };
+    /// May it, by now?
+    #[inline]
+    pub(super) fn may_publish(&self, session: u32, access: Access<'_>) -> bool {
         let s = &self.sessions[session];
-        let may = self.grants.may(s.grant, &s.client_id, access);
-        if !may {
-            let id = self.here.message_id(now);
-            let publisher = self.sessions.publisher_hash(session, packet_id_bits(delivery));
-            self.messages.books.decided(id, Verdict::NotAuthorized, 0, publisher);
-            self.note_denied(session, access);
-        }
-        may
+        self.grants.may(s.grant, &s.client_id, access)
+    }
+
+    /// It may not: that is booked, and told.
+    #[cold]
+    pub(super) fn deny_publish(&mut self, now: Instant, session: u32, packet_id: u16, access: Access<'_>) {
+        let id = self.here.message_id(now);
+        let publisher = self.sessions.publisher_hash(session, packet_id);
+        self.messages.books.decided(id, Verdict::NotAuthorized, 0, publisher);
+        self.note_denied(session, access);
     }
 
     /// The message is ours now: it goes to everyone who wants it, and its publisher hears of it.

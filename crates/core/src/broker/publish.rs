@@ -1,7 +1,7 @@
 //! PUBLISH from a client: may it, is it new, and is all of it here.
 use super::Broker;
 use super::accept::packet_id_bits;
-use super::authority::policy::{Admission, Answer, Denial};
+use super::authority::policy::{Access, Admission, Answer, Denial};
 use super::authority::questions::{About, Waiting};
 use super::base::limits::Limit;
 use super::connection::fault::Fault;
@@ -29,10 +29,13 @@ impl Broker {
         if self.is_again(index, publish.delivery)? {
             return Ok(self.discard(index, publish, Discard::Again));
         }
-        if !self.may_publish(now, index, publish.topic, publish.delivery, publish.retain) {
+        let session = self.connections[index].session;
+        let qos = publish.delivery.qos();
+        let access = Access::Publish { topic: publish.topic, qos, retain: publish.retain };
+        if !self.may_publish(session, access) {
+            self.deny_publish(now, session, packet_id_bits(publish.delivery), access);
             return Ok(self.discard(index, publish, Discard::Refused(ReasonCode::NotAuthorized)));
         }
-        let session = self.connections[index].session;
         let Some(grant) = self.grants.grant(self.sessions[session].grant) else {
             return Err(Fault::Revoked(ReasonCode::NotAuthorized));
         };

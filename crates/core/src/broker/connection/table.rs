@@ -160,6 +160,7 @@ impl Connections {
     }
 
     /// What a busy connection needs, from the pool if it had none.
+    #[inline]
     pub(crate) fn busy(&mut self, index: u32) -> &mut Busy {
         let pool = &mut self.pool;
         self.table[index].busy.get_or_insert_with(|| pool.pop().unwrap_or_default())

@@ -72,13 +72,13 @@ fn whose_connection(topic: &[u8]) -> Option<&[u8]> {
 impl Rights for Everything {
     fn may(&self, client_id: &str, access: Access<'_>) -> Ruling {
         match access {
-            Access::Publish { topic, .. }
-                if whose_connection(topic.as_bytes()) == Some(client_id.as_bytes()) =>
-            {
-                Ruling::allow(Self::OWN_CONNECTION)
-            }
             Access::Publish { topic, .. } if topic.as_bytes().starts_with(b"$") => {
-                Ruling::deny(Self::SERVERS_TOPICS)
+                let is_its_own = whose_connection(topic.as_bytes()) == Some(client_id.as_bytes());
+                if is_its_own {
+                    Ruling::allow(Self::OWN_CONNECTION)
+                } else {
+                    Ruling::deny(Self::SERVERS_TOPICS)
+                }
             }
             _ => Ruling::allow(Self::ALLOW),
         }
