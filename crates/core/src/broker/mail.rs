@@ -308,9 +308,4 @@ impl Broker {
     pub(super) fn take_mail(&mut self, to: ShardId) -> Option<Mail> {
         if self.holds_mail_back(to) { None } else { self.shards.take_mail(to, self.journal.durable()) }
     }
-
-    /// Nothing is on its way to other shards, and they owe us no word.
-    pub fn is_settled(&self) -> bool {
-        self.shards.is_quiet()
-    }
 }

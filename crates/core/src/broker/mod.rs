@@ -436,6 +436,11 @@ impl Broker {
         self.count()
     }
 
+    /// Nothing is on its way to other shards, and they owe us no word.
+    pub fn is_settled(&self) -> bool {
+        self.shards.is_quiet()
+    }
+
     /// States what must hold between two calls; panics where it does not. For tests, fuzzing and simulation.
     pub fn check(&self) {
         self.check_all();

@@ -130,8 +130,9 @@ impl Broker {
     /// The connection that asked is going: nobody needs the answer.
     pub(super) fn drop_question(&mut self, id: ConnectionId) {
         self.connections[id.index].let_go(Unread::HELD);
-        if let Some(ticket) = self.connections[id.index].busy.as_deref_mut().and_then(|l| l.question.take()) {
-            self.questions.close(ticket);
+        let busy = self.connections[id.index].busy.as_deref_mut();
+        if let Some(question) = busy.and_then(|busy| busy.question.take()) {
+            self.questions.close(question);
         }
     }
 

@@ -15,6 +15,12 @@ pub(crate) trait Row {
     fn vacant() -> Self;
 }
 
+/// A row that comes and goes, and whose place others have.
+pub(crate) trait Tenant: Row {
+    /// It is there, and the how many-eth in its place.
+    fn is_nth(&self, generation: u32) -> bool;
+}
+
 /// Rows by their number, from 0 on; they stay as long as the table does.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
@@ -52,6 +58,18 @@ impl<T: Row> Table<T> {
         self[index] = row;
         self.len = index.checked_add(1).expect("there is no memory for so many");
         index
+    }
+}
+
+impl<T: Tenant> Table<T> {
+    /// The row, if it is still the one of that generation.
+    pub(crate) fn tenant(&self, index: u32, generation: u32) -> Option<&T> {
+        self.get(index).filter(|row| row.is_nth(generation))
+    }
+
+    /// The same, to change it.
+    pub(crate) fn tenant_mut(&mut self, index: u32, generation: u32) -> Option<&mut T> {
+        self.get_mut(index).filter(|row| row.is_nth(generation))
     }
 }
 

@@ -15,7 +15,7 @@ use crate::broker::announce::Timer;
 use crate::broker::authority::policy::Peer;
 use crate::broker::base::NONE;
 use crate::broker::base::limits::Limits;
-use crate::broker::base::table::Row;
+use crate::broker::base::table::{Row, Tenant};
 use crate::broker::messages::incoming::Incoming;
 use crate::broker::messages::ledger::Recipient;
 use crate::codec::{Decoder, Mode};
@@ -182,6 +182,12 @@ impl Row for Connection {
     fn vacant() -> Self {
         let nobody = Peer { address: SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0), listener: 0 };
         Self { state: State::Free, ..Self::new(Instant::default(), &nobody, 0) }
+    }
+}
+
+impl Tenant for Connection {
+    fn is_nth(&self, generation: u32) -> bool {
+        self.generation == generation && self.state != State::Free
     }
 }
 

@@ -110,10 +110,7 @@ impl Connections {
     /// Those who are gone wait for room no more.
     pub(crate) fn forget_gone(&mut self) {
         let Self { table, room, .. } = self;
-        let is_here = |id: &ConnectionId| {
-            table.get(id.index).is_some_and(|c| c.generation == id.generation && c.state != State::Free)
-        };
-        room.keep_those(is_here);
+        room.keep_those(|id| table.tenant(id.index, id.generation).is_some());
     }
 
     pub(crate) fn open(&mut self, accepted: Instant, peer: &Peer) -> ConnectionId {
@@ -147,12 +144,12 @@ impl Connections {
 
     /// If it is still the one that the id names.
     pub(crate) fn get(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.table.get_mut(id.index).filter(|c| c.generation == id.generation && c.state != State::Free)
+        self.table.tenant_mut(id.index, id.generation)
     }
 
     /// Is it still the one that the id names?
     pub(crate) fn is(&self, id: ConnectionId) -> bool {
-        self.table.get(id.index).is_some_and(|c| c.generation == id.generation && c.state != State::Free)
+        self.table.tenant(id.index, id.generation).is_some()
     }
 
     pub(crate) fn id(&self, index: u32) -> ConnectionId {

@@ -2,7 +2,7 @@
 pub(crate) mod will;
 
 use crate::broker::base::NONE;
-use crate::broker::base::table::{Row, Table};
+use crate::broker::base::table::{Row, Table, Tenant};
 use crate::broker::messages::ledger::Recipient;
 use crate::broker::messages::queue::{Entry, Queue};
 use crate::broker::router::NodeId;
@@ -71,6 +71,12 @@ impl Row for Session {
             version: Version::V3_1_1,
             kind: Kind::Free,
         }
+    }
+}
+
+impl Tenant for Session {
+    fn is_nth(&self, generation: u32) -> bool {
+        self.generation == generation && self.kind != Kind::Free
     }
 }
 
@@ -246,12 +252,12 @@ impl Sessions {
 
     /// If it is still the one of that generation.
     pub(crate) fn get(&mut self, index: u32, generation: u32) -> Option<&mut Session> {
-        self.table.get_mut(index).filter(|s| s.generation == generation && s.kind != Kind::Free)
+        self.table.tenant_mut(index, generation)
     }
 
     /// The same, to look at.
     pub(crate) fn get_ref(&self, index: u32, generation: u32) -> Option<&Session> {
-        self.table.get(index).filter(|s| s.generation == generation && s.kind != Kind::Free)
+        self.table.tenant(index, generation)
     }
 
     /// How its host knows the session of a local subscriber.
@@ -265,8 +271,7 @@ impl Sessions {
 
     /// Does it still exist?
     pub(crate) fn is(&self, who: Recipient) -> bool {
-        let session = self.table.get(who.session);
-        session.is_some_and(|s| s.generation == who.generation && s.kind != Kind::Free)
+        self.get_ref(who.session, who.generation).is_some()
     }
 
     /// How many there are.
