@@ -128,102 +128,117 @@ struct Stage {
 
 impl Stage {
     fn play(&mut self, step: Step) {
-        // One to four of them.
-        let filters = |n: u8| {
-            let next =
-                move |i| TopicFilter::new(FILTERS[usize::from((n % 4 + i) % 4)]).expect("a Topic Filter");
-            (0..=n >> 2 & 3).map(next)
-        };
         match step {
-            Step::Publish { qos, retain, expiry, size } => {
-                let topic = TopicName::new("a").expect("a Topic Name");
-                let qos = QoS::from_bits(qos % 3).expect("0, 1 or 2");
-                let mut publication =
-                    Publication::new(topic, vec![0; usize::from(size)]).qos(qos).retain(retain);
-                publication.message_expiry_interval = expiry.map(u32::from);
-                self.listen();
-                let asked = self.client.publish(self.now, publication);
-                self.asked(asked, qos);
-            }
-            Step::Subscribe { filter: n } => {
-                let identifier = (n & 0x80 != 0).then_some(7);
-                let subscriptions: Vec<_> =
-                    filters(n).map(|filter| Subscription::new(filter, QoS::ExactlyOnce)).collect();
-                self.listen();
-                let asked = self.client.subscribe(&subscriptions, identifier);
-                self.asked(asked, QoS::AtLeastOnce);
-            }
-            Step::Unsubscribe { filter: n } => {
-                let filters: Vec<_> = filters(n).collect();
-                self.listen();
-                let asked = self.client.unsubscribe(&filters);
-                self.asked(asked, QoS::AtLeastOnce);
-            }
-            Step::Take => {
-                self.listen();
-                if let Some(message) = self.client.poll_message(self.now) {
-                    self.tokens.extend(message.token);
-                }
-            }
-            Step::Acknowledge { at, refuse } if !self.tokens.is_empty() => {
-                let token = self.tokens.remove(usize::from(at) % self.tokens.len());
-                let reason = if refuse { ReasonCode::QuotaExceeded } else { ReasonCode::Success };
-                self.client.acknowledge(token, reason);
-            }
-            Step::Acknowledge { .. } => {}
+            Step::Publish { qos, retain, expiry, size } => self.publish(qos, retain, expiry, size),
+            Step::Subscribe { filter } => self.subscribe(filter),
+            Step::Unsubscribe { filter } => self.unsubscribe(filter),
+            Step::Take => self.take(),
+            Step::Acknowledge { at, refuse } => self.acknowledge(at, refuse),
             Step::Disconnect => {
                 let deadline = self.now.after_secs(3);
                 self.client.disconnect(self.now, deadline, ReasonCode::Success);
             }
             Step::Connect => self.client.connect(self.now),
-            Step::Open { fails } if self.wanted => {
-                self.wanted = false;
-                self.connected = !fails;
-                match fails {
-                    true => self.client.handle_close(self.now, Cause::Unreachable),
-                    false => {
-                        self.ear = Ear::new(Role::Server, None, u32::MAX);
-                        self.client.handle_open(self.now);
-                    }
-                }
-            }
-            Step::Open { .. } => {}
+            Step::Open { fails } => self.open(fails),
             Step::Close => self.close(),
             Step::Wait { millis } => {
                 self.now = self.now.after(Duration::from_millis(u64::from(millis) * 10));
                 self.client.handle_timeout(self.now);
             }
-            Step::Connack { present, reason, properties } => {
-                let mut body = vec![u8::from(present), reason];
-                if self.v5 {
-                    body.push(u8::try_from(properties.len().min(100)).expect("at most 100"));
-                    body.extend(properties.iter().take(100));
-                }
-                self.packet(0x20, &body);
-            }
-            Step::Publication { qos, dup, id, size } => {
-                let qos = qos % 3;
-                let mut body = vec![0, 1, b'a'];
-                if qos > 0 {
-                    body.extend([0, 1 + id % 8]);
-                }
-                if self.v5 {
-                    body.push(0);
-                }
-                body.resize(body.len() + (size % 200_000) as usize, 7);
-                self.packet(0x30 | qos << 1 | u8::from(dup && qos > 0) << 3, &body);
-            }
-            Step::Answer { kind, id, reason } => {
-                let mut body = vec![0, 1 + id % 8];
-                let header = [0x40, 0x50, 0x62, 0x70, 0x90, 0xb0][usize::from(kind % 6)];
-                if header >= 0x90 && self.v5 {
-                    body.push(0);
-                }
-                body.extend(reason);
-                self.packet(header, &body);
-            }
+            Step::Connack { present, reason, properties } => self.connack(present, reason, &properties),
+            Step::Publication { qos, dup, id, size } => self.publication(qos % 3, dup, id, size),
+            Step::Answer { kind, id, reason } => self.answer(kind, id, reason),
             Step::Bytes(bytes) => self.hear(&bytes),
         }
+    }
+
+    fn publish(&mut self, qos: u8, retain: bool, expiry: Option<u8>, size: u16) {
+        let topic = TopicName::new("a").expect("a Topic Name");
+        let qos = QoS::from_bits(qos % 3).expect("0, 1 or 2");
+        let mut publication = Publication::new(topic, vec![0; usize::from(size)]).qos(qos).retain(retain);
+        publication.message_expiry_interval = expiry.map(u32::from);
+        self.listen();
+        let asked = self.client.publish(self.now, publication);
+        self.asked(asked, qos);
+    }
+
+    fn subscribe(&mut self, n: u8) {
+        let identifier = (n & 0x80 != 0).then_some(7);
+        let subscriptions: Vec<_> =
+            filters(n).map(|filter| Subscription::new(filter, QoS::ExactlyOnce)).collect();
+        self.listen();
+        let asked = self.client.subscribe(&subscriptions, identifier);
+        self.asked(asked, QoS::AtLeastOnce);
+    }
+
+    fn unsubscribe(&mut self, n: u8) {
+        let filters: Vec<_> = filters(n).collect();
+        self.listen();
+        let asked = self.client.unsubscribe(&filters);
+        self.asked(asked, QoS::AtLeastOnce);
+    }
+
+    fn take(&mut self) {
+        self.listen();
+        if let Some(message) = self.client.poll_message(self.now) {
+            self.tokens.extend(message.token);
+        }
+    }
+
+    fn acknowledge(&mut self, at: u8, refuse: bool) {
+        if self.tokens.is_empty() {
+            return;
+        }
+        let token = self.tokens.remove(usize::from(at) % self.tokens.len());
+        let reason = if refuse { ReasonCode::QuotaExceeded } else { ReasonCode::Success };
+        self.client.acknowledge(token, reason);
+    }
+
+    /// The connection that it wants is made, or is not to be had.
+    fn open(&mut self, fails: bool) {
+        if !std::mem::take(&mut self.wanted) {
+            return;
+        }
+        self.connected = !fails;
+        if fails {
+            self.client.handle_close(self.now, Cause::Unreachable);
+        } else {
+            self.ear = Ear::new(Role::Server, None, u32::MAX);
+            self.client.handle_open(self.now);
+        }
+    }
+
+    fn connack(&mut self, present: bool, reason: u8, properties: &[u8]) {
+        let mut body = vec![u8::from(present), reason];
+        if self.v5 {
+            body.push(u8::try_from(properties.len().min(100)).expect("at most 100"));
+            body.extend(properties.iter().take(100));
+        }
+        self.packet(0x20, &body);
+    }
+
+    /// PUBLISH from the server.
+    fn publication(&mut self, qos: u8, dup: bool, id: u8, size: u32) {
+        let mut body = vec![0, 1, b'a'];
+        if qos > 0 {
+            body.extend([0, 1 + id % 8]);
+        }
+        if self.v5 {
+            body.push(0);
+        }
+        body.resize(body.len() + (size % 200_000) as usize, 7);
+        self.packet(0x30 | qos << 1 | u8::from(dup && qos > 0) << 3, &body);
+    }
+
+    /// To something that was asked or published, or to nothing.
+    fn answer(&mut self, kind: u8, id: u8, reason: Option<u8>) {
+        let mut body = vec![0, 1 + id % 8];
+        let header = [0x40, 0x50, 0x62, 0x70, 0x90, 0xb0][usize::from(kind % 6)];
+        if header >= 0x90 && self.v5 {
+            body.push(0);
+        }
+        body.extend(reason);
+        self.packet(header, &body);
     }
 
     fn asked(&mut self, asked: Result<Ticket, Misuse>, qos: QoS) {
@@ -325,4 +340,10 @@ impl Stage {
             self.client.check();
         }
     }
+}
+
+/// One to four of them.
+fn filters(n: u8) -> impl Iterator<Item = TopicFilter> {
+    let next = move |i| TopicFilter::new(FILTERS[usize::from((n % 4 + i) % 4)]).expect("a Topic Filter");
+    (0..=n >> 2 & 3).map(next)
 }

@@ -122,6 +122,15 @@ impl<'a> Arguments<'a> {
         ReasonCode::from_byte(self.byte()).unwrap_or(ReasonCode::UnspecifiedError)
     }
 
+    fn close_cause(&mut self) -> CloseCause {
+        let causes = [CloseCause::PeerClosed, CloseCause::Reset, CloseCause::Linger, CloseCause::Shutdown];
+        causes[usize::from(self.byte() % 4)]
+    }
+
+    fn grant(&mut self) -> Grant {
+        Whoever::grant(u32::from(self.byte() % 8))
+    }
+
     fn one_of<T: Copy>(&mut self, all: &[T]) -> Option<T> {
         let at = usize::from(self.byte()).checked_rem(all.len())?;
         all.get(at).copied()
@@ -136,7 +145,7 @@ impl<'a> Arguments<'a> {
 
     fn answer(&mut self) -> Answer {
         match self.byte() % 5 {
-            0 => Answer::Allow(Whoever::grant(u32::from(self.byte() % 8))),
+            0 => Answer::Allow(self.grant()),
             1 => Answer::continue_with(self.bytes()),
             2 => Answer::Admit,
             3 => Answer::Changed(self.publication()),
@@ -198,119 +207,136 @@ pub fn verbs(input: &[u8]) {
 impl Host {
     fn step(&mut self, a: &mut Arguments<'_>) {
         let what = a.byte();
-        let broker = &mut self.brokers[usize::from(what >> 7)];
+        let shard = usize::from(what >> 7);
+        let broker = &mut self.brokers[shard];
         let now = self.now;
         let id = a.one_of(&self.connections);
         match (what & 0x7f) % 32 {
-            0 => {
-                let ip = IpAddr::V4(Ipv4Addr::new(127, 0, 0, a.byte()));
-                let peer = Peer { address: SocketAddr::new(ip, 1), listener: u16::from(a.byte()) };
-                let id = broker.handle_open(now, peer);
-                keep(&mut self.connections, id);
-            }
+            0 => self.open(shard, a),
             1 => drop(id.map(|id| broker.handle_bytes(now, id, a.bytes()))),
             2..=5 => drop(id.map(|id| broker.handle_bytes(now, id, PACKETS[usize::from(a.byte() % 16)]))),
-            6 => {
-                let Some(id) = id else { return };
-                if let Some(space) = broker.payload_space(id) {
-                    space.fill(1);
-                }
-                let _ = broker.handle_payload(now, id, usize::try_from(a.number()).unwrap_or(usize::MAX));
-            }
+            6 => drop(id.map(|id| self.fill_payload(shard, id, a))),
             7 => drop(id.map(|id| broker.handle_blocked(now, id, usize::from(a.byte())))),
-            8 => {
-                let causes =
-                    [CloseCause::PeerClosed, CloseCause::Reset, CloseCause::Linger, CloseCause::Shutdown];
-                let _ = id.map(|id| broker.handle_close(now, id, causes[usize::from(a.byte() % 4)]));
-            }
+            8 => drop(id.map(|id| broker.handle_close(now, id, a.close_cause()))),
             9 => broker.handle_timeout(now),
-            10 => {
-                // Forwards by rights; but a host may be wrong.
-                let micros = a.number().saturating_mul(10_000);
-                let forwards = now.after(core::time::Duration::from_micros(micros));
-                self.now = if a.byte() == 255 { Instant::from_micros(micros) } else { forwards };
-            }
-            11 => {
-                if let Some(passage) = id.and_then(|id| broker.take_passage(id)) {
-                    keep(&mut self.passages, passage);
-                }
-            }
-            12 => {
-                if let Some(passage) = take_one(&mut self.passages, a) {
-                    let id = broker.handle_passage(now, passage);
-                    keep(&mut self.connections, id);
-                }
-            }
-            13 | 14 => {
-                if let Some(mail) = broker.poll_mail(ShardId(u16::from(a.byte() % 4))) {
-                    keep(&mut self.mail, mail);
-                }
-            }
-            15 | 16 => {
-                // In its order, most of the time.
-                let at = if a.byte() & 3 == 0 { usize::from(a.byte()) } else { 0 };
-                if at < self.mail.len() {
-                    let mail = self.mail.remove(at);
-                    broker.handle_mail(now, ShardId(u16::from(a.byte() % 4)), mail);
-                }
-            }
-            17 => {
-                let question = a.one_of(&self.questions).unwrap_or(QuestionId(a.number()));
-                let _ = broker.question(question);
-                broker.handle_answer(now, question, a.answer());
-            }
+            10 => self.pass_time(a),
+            11 => self.take_passage(shard, id),
+            12 => self.hand_over_passage(shard, a),
+            13 | 14 => self.poll_mail(shard, a),
+            15 | 16 => self.deliver_mail(shard, a),
+            17 => self.answer(shard, a),
             18 => broker.handle_durable(now, Position(a.number())),
             19 if a.byte() == 255 => broker.handle_journal_failed(now),
-            19 => broker.handle_grant(now, Whoever::grant(u32::from(a.byte() % 8))),
+            19 => broker.handle_grant(now, a.grant()),
             20 => broker.handle_revoked(now, IdentityId(u32::from(a.byte() % 8)), a.reason()),
-            21 => {
-                let names = ["local", "", "\0", "other"];
-                let id = broker.open_local(
-                    now,
-                    names[usize::from(a.byte() % 4)],
-                    Whoever::grant(u32::from(a.byte() % 8)),
-                );
-                keep(&mut self.locals, id);
-            }
+            21 => self.open_local(shard, a),
             22 => drop(a.one_of(&self.locals).map(|id| broker.close_local(now, id))),
-            23 => {
-                let Some(id) = a.one_of(&self.locals) else { return };
-                let filter = TopicFilter::new(FILTERS[usize::from(a.byte() % 4)]).expect("each is one");
-                let _ = match a.byte() & 1 {
-                    0 => broker.subscribe(now, id, &filter, a.qos()),
-                    _ => broker.unsubscribe(now, id, &filter),
-                };
-            }
-            24 => {
-                let Some(id) = a.one_of(&self.locals) else { return };
-                let _ = broker.publish(now, id, &a.publication());
-            }
-            25 => {
-                let received = a.one_of(&self.locals).and_then(|id| broker.poll_local(now, id));
-                if let Some(token) = received.and_then(|received| received.token) {
-                    keep(&mut self.tokens, token);
-                }
-            }
-            26 => {
-                let (id, token) = (a.one_of(&self.locals), take_one(&mut self.tokens, a));
-                if let (Some(id), Some(token)) = (id, token) {
-                    broker.acknowledge(now, id, token, a.reason());
-                }
-            }
+            23 => self.subscribe_or_unsubscribe(shard, a),
+            24 => drop(a.one_of(&self.locals).map(|id| broker.publish(now, id, &a.publication()))),
+            25 => self.poll_local(shard, a),
+            26 => self.acknowledge(shard, a),
             27 => {
                 let id = MessageId::from_u128(u128::from(a.number()));
                 let _ = (broker.trace(id), broker.stats(), broker.poll_timeout(), broker.is_settled());
             }
             28 if a.byte() > 250 => broker.shutdown(now, Instant::from_micros(a.number())),
             28 => drop(id.map(|id| broker.disconnect(now, id, a.reason()))),
-            29 => {
-                let limit = usize::try_from(a.number()).unwrap_or(usize::MAX);
-                let _ = id.map(|id| broker.poll_transmit(now, id, limit, &mut self.output));
-                self.output.advance(usize::try_from(a.number()).unwrap_or(usize::MAX));
-            }
-            30 => self.disk(usize::from(what >> 7), a),
-            _ => self.act(usize::from(what >> 7), a),
+            29 => self.transmit(shard, id, a),
+            30 => self.disk(shard, a),
+            _ => self.act(shard, a),
         }
+    }
+
+    fn open(&mut self, shard: usize, a: &mut Arguments<'_>) {
+        let ip = IpAddr::V4(Ipv4Addr::new(127, 0, 0, a.byte()));
+        let peer = Peer { address: SocketAddr::new(ip, 1), listener: u16::from(a.byte()) };
+        let id = self.brokers[shard].handle_open(self.now, peer);
+        keep(&mut self.connections, id);
+    }
+
+    fn fill_payload(&mut self, shard: usize, id: ConnectionId, a: &mut Arguments<'_>) {
+        let broker = &mut self.brokers[shard];
+        if let Some(space) = broker.payload_space(id) {
+            space.fill(1);
+        }
+        let _ = broker.handle_payload(self.now, id, usize::try_from(a.number()).unwrap_or(usize::MAX));
+    }
+
+    /// Forwards by rights; but a host may be wrong.
+    fn pass_time(&mut self, a: &mut Arguments<'_>) {
+        let micros = a.number().saturating_mul(10_000);
+        let forwards = self.now.after(core::time::Duration::from_micros(micros));
+        self.now = if a.byte() == 255 { Instant::from_micros(micros) } else { forwards };
+    }
+
+    fn take_passage(&mut self, shard: usize, id: Option<ConnectionId>) {
+        if let Some(passage) = id.and_then(|id| self.brokers[shard].take_passage(id)) {
+            keep(&mut self.passages, passage);
+        }
+    }
+
+    fn hand_over_passage(&mut self, shard: usize, a: &mut Arguments<'_>) {
+        if let Some(passage) = take_one(&mut self.passages, a) {
+            let id = self.brokers[shard].handle_passage(self.now, passage);
+            keep(&mut self.connections, id);
+        }
+    }
+
+    fn poll_mail(&mut self, shard: usize, a: &mut Arguments<'_>) {
+        if let Some(mail) = self.brokers[shard].poll_mail(ShardId(u16::from(a.byte() % 4))) {
+            keep(&mut self.mail, mail);
+        }
+    }
+
+    /// In its order, most of the time.
+    fn deliver_mail(&mut self, shard: usize, a: &mut Arguments<'_>) {
+        let at = if a.byte() & 3 == 0 { usize::from(a.byte()) } else { 0 };
+        if at < self.mail.len() {
+            let mail = self.mail.remove(at);
+            self.brokers[shard].handle_mail(self.now, ShardId(u16::from(a.byte() % 4)), mail);
+        }
+    }
+
+    fn answer(&mut self, shard: usize, a: &mut Arguments<'_>) {
+        let question = a.one_of(&self.questions).unwrap_or(QuestionId(a.number()));
+        let _ = self.brokers[shard].question(question);
+        self.brokers[shard].handle_answer(self.now, question, a.answer());
+    }
+
+    fn open_local(&mut self, shard: usize, a: &mut Arguments<'_>) {
+        let name = ["local", "", "\0", "other"][usize::from(a.byte() % 4)];
+        let id = self.brokers[shard].open_local(self.now, name, a.grant());
+        keep(&mut self.locals, id);
+    }
+
+    fn subscribe_or_unsubscribe(&mut self, shard: usize, a: &mut Arguments<'_>) {
+        let Some(id) = a.one_of(&self.locals) else { return };
+        let filter = TopicFilter::new(FILTERS[usize::from(a.byte() % 4)]).expect("each is one");
+        let _ = match a.byte() & 1 {
+            0 => self.brokers[shard].subscribe(self.now, id, &filter, a.qos()),
+            _ => self.brokers[shard].unsubscribe(self.now, id, &filter),
+        };
+    }
+
+    fn poll_local(&mut self, shard: usize, a: &mut Arguments<'_>) {
+        let received = a.one_of(&self.locals).and_then(|id| self.brokers[shard].poll_local(self.now, id));
+        if let Some(token) = received.and_then(|received| received.token) {
+            keep(&mut self.tokens, token);
+        }
+    }
+
+    fn acknowledge(&mut self, shard: usize, a: &mut Arguments<'_>) {
+        let (id, token) = (a.one_of(&self.locals), take_one(&mut self.tokens, a));
+        if let (Some(id), Some(token)) = (id, token) {
+            self.brokers[shard].acknowledge(self.now, id, token, a.reason());
+        }
+    }
+
+    /// A host may say that more has left than it was given.
+    fn transmit(&mut self, shard: usize, id: Option<ConnectionId>, a: &mut Arguments<'_>) {
+        let limit = usize::try_from(a.number()).unwrap_or(usize::MAX);
+        let _ = id.map(|id| self.brokers[shard].poll_transmit(self.now, id, limit, &mut self.output));
+        self.output.advance(usize::try_from(a.number()).unwrap_or(usize::MAX));
     }
 
     fn disk(&mut self, shard: usize, a: &mut Arguments<'_>) {

@@ -3,6 +3,7 @@ use crate::support::{Client, Hello, Kind, Shards, ack, delivery, publish, publis
 use tidewire_core::broker::Event;
 use tidewire_core::broker::ledger::{Fate, Memory, Reason};
 use tidewire_core::broker::policy::QueuePolicy;
+use tidewire_core::id::{LocalId, MessageId};
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::topic::TopicName;
@@ -27,17 +28,23 @@ fn fates() -> Vec<(&'static str, Fate)> {
     ]
 }
 
-// verb: open_local, publish, trace
-#[test]
-fn every_message_has_one_fate_and_its_trace_says_which() {
-    for (path, fate) in fates() {
+/// A message on one of these ways: a local subscriber publishes it, "r" is to receive it.
+struct Way {
+    path: &'static str,
+    shards: Shards,
+    hello: Hello,
+    recipient: Client,
+    publisher: LocalId,
+}
+
+impl Way {
+    fn begin(path: &'static str) -> Self {
         let limits: &[(&str, &str)] = match path {
             "made room" | "queue full" => &[("queued_messages", "1")],
             "shard full" => &[("shard_queued_bytes", "0")],
             _ => &[],
         };
         let mut s = Shards::with(1, limits);
-        let qos = if matches!(path, "offline" | "connection lost") { 0 } else { 1 };
         if path == "made room" {
             s.authority().queue("r", QueuePolicy::DropOldest);
         }
@@ -48,50 +55,73 @@ fn every_message_has_one_fate_and_its_trace_says_which() {
         if path == "too large" {
             hello = hello.maximum_packet_size(50);
         }
-        let mut r = s.greet(&hello);
-        s.subscribe(r, "t", 1);
+        let recipient = s.greet(&hello);
+        s.subscribe(recipient, "t", 1);
         match path {
-            "expired" | "offline" | "session ended" | "made room" | "queue full" => s.cut(r),
+            "expired" | "offline" | "session ended" | "made room" | "queue full" => s.cut(recipient),
             _ => {}
         }
-        // Encoded at once, and cut before anybody could take it.
-        let cut_at_once = (path == "connection lost").then_some(r);
         let grant = s.grant("rule");
-        let local = s.brokers[0].open_local(s.now, "rule", grant);
-        let say = |s: &mut Shards, size: usize| {
-            let mut publication = Publication::new(TopicName::new("t").unwrap(), vec![b'x'; size])
-                .qos(QoS::from_bits(qos).unwrap());
-            publication.message_expiry_interval = (path == "expired").then_some(5);
-            let ticket = s.brokers[0].publish(s.now, local, &publication).expect("it may");
-            cut_at_once.into_iter().for_each(|client| s.cut(client));
-            s.settle();
-            s.events.iter().find_map(|e| match e {
-                Event::Acknowledged { ticket: t, message, .. } if *t == ticket => Some(*message),
-                _ => None,
-            })
-        };
-        if path == "queue full" {
-            say(&mut s, 1);
+        let publisher = s.brokers[0].open_local(s.now, "rule", grant);
+        Self { path, shards: s, hello, recipient, publisher }
+    }
+
+    /// Publishes a message of so many bytes.
+    fn say(&mut self, size: usize) -> Option<MessageId> {
+        let s = &mut self.shards;
+        let topic = TopicName::new("t").expect("a Topic Name");
+        let mut publication = Publication::new(topic, vec![b'x'; size]).qos(match self.path {
+            "offline" | "connection lost" => QoS::AtMostOnce,
+            _ => QoS::AtLeastOnce,
+        });
+        publication.message_expiry_interval = (self.path == "expired").then_some(5);
+        let ticket = s.brokers[0].publish(s.now, self.publisher, &publication).expect("it may");
+        // Encoded at once, and cut before anybody could take it.
+        if self.path == "connection lost" {
+            s.cut(self.recipient);
         }
-        let id = say(&mut s, 100).expect("what becomes of it is told");
-        match path {
-            "delivered" | "delivered to a local" => s.acknowledge(r, 4, 1),
+        s.settle();
+        s.events.iter().find_map(|e| match e {
+            Event::Acknowledged { ticket: t, message, .. } if *t == ticket => Some(*message),
+            _ => None,
+        })
+    }
+
+    /// What happens to the message after it was published.
+    fn end(&mut self, message: MessageId) {
+        let s = &mut self.shards;
+        match self.path {
+            "delivered" | "delivered to a local" => s.acknowledge(self.recipient, 4, 1),
             "expired" => {
                 s.wait(6);
-                r = s.greet(&hello);
+                s.greet(&self.hello);
             }
-            "refused" => s.send(r, &ack(Version::V5, 4, 1, 0x80)),
+            "refused" => s.send(self.recipient, &ack(Version::V5, 4, 1, 0x80)),
             "session ended" => {
-                assert_eq!(s.brokers[0].trace(id).standing[0].fate, Fate::Queued);
+                assert_eq!(s.brokers[0].trace(message).standing[0].fate, Fate::Queued);
                 s.wait(2000);
             }
             "in flight, session ended" => {
-                assert_eq!(s.brokers[0].trace(id).standing[0].fate, Fate::InFlight);
-                r = s.greet(&Hello::new("r"));
+                assert_eq!(s.brokers[0].trace(message).standing[0].fate, Fate::InFlight);
+                s.greet(&Hello::new("r"));
             }
-            "made room" => drop(say(&mut s, 1)),
+            "made room" => drop(self.say(1)),
             _ => {}
         }
+    }
+}
+
+// verb: open_local, publish, trace
+#[test]
+fn every_message_has_one_fate_and_its_trace_says_which() {
+    for (path, fate) in fates() {
+        let mut way = Way::begin(path);
+        if path == "queue full" {
+            way.say(1);
+        }
+        let id = way.say(100).expect("what becomes of it is told");
+        way.end(id);
+        let s = &way.shards;
         s.check();
         let trace = s.brokers[0].trace(id);
         assert!(trace.standing.is_empty(), "{path}: {trace:?}");
@@ -105,7 +135,6 @@ fn every_message_has_one_fate_and_its_trace_says_which() {
             .collect();
         assert_eq!(ends, [fate], "{path}");
         assert!(s.stats().ledger.balances());
-        let _: Client = r;
     }
 }
 

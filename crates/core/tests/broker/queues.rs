@@ -4,59 +4,62 @@ use tidewire_core::broker::ledger::{Reason, Verdict};
 use tidewire_core::broker::policy::QueuePolicy;
 use tidewire_core::version::Version;
 
+/// A publication, how it is answered with QoS 1, and as what it is counted.
+struct Case {
+    topic: &'static str,
+    full: bool,
+    denied: bool,
+    v5: &'static [&'static str],
+    v3: &'static [&'static str],
+    booked: Verdict,
+}
+
+const CASES: [Case; 5] = [
+    Case {
+        topic: "nobody",
+        full: false,
+        denied: false,
+        v5: &["PUBACK 1 0x10"],
+        v3: &["PUBACK 1"],
+        booked: Verdict::Accepted,
+    },
+    Case {
+        topic: "t",
+        full: false,
+        denied: false,
+        v5: &["PUBACK 1"],
+        v3: &["PUBACK 1"],
+        booked: Verdict::Accepted,
+    },
+    Case {
+        topic: "t",
+        full: true,
+        denied: false,
+        v5: &["PUBACK 1 0x97"],
+        v3: &["PUBACK 1"],
+        booked: Verdict::Refused,
+    },
+    Case {
+        topic: "t",
+        full: false,
+        denied: true,
+        v5: &["PUBACK 1 0x87"],
+        v3: &["PUBACK 1"],
+        booked: Verdict::NotAuthorized,
+    },
+    Case {
+        topic: "$SYS/x",
+        full: false,
+        denied: false,
+        v5: &["PUBACK 1 0x87"],
+        v3: &["PUBACK 1"],
+        booked: Verdict::NotAuthorized,
+    },
+];
+
 #[test]
 fn what_a_publisher_is_told() {
-    struct Case {
-        topic: &'static str,
-        full: bool,
-        denied: bool,
-        v5: &'static [&'static str],
-        v3: &'static [&'static str],
-        booked: Verdict,
-    }
-    let cases = [
-        Case {
-            topic: "nobody",
-            full: false,
-            denied: false,
-            v5: &["PUBACK 1 0x10"],
-            v3: &["PUBACK 1"],
-            booked: Verdict::Accepted,
-        },
-        Case {
-            topic: "t",
-            full: false,
-            denied: false,
-            v5: &["PUBACK 1"],
-            v3: &["PUBACK 1"],
-            booked: Verdict::Accepted,
-        },
-        Case {
-            topic: "t",
-            full: true,
-            denied: false,
-            v5: &["PUBACK 1 0x97"],
-            v3: &["PUBACK 1"],
-            booked: Verdict::Refused,
-        },
-        Case {
-            topic: "t",
-            full: false,
-            denied: true,
-            v5: &["PUBACK 1 0x87"],
-            v3: &["PUBACK 1"],
-            booked: Verdict::NotAuthorized,
-        },
-        Case {
-            topic: "$SYS/x",
-            full: false,
-            denied: false,
-            v5: &["PUBACK 1 0x87"],
-            v3: &["PUBACK 1"],
-            booked: Verdict::NotAuthorized,
-        },
-    ];
-    for (case, version, qos, shards) in cases.iter().flat_map(|c| {
+    for (case, version, qos, shards) in CASES.iter().flat_map(|c| {
         [(Version::V5, 1), (Version::V5, 2), (Version::V3_1_1, 1), (Version::V3_1_1, 2)]
             .into_iter()
             .flat_map(move |(v, shards)| [1, 3].map(|n| (c, v, n, shards)))

@@ -1,5 +1,5 @@
 //! One plainly right broker: what may its clients have seen, and what must they?
-use crate::history::{End, Got, History, NEVER, Pub};
+use crate::history::{End, Got, History, NEVER, Pub, Sub};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong with a history, if anything is. The last clients are the `probes`.
@@ -151,7 +151,7 @@ fn in_order(history: &History) -> Result<(), String> {
 fn acknowledged_for_good_reasons(history: &History) -> Result<(), String> {
     for (n, message) in history.pubs.iter().enumerate().filter(|(_, m)| m.acked != NEVER) {
         let matching = || {
-            let own = |s: &&crate::history::Sub| !(s.no_local && s.client == message.client);
+            let own = |s: &&Sub| !(s.no_local && s.client == message.client);
             history.subs.iter().filter(|s| s.matches(message.topic)).filter(own)
         };
         match message.reason {
@@ -259,28 +259,75 @@ impl Order {
 }
 
 fn retained_topic(history: &History, probes: &[usize], topic: &'static str) -> Result<(), String> {
-    let here = |n: usize| history.pubs[n].retain && history.pubs[n].topic == topic;
-    // What was sent twice with QoS 1 has two places in the order: it says nothing.
-    let plain = |n: usize| !(history.pubs[n].qos == 1 && history.pubs[n].sends > 1);
-    let mut all: Vec<usize> = (0..history.pubs.len()).filter(|n| here(*n)).collect();
-    all.sort_by_key(|n| history.pubs[*n].rank(*n));
-    let gots = || history.gots.iter().filter(|g| here(g.message));
-    let mut order = Order::default();
-    for (i, &first) in all.iter().enumerate() {
-        for &then in &all[i + 1..] {
-            let (a, b) = (&history.pubs[first], &history.pubs[then]);
-            let same = a.client == b.client && a.line == b.line;
-            if plain(first) && plain(then) && (same || a.acked < b.sent) {
-                order.put(first, then);
+    let retained = Retained::new(history, topic);
+    let order = retained.order();
+    if order.has_cycle() {
+        return Err(format!("no order of {topic} explains what was seen: {:?}", order.after));
+    }
+    let last = retained.last(probes)?;
+    retained.explains(last, &order)?;
+    ends_with_the_last(history, topic, last)
+}
+
+/// All that was published to a topic to be retained, and who saw it.
+struct Retained<'a> {
+    history: &'a History,
+    topic: &'static str,
+    /// Those of one publisher stand in its order.
+    all: Vec<usize>,
+}
+
+impl<'a> Retained<'a> {
+    fn new(history: &'a History, topic: &'static str) -> Self {
+        let mut retained = Self { history, topic, all: vec![] };
+        retained.all = (0..history.pubs.len()).filter(|n| retained.is_here(*n)).collect();
+        retained.all.sort_by_key(|n| history.pubs[*n].rank(*n));
+        retained
+    }
+
+    fn is_here(&self, n: usize) -> bool {
+        self.history.pubs[n].retain && self.history.pubs[n].topic == self.topic
+    }
+
+    /// What was sent twice with QoS 1 has two places in the order: it says nothing.
+    fn is_plain(&self, n: usize) -> bool {
+        !(self.history.pubs[n].qos == 1 && self.history.pubs[n].sends > 1)
+    }
+
+    fn gots(&self) -> impl Iterator<Item = &'a Got> {
+        self.history.gots.iter().filter(|g| self.is_here(g.message))
+    }
+
+    /// What certainly came before what.
+    fn order(&self) -> Order {
+        let mut order = Order::default();
+        self.put_as_published(&mut order);
+        for client in 0..self.history.keeps.len() {
+            self.put_as_seen_by(client, &mut order);
+        }
+        self.put_as_replayed(&mut order);
+        order
+    }
+
+    fn put_as_published(&self, order: &mut Order) {
+        for (i, &first) in self.all.iter().enumerate() {
+            for &then in &self.all[i + 1..] {
+                let (a, b) = (&self.history.pubs[first], &self.history.pubs[then]);
+                let same = a.client == b.client && a.line == b.line;
+                if self.is_plain(first) && self.is_plain(then) && (same || a.acked < b.sent) {
+                    order.put(first, then);
+                }
             }
         }
     }
-    for client in 0..history.keeps.len() {
+
+    fn put_as_seen_by(&self, client: usize, order: &mut Order) {
         let mut before = [None; 3];
         let mut seen = BTreeSet::new();
-        for got in gots().filter(|g| g.client == client && !g.again && !g.dup && plain(g.message)) {
+        let gots = self.gots().filter(|g| g.client == client && !g.again && !g.dup);
+        for got in gots.filter(|g| self.is_plain(g.message)) {
             // QoS 0 passes what waits for quota.
-            let class = if history.narrow.contains(&client) { usize::from(got.qos) } else { 0 };
+            let class = if self.history.narrow.contains(&client) { usize::from(got.qos) } else { 0 };
             if !got.retain && !seen.insert(got.message) {
                 continue;
             }
@@ -290,51 +337,66 @@ fn retained_topic(history: &History, probes: &[usize], topic: &'static str) -> R
             }
         }
     }
-    for got in gots().filter(|g| g.retain && !g.dup && plain(g.message)) {
-        let asks = |s: &&crate::history::Sub| s.client == got.client && s.matches(topic) && s.sent < got.at;
-        // Sent for one of these, so what was retained before the first of them is older.
-        let asked = history.subs.iter().filter(asks).map(|s| s.sent).min().unwrap_or(0);
-        for &old in all.iter().filter(|n| plain(**n) && history.pubs[**n].acked < asked) {
-            order.put(old, got.message);
-        }
-    }
-    if order.has_cycle() {
-        return Err(format!("no order of {topic} explains what was seen: {:?}", order.after));
-    }
-    let kept = |probe: usize| gots().filter(|g| g.client == probe).map(|g| g.message).collect::<Vec<_>>();
-    let last = probes.first().map(|p| kept(*p)).unwrap_or_default();
-    for probe in probes {
-        if kept(*probe) != last || last.len() > 1 {
-            return Err(format!("shards differ in what {topic} retains: {:?} and {last:?}", kept(*probe)));
-        }
-    }
-    // What was certainly retained: accepted, or seen by somebody.
-    let held: Vec<usize> = all
-        .iter()
-        .copied()
-        .filter(|n| certainly_routed(history, &history.pubs[*n]).is_some() || gots().any(|g| g.message == *n))
-        .filter(|n| history.pubs[*n].reason < 0x80)
-        .collect();
-    let can_be_last = |last: usize| {
-        let mut order = order.clone();
-        for &n in held.iter().filter(|n| plain(**n)) {
-            order.put(n, last);
-        }
-        !plain(last) || !order.has_cycle()
-    };
-    match last.first() {
-        Some(&last) if !can_be_last(last) => {
-            return Err(format!("{topic} retains m{last}, and something came after it: {:?}", order.after));
-        }
-        Some(_) => {}
-        None => {
-            let deletes = || all.iter().filter(|n| history.pubs[**n].empty);
-            if held.iter().any(|n| !history.pubs[*n].empty) && !deletes().any(|n| can_be_last(*n)) {
-                return Err(format!("{topic} retains nothing, and nobody cleared it"));
+
+    fn put_as_replayed(&self, order: &mut Order) {
+        let pubs = &self.history.pubs;
+        for got in self.gots().filter(|g| g.retain && !g.dup && self.is_plain(g.message)) {
+            let asks = |s: &&Sub| s.client == got.client && s.matches(self.topic) && s.sent < got.at;
+            // Sent for one of these, so what was retained before the first of them is older.
+            let asked = self.history.subs.iter().filter(asks).map(|s| s.sent).min().unwrap_or(0);
+            for &old in self.all.iter().filter(|n| self.is_plain(**n) && pubs[**n].acked < asked) {
+                order.put(old, got.message);
             }
         }
     }
-    ends_with_the_last(history, topic, last.first().copied())
+
+    /// What is retained in the end. All shards have the same.
+    fn last(&self, probes: &[usize]) -> Result<Option<usize>, String> {
+        let kept =
+            |probe: usize| self.gots().filter(|g| g.client == probe).map(|g| g.message).collect::<Vec<_>>();
+        let last = probes.first().map(|p| kept(*p)).unwrap_or_default();
+        for probe in probes {
+            if kept(*probe) != last || last.len() > 1 {
+                let topic = self.topic;
+                return Err(format!(
+                    "shards differ in what {topic} retains: {:?} and {last:?}",
+                    kept(*probe)
+                ));
+            }
+        }
+        Ok(last.first().copied())
+    }
+
+    /// What was certainly retained: accepted, or seen by somebody.
+    fn held(&self) -> Vec<usize> {
+        let pubs = &self.history.pubs;
+        let is_routed = |n: usize| certainly_routed(self.history, &pubs[n]).is_some();
+        let is_seen = |n: usize| self.gots().any(|g| g.message == n);
+        let held = self.all.iter().copied().filter(|n| is_routed(*n) || is_seen(*n));
+        held.filter(|n| pubs[*n].reason < 0x80).collect()
+    }
+
+    /// Nothing that was retained came after the last one; or there is none, and something cleared the topic.
+    fn explains(&self, last: Option<usize>, order: &Order) -> Result<(), String> {
+        let (topic, pubs, held) = (self.topic, &self.history.pubs, self.held());
+        let can_be_last = |last: usize| {
+            let mut order = order.clone();
+            for &n in held.iter().filter(|n| self.is_plain(**n)) {
+                order.put(n, last);
+            }
+            !self.is_plain(last) || !order.has_cycle()
+        };
+        let is_cleared = || self.all.iter().any(|n| pubs[*n].empty && can_be_last(*n));
+        match last {
+            Some(last) if !can_be_last(last) => {
+                Err(format!("{topic} retains m{last}, and something came after it: {:?}", order.after))
+            }
+            None if held.iter().any(|n| !pubs[*n].empty) && !is_cleared() => {
+                Err(format!("{topic} retains nothing, and nobody cleared it"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Whoever has subscribed and stayed ends with what is retained.

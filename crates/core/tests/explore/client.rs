@@ -167,23 +167,32 @@ impl Client {
             goodbye: false,
             closed: NEVER,
         });
-        let will = self.will.map(|will| {
-            history.pubs.push(Pub {
-                client: self.index,
-                line,
-                topic: will.topic,
-                qos: will.qos,
-                retain: will.retain,
-                empty: false,
-                will: true,
-                sent: now,
-                sends: 1,
-                acked: NEVER,
-                reason: 0,
-            });
-            (will, name(history.pubs.len() - 1))
-        });
+        let will = self.will.map(|will| (will, self.record_will(history, line, will)));
         self.line = Some(line);
+        self.forget(clean);
+        self.hello(clean, keeps, will)
+    }
+
+    /// Its will is a message from now on, by this name.
+    fn record_will(&self, history: &mut History, line: usize, will: Will) -> [u8; 4] {
+        history.pubs.push(Pub {
+            client: self.index,
+            line,
+            topic: will.topic,
+            qos: will.qos,
+            retain: will.retain,
+            empty: false,
+            will: true,
+            sent: history.now,
+            sends: 1,
+            acked: NEVER,
+            reason: 0,
+        });
+        name(history.pubs.len() - 1)
+    }
+
+    /// What ends with the old connection, and with the old session.
+    fn forget(&mut self, clean: bool) {
         self.decoder = decoder();
         self.unacknowledged.clear();
         // What was not answered on the old connection never will be.
@@ -193,6 +202,10 @@ impl Client {
             self.received.clear();
             self.outgoing.clear();
         }
+    }
+
+    /// CONNECT.
+    fn hello(&self, clean: bool, keeps: bool, will: Option<(Will, [u8; 4])>) -> Vec<u8> {
         let (mut properties, mut will_properties) = (PropertiesBuf::new(), PropertiesBuf::new());
         if keeps {
             properties.push(Property::SessionExpiryInterval(1000)).expect("it can be sent");

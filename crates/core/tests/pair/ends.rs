@@ -62,13 +62,10 @@ impl Scripted {
 /// A way to an end, with the tickets that are open before it.
 type Way = fn() -> (Scripted, Vec<Ticket>);
 
-/// Each way to an end, and the cause that everybody hears.
-fn ends() -> Vec<(&'static str, Cause, Way)> {
+/// Each way in which attempts to connect end, and the cause that everybody hears.
+fn ends_of_attempts() -> Vec<(&'static str, Cause, Way)> {
     fn once(version: Version) -> Scripted {
         Scripted::new(|config| (config.version, config.reconnect) = (Some(version), false))
-    }
-    fn up() -> Scripted {
-        Scripted::up(V5, &PropertiesBuf::new(), |config| config.reconnect = false)
     }
     vec![
         ("a wrong password", Cause::Refused(ReasonCode::NotAuthorized), || {
@@ -107,6 +104,15 @@ fn ends() -> Vec<(&'static str, Cause, Way)> {
             assert_eq!(s.wait_for_nothing().as_secs(), 30, "connect_seconds, and no more");
             (s, tickets)
         }),
+    ]
+}
+
+/// The same of connections.
+fn ends_of_connections() -> Vec<(&'static str, Cause, Way)> {
+    fn up() -> Scripted {
+        Scripted::up(V5, &PropertiesBuf::new(), |config| config.reconnect = false)
+    }
+    vec![
         ("a server that falls silent", Cause::KeepAlive, || {
             let mut s = up();
             let tickets = s.ask_for_everything();
@@ -146,7 +152,7 @@ fn ends() -> Vec<(&'static str, Cause, Way)> {
 
 #[test]
 fn at_the_end_every_ticket_ends_with_the_cause_and_then_nothing_is_accepted() {
-    for (what, cause, end) in ends() {
+    for (what, cause, end) in ends_of_attempts().into_iter().chain(ends_of_connections()) {
         let (mut s, tickets) = end();
         let mut ended = vec![];
         let mut last = None;

@@ -36,6 +36,7 @@ const SHOWN: usize = 128;
 
 impl Occurrence {
     /// In words.
+    #[expect(clippy::too_many_lines, reason = "a table: each occurrence, and what its line says")]
     pub(crate) fn line(self, left_out: LeftOut) -> Line {
         let mut line = Line { left_out, ..Line::new(self.level(), self.what()) };
         match self {
@@ -184,6 +185,7 @@ impl Line {
     }
 
     /// Why somebody is not let in, or goes.
+    #[expect(clippy::too_many_lines, reason = "a table: each cause, what it means and what to do")]
     fn end(&mut self, reason: ReasonCode, cause: &Cause, limit: Option<&str>) {
         if reason.is_error() && reason != ReasonCode::UnspecifiedError {
             self.reason = Some(format!("{:#04x}", reason.byte()));

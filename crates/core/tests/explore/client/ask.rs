@@ -17,13 +17,12 @@ impl Client {
         let now = history.tick();
         history.tell(|| format!("{} {op:?}", self.id));
         match op {
-            Op::Subscribe { filter, qos: bits } => {
-                let id = self.next_packet_id();
-                history.subs.push(Sub {
+            Op::Subscribe { filter, qos } => {
+                let sub = Sub {
                     client: self.index,
                     line,
                     filter,
-                    qos: bits,
+                    qos,
                     no_local: self.no_local,
                     sent: now,
                     acked: NEVER,
@@ -31,44 +30,12 @@ impl Client {
                     unsubacked: NEVER,
                     ending: NEVER,
                     ended: NEVER,
-                });
-                self.asked.push((id, Asked::Subscribe(history.subs.len() - 1)));
-                let mut filters = FiltersBuf::new(Version::V5);
-                let options = SubscriptionOptions {
-                    qos: qos(bits),
-                    no_local: self.no_local,
-                    retain_handling: if self.if_new {
-                        RetainHandling::SendIfNew
-                    } else {
-                        RetainHandling::Send
-                    },
-                    ..SubscriptionOptions::default()
                 };
-                filters.push(&TopicFilter::new(filter).expect("a filter"), options);
-                let properties = Properties::default();
-                encode(&Packet::Subscribe(Subscribe {
-                    packet_id: packet_id(id),
-                    properties,
-                    filters: filters.as_filters(),
-                }))
+                self.subscribe(history, sub)
             }
-            Op::Unsubscribe { filter } => {
-                let id = self.next_packet_id();
-                for sub in history.subs.iter_mut().filter(|s| s.client == self.index && s.filter == filter) {
-                    sub.unsubscribed = sub.unsubscribed.min(now);
-                }
-                self.asked.push((id, Asked::Unsubscribe(filter, history.subs.len())));
-                let mut filters = FilterNamesBuf::new();
-                filters.push(&TopicFilter::new(filter).expect("a filter"));
-                let properties = Properties::default();
-                encode(&Packet::Unsubscribe(Unsubscribe {
-                    packet_id: packet_id(id),
-                    properties,
-                    filters: filters.as_filters(),
-                }))
-            }
+            Op::Unsubscribe { filter } => self.unsubscribe(history, filter),
             Op::Publish { topic, qos, retain, empty } => {
-                history.pubs.push(Pub {
+                let publication = Pub {
                     client: self.index,
                     line,
                     topic,
@@ -80,13 +47,8 @@ impl Client {
                     sends: 0,
                     acked: NEVER,
                     reason: 0,
-                });
-                let message = history.pubs.len() - 1;
-                let id = if qos > 0 { self.next_packet_id() } else { 0 };
-                if qos > 0 {
-                    self.outgoing.push(Outgoing { packet_id: id, message, released: false });
-                }
-                self.publish(history, message, id, false)
+                };
+                self.publish_first(history, publication)
             }
             Op::Disconnect => {
                 history.lines[line].goodbye = true;
@@ -95,6 +57,52 @@ impl Client {
             }
             Op::Connect { .. } | Op::Await | Op::Welcome | Op::Leave(_) => vec![],
         }
+    }
+
+    fn subscribe(&mut self, history: &mut History, sub: Sub) -> Vec<u8> {
+        let id = self.next_packet_id();
+        let mut filters = FiltersBuf::new(Version::V5);
+        let options = SubscriptionOptions {
+            qos: qos(sub.qos),
+            no_local: sub.no_local,
+            retain_handling: if self.if_new { RetainHandling::SendIfNew } else { RetainHandling::Send },
+            ..SubscriptionOptions::default()
+        };
+        filters.push(&TopicFilter::new(sub.filter).expect("a filter"), options);
+        history.subs.push(sub);
+        self.asked.push((id, Asked::Subscribe(history.subs.len() - 1)));
+        encode(&Packet::Subscribe(Subscribe {
+            packet_id: packet_id(id),
+            properties: Properties::default(),
+            filters: filters.as_filters(),
+        }))
+    }
+
+    fn unsubscribe(&mut self, history: &mut History, filter: &'static str) -> Vec<u8> {
+        let id = self.next_packet_id();
+        for sub in history.subs.iter_mut().filter(|s| s.client == self.index && s.filter == filter) {
+            sub.unsubscribed = sub.unsubscribed.min(history.now);
+        }
+        self.asked.push((id, Asked::Unsubscribe(filter, history.subs.len())));
+        let mut filters = FilterNamesBuf::new();
+        filters.push(&TopicFilter::new(filter).expect("a filter"));
+        encode(&Packet::Unsubscribe(Unsubscribe {
+            packet_id: packet_id(id),
+            properties: Properties::default(),
+            filters: filters.as_filters(),
+        }))
+    }
+
+    /// Publishes for the first time.
+    fn publish_first(&mut self, history: &mut History, publication: Pub) -> Vec<u8> {
+        let qos = publication.qos;
+        let message = history.pubs.len();
+        history.pubs.push(publication);
+        let id = if qos > 0 { self.next_packet_id() } else { 0 };
+        if qos > 0 {
+            self.outgoing.push(Outgoing { packet_id: id, message, released: false });
+        }
+        self.publish(history, message, id, false)
     }
 
     pub(super) fn publish(&mut self, history: &mut History, message: usize, id: u16, dup: bool) -> Vec<u8> {
