@@ -139,14 +139,7 @@ impl Broker {
         match record {
             Record::Start { at } => restoring.start(at),
             Record::Session(session) => self.restore_session(restoring, &session),
-            Record::SessionEnd(who) => {
-                if let Some((index, restored)) = restoring.forget(who) {
-                    for waiting in restored.entries.values() {
-                        self.messages.unidentify(waiting.entry);
-                    }
-                    self.forget_restored(index);
-                }
-            }
+            Record::SessionEnd(who) => self.forget_restored(restoring, who),
             Record::Subscribed { who, filter, options, identifier } => {
                 if let Some((index, _)) = restoring.named(who) {
                     self.restore_subscription(index, filter, options, identifier);
@@ -200,6 +193,13 @@ impl Broker {
         // Journals of all shards may be read here: of their sessions, those stay that are at home here.
         if self.shards.home(record.client_id) != self.shards.me() {
             return;
+        }
+        // There is one session per Client Identifier: the one that had another number has ended, although a snapshot, which
+        // is taken piece by piece, says so later or not at all.
+        let found = self.sessions.find(record.client_id);
+        if let Some(other) = found.and_then(|index| restoring.name_of(index)).filter(|who| *who != record.who)
+        {
+            self.forget_restored(restoring, other);
         }
         let known = restoring.named(record.who).map(|(index, _)| index);
         let index = match known.or_else(|| self.sessions.find(record.client_id)) {
@@ -287,7 +287,11 @@ impl Broker {
     }
 
     /// A session that the journal says has ended.
-    fn forget_restored(&mut self, session: u32) {
+    fn forget_restored(&mut self, restoring: &mut Restoring, who: Recipient) {
+        let Some((session, restored)) = restoring.forget(who) else { return };
+        for waiting in restored.entries.values() {
+            self.messages.unidentify(waiting.entry);
+        }
         let subscriptions = self.sessions[session].subscriptions.take();
         for node in subscriptions.into_iter().flat_map(|s| *s) {
             self.unsubscribe_at(node, session);

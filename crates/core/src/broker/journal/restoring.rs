@@ -44,9 +44,9 @@ pub(crate) struct Restoring {
     pub(crate) read: u64,
     /// The newest time that a record told.
     pub(crate) newest: Instant,
-    /// The numbers that sessions had in the journal, and their places here.
+    /// The numbers that sessions had in the journal, and their places here: one for each place.
     names: BTreeMap<Recipient, u32>,
-    /// Sessions by their places here. One that a journal names twice is one.
+    /// Sessions by their places here.
     pub(crate) sessions: BTreeMap<u32, Restored>,
     /// Messages that have been read, each with one reference of ours.
     pub(crate) messages: BTreeMap<MessageId, MessageRef>,
@@ -65,10 +65,17 @@ impl Restoring {
         Some((index, self.sessions.get_mut(&index)?))
     }
 
-    /// That number in the journal means the session at this place.
+    /// The number by which the journal has named the session at this place, since it began.
+    pub(crate) fn name_of(&self, index: u32) -> Option<Recipient> {
+        let who = self.sessions.get(&index)?.name;
+        (self.names.get(&who) == Some(&index)).then_some(who)
+    }
+
+    /// That number in the journal means the session at this place, which has no other.
     pub(crate) fn name(&mut self, record: &SessionRecord<'_>, index: u32) {
         self.names.insert(record.who, index);
         let restored = self.sessions.entry(index).or_default();
+        restored.name = record.who;
         restored.connected = record.connected;
         (restored.ends_at, restored.will_at) = (record.ends_at, record.will_at);
     }
@@ -83,6 +90,8 @@ impl Restoring {
 /// A session that is being restored: its queues are filled at the end.
 #[derive(Default)]
 pub(crate) struct Restored {
+    /// Its number in the journal, or in the one before that.
+    name: Recipient,
     pub(crate) connected: bool,
     pub(crate) ends_at: Option<Instant>,
     pub(crate) will_at: Option<Instant>,
