@@ -153,11 +153,11 @@ impl Broker {
             if let Unsent::Publish { message, dup: true, .. } = unsent
                 && !self.may_be_sent_again(session, message)
             {
-                busy.sender.give_up();
-                self.messages.end(message, taker.who, Fate::InFlight, Fate::Dropped(Reason::NotAuthorized));
-                return Ok(());
+                self.give_up(session, busy, message, Reason::NotAuthorized);
+            } else if let Some(message) = send_bound(&self.messages, now, busy, unsent, taker, out)? {
+                self.give_up(session, busy, message, Reason::TooLarge);
             }
-            return send_bound(&mut self.messages, now, busy, unsent, taker, out);
+            return Ok(());
         }
         let Some(entry) = busy.queue.next() else { return Err(Stop::Empty) };
         match entry.what() {
@@ -187,6 +187,19 @@ impl Broker {
         let s = &self.sessions[session];
         let topic = self.messages.stored(entry).topic;
         self.grants.may(s.grant, &s.client_id, Access::Receive { topic })
+    }
+
+    /// What is bound and to be sent next is not sent, for this reason. One that was sent before is in flight until its
+    /// recipient says that it has let go of the Packet Identifier.
+    fn give_up(&mut self, session: u32, busy: &mut Busy, entry: Entry, reason: Reason) {
+        if let Some(packet_id) = busy.sender.release() {
+            self.pen().released(session, packet_id);
+            busy.bound = self.journal.end();
+        } else {
+            busy.sender.give_up();
+            let who = self.sessions.recipient(session);
+            self.messages.end(entry, who, Fate::InFlight, Fate::Dropped(reason));
+        }
     }
 
     /// A message gets its Packet Identifier, unless it is too old or too large by now.
@@ -326,21 +339,22 @@ fn send_once(messages: &mut Messages, now: Instant, entry: Entry, taker: &Taker,
     messages.end(entry, taker.who, Fate::Queued, fate);
 }
 
-/// Sends what is bound to a Packet Identifier, for the first time or again.
+/// Sends what is bound to a Packet Identifier, for the first time or again. Returns a message that the client does not take
+/// any more: its packets have to be smaller than when it was first sent. [MQTT-3.1.2-25]
 fn send_bound(
-    messages: &mut Messages,
+    messages: &Messages,
     now: Instant,
     busy: &mut Busy,
     unsent: Unsent<Entry>,
     taker: &Taker,
     out: &mut Output,
-) -> Result<(), Stop> {
+) -> Result<Option<Entry>, Stop> {
     let (entry, packet_id, qos, dup) = match unsent {
         // Not limited by the Receive Maximum. [MQTT-4.9.0-3]
         Unsent::Pubrel { packet_id } => {
             out.append(|out| encode_ack(AckKind::Pubrel, packet_id, ReasonCode::Success, taker.version, out));
             busy.sender.sent();
-            return Ok(());
+            return Ok(None);
         }
         Unsent::Publish { message, packet_id, qos, dup } => (message, packet_id, qos, dup),
     };
@@ -351,14 +365,11 @@ fn send_bound(
         return Err(Stop::Full);
     }
     let delivery = Delivery::new(qos, packet_id, dup);
-    if put(messages, now, entry, delivery, taker, out).is_ok() {
-        busy.sender.sent();
-    } else {
-        // The client takes smaller packets than when this was first sent. [MQTT-3.1.2-25]
-        busy.sender.give_up();
-        messages.end(entry, taker.who, Fate::InFlight, Fate::Dropped(Reason::TooLarge));
+    if put(messages, now, entry, delivery, taker, out).is_err() {
+        return Ok(Some(entry));
     }
-    Ok(())
+    busy.sender.sent();
+    Ok(None)
 }
 
 fn head<'a>(

@@ -15,6 +15,7 @@ const SPAN: usize = 16 * 1024;
 enum Awaits {
     Puback,
     Pubrec,
+    /// The receiver has it, or is not to get it any more: PUBREL is due until then.
     Pubcomp,
     /// The answer to a packet that is no message, but takes its identifier from the same numbers.
     Answer,
@@ -240,6 +241,16 @@ impl<M: Copy> Sender<M> {
             self.open -= 1;
             self.sweep();
         }
+    }
+
+    /// What [`unsent`](Self::unsent) told is not sent again, although it has perhaps arrived. Whoever has a message of
+    /// QoS 2 takes all that comes under its identifier for the same one until PUBREL, so that is due now: for this
+    /// identifier. `None` if it can simply be [given up](Self::give_up). [MQTT-4.3.3-10]
+    pub(crate) fn release(&mut self) -> Option<PacketId> {
+        let entry =
+            self.ring.get_mut(self.sent).filter(|entry| entry.dup && entry.awaits == Awaits::Pubrec)?;
+        entry.awaits = Awaits::Pubcomp;
+        PacketId::new(entry.packet_id)
     }
 
     /// A new connection: every message that is here goes out again, in the same order. Answers won't come any more.
