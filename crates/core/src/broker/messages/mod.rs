@@ -123,15 +123,21 @@ impl Messages {
         true
     }
 
-    /// Drops the messages that may not stay.
+    /// Drops the messages that may not stay: those in the queue, and those that have a Packet Identifier and were never
+    /// sent.
     pub(crate) fn judge(
         &mut self,
         queue: &mut Queue,
+        sender: &mut Sender<Entry>,
         who: Recipient,
         mut stays: impl FnMut(&View<'_>, Entry) -> bool,
     ) {
-        let gone = queue.take_unless(|entry| stays(&self.stored(entry), entry));
+        let mut stays = |entry| stays(&self.stored(entry), entry);
+        let (gone, unsent) = (queue.take_unless(&mut stays), sender.give_up_unsent(stays));
         self.end_all(queue, gone, who, Fate::Dropped(Reason::NotAuthorized));
+        for entry in unsent {
+            self.end(entry, who, Fate::InFlight, Fate::Dropped(Reason::NotAuthorized));
+        }
     }
 
     /// A session loses its connection: QoS 0 that waited for that is not kept for another.

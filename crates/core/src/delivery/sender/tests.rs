@@ -1,6 +1,5 @@
 use super::*;
 use proptest::prelude::*;
-use std::vec::Vec;
 
 fn id(n: u16) -> PacketId {
     PacketId::new(n).unwrap()
@@ -100,6 +99,23 @@ fn what_was_sent_with_qos_2_is_released_before_its_identifier_is_free() {
     sender.check();
     assert_eq!(sender.on_pubcomp(id(1)), Acknowledged::Done('a'));
     assert!(sender.is_empty());
+}
+
+#[test]
+fn what_was_never_sent_can_be_given_up_wherever_it_stands() {
+    let mut sender = Sender::default();
+    sender.bind_sent('a', QoS::ExactlyOnce);
+    for message in ['b', 'c', 'd'] {
+        sender.bind(message, QoS::ExactlyOnce);
+    }
+    sender.resume(u16::MAX);
+    assert_eq!(sender.give_up_unsent(|message| message == 'c'), ['b', 'd'], "a was sent");
+    sender.check();
+    let left: Vec<_> = sender.iter().map(|(message, id, ..)| (message, id.get())).collect();
+    assert_eq!(left, [('a', 1), ('c', 3)]);
+    sender.sent();
+    assert_eq!(sender.give_up_unsent(|_| false), ['c']);
+    assert!(sender.all_sent(), "nothing is left to be sent");
 }
 
 #[test]
