@@ -14,7 +14,7 @@ use super::router::{Options, Subscriber};
 use super::session::Kind;
 use super::{Broker, Config};
 use crate::delivery::CHUNK;
-use crate::id::{PacketId, Position};
+use crate::id::{MessageId, PacketId, Position};
 use crate::qos::QoS;
 use crate::time::Instant;
 use crate::version::Version;
@@ -155,7 +155,10 @@ impl Broker {
             Record::Forget { id } => self.journal.restore_known(id, false),
             Record::Message { message, receipt, places, mail } => {
                 self.restore_mail(restoring, &message, receipt, mail);
-                self.restore_message(restoring, &message, &places);
+                self.restore_message(restoring, &message, message.id, &places);
+            }
+            Record::Queued { message, name, place } => {
+                self.restore_message(restoring, &message, name, &[place]);
             }
             Record::Retained { message, qos } => self.restore_retained(restoring, &message, qos),
             Record::RetainedEnd { topic } => {
@@ -263,17 +266,27 @@ impl Broker {
         }
     }
 
-    fn restore_message(&mut self, restoring: &mut Restoring, record: &MessageRecord<'_>, places: &[Place]) {
+    fn restore_message(
+        &mut self,
+        restoring: &mut Restoring,
+        record: &MessageRecord<'_>,
+        name: MessageId,
+        places: &[Place],
+    ) {
+        let is_copy = name != record.id;
         for place in places {
-            let kept = restoring.messages.get(&record.id).copied();
+            let kept = restoring.messages.get(&name).copied();
             let Some((_, restored)) = restoring.named(place.who) else { continue };
-            if place.qos == QoS::AtMostOnce || restored.by_id.contains_key(&record.id) {
+            if place.qos == QoS::AtMostOnce || restored.by_name.contains_key(&name) {
                 continue;
             }
             let message = kept.unwrap_or_else(|| with_view(record, |view| self.messages.store.put(view)));
+            if is_copy {
+                self.messages.store.set_name(message, name);
+            }
             let identifiers = self.messages.identify(&place.identifiers);
-            restored.insert(record.id, Entry::message(message, place.qos, place.retain, identifiers));
-            restoring.messages.insert(record.id, message);
+            restored.insert(name, Entry::message(message, place.qos, place.retain, identifiers), is_copy);
+            restoring.messages.insert(name, message);
         }
     }
 
@@ -312,8 +325,8 @@ impl Broker {
                 continue;
             }
             self.messages.store.share(waiting.entry.message_ref());
-            self.messages.books.enter(waiting.id, who, None, Fate::Queued);
-            self.messages.books.enter(waiting.id, who, Some(Fate::Queued), Fate::InFlight);
+            self.messages.enter(waiting.entry, who, None, Fate::Queued);
+            self.messages.enter(waiting.entry, who, Some(Fate::Queued), Fate::InFlight);
         }
         for waiting in restored.entries.values().filter(|w| w.bound.is_none()) {
             self.messages.enqueue(&mut busy.queue, waiting.entry, who);

@@ -5,6 +5,7 @@ use super::authority::policy::Access;
 use super::base::NONE;
 use super::base::rules::Rule;
 use super::connection::State;
+use super::journal::Place;
 use super::messages::ledger::{Fate, Reason, Recipient};
 use super::messages::queue::{Entry, Identifiers, Queued};
 use super::messages::store::Content;
@@ -192,8 +193,8 @@ impl Broker {
     /// What is bound and to be sent next is not sent, for this reason. One that was sent before is in flight until its
     /// recipient says that it has let go of the Packet Identifier.
     fn give_up(&mut self, session: u32, busy: &mut Busy, entry: Entry, reason: Reason) {
-        if let Some(packet_id) = busy.sender.release() {
-            self.pen().released(session, packet_id);
+        if busy.sender.release() {
+            self.pen().released(session, entry);
             busy.bound = self.journal.end();
         } else {
             busy.sender.give_up();
@@ -212,8 +213,7 @@ impl Broker {
         let packet_id = busy.sender.bind(entry, entry.qos());
         if entry.qos() == QoS::ExactlyOnce {
             // The id is bound by a record of its own, and the PUBLISH waits for that.
-            let id = self.messages.store.id(entry.message_ref());
-            self.pen().bound(session, id, packet_id);
+            self.pen().bound(session, entry, packet_id);
             if self.rules.obeys(Rule::BoundFirst) {
                 busy.bound = self.journal.end();
             }
@@ -270,6 +270,7 @@ impl Broker {
             Next::Message(entry) => {
                 let who = self.sessions.recipient(session);
                 self.messages.enqueue_first(&mut busy.queue, entry, who);
+                self.record_copy(now, session, entry);
                 Ok(())
             }
             Next::Wait => Err(Stop::Waits),
@@ -279,6 +280,19 @@ impl Broker {
                 Ok(())
             }
         }
+    }
+
+    /// Where a queue outlives a crash, what a replay puts into it does so as well; by a name of its own, for the same message
+    /// may stand there as it came live, or for another subscription.
+    fn record_copy(&mut self, now: Instant, session: u32, entry: Entry) {
+        if entry.qos() == QoS::AtMostOnce || !self.pen().is_kept(session) {
+            return;
+        }
+        self.messages.store.set_name(entry.message_ref(), self.here.message_id(now));
+        let identifiers = self.messages.identifiers(entry, &mut [0]).to_vec();
+        let who = self.sessions.recipient(session);
+        let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
+        self.pen().queued(entry, place);
     }
 
     /// The same for a local subscriber; false if nothing comes for now.

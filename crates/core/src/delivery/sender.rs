@@ -245,13 +245,11 @@ impl<M: Copy> Sender<M> {
     }
 
     /// What [`unsent`](Self::unsent) told is not sent again, although it has perhaps arrived. Whoever has a message of
-    /// QoS 2 takes all that comes under its identifier for the same one until PUBREL, so that is due now: for this
-    /// identifier. `None` if it can simply be [given up](Self::give_up). [MQTT-4.3.3-10]
-    pub(crate) fn release(&mut self) -> Option<PacketId> {
-        let entry =
-            self.ring.get_mut(self.sent).filter(|entry| entry.dup && entry.awaits == Awaits::Pubrec)?;
-        entry.awaits = Awaits::Pubcomp;
-        PacketId::new(entry.packet_id)
+    /// QoS 2 takes all that comes under its identifier for the same one until PUBREL, so that is due now; false if
+    /// the identifier can simply be [given up](Self::give_up). [MQTT-4.3.3-10]
+    pub(crate) fn release(&mut self) -> bool {
+        let sent = self.ring.get_mut(self.sent).filter(|entry| entry.dup && entry.awaits == Awaits::Pubrec);
+        sent.map(|entry| entry.awaits = Awaits::Pubcomp).is_some()
     }
 
     /// Gives up messages that were never sent and are not to stay; returns them, in order.

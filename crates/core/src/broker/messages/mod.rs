@@ -25,7 +25,7 @@ pub(crate) struct Messages {
     /// Of Subscription Identifiers, for the few entries that have more than one.
     lists: Slab<Box<[u32]>>,
     pub(crate) books: Books,
-    /// What has ended and is to be journaled: QoS 1 and 2, if there is a journal.
+    /// What has ended and is to be journaled, by its name: QoS 1 and 2, if there is a journal.
     pub(crate) ended: Vec<(Recipient, MessageId)>,
     journaled: bool,
 }
@@ -76,7 +76,7 @@ impl Messages {
     pub(crate) fn end(&mut self, entry: Entry, who: Recipient, from: Fate, to: Fate) {
         self.enter(entry, who, Some(from), to);
         if self.journaled && entry.qos() > QoS::AtMostOnce {
-            self.ended.push((who, self.store.id(entry.message_ref())));
+            self.ended.push((who, self.store.name(entry.message_ref())));
         }
         self.forget(entry);
     }
