@@ -30,7 +30,7 @@ impl Broker {
             None => Received::Unknown,
         };
         match answer {
-            Received::First(_) => self.pen().released(session, id),
+            Received::First(entry) => self.pen().released(session, entry),
             Received::Again | Received::Unknown if refused => return Ok(()),
             // An unknown one is answered like one that came again, so that the other side can end the exchange. 0x92 would
             // be as legal (section 3.6.2.1), and is more than other servers say.

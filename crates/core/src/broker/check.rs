@@ -4,8 +4,9 @@ use super::base::NONE;
 use super::connection::Unread;
 use super::connection::answers::Waits;
 use super::messages::queue::{Identifiers, Queued};
-use super::session::Kind;
+use super::session::{Busy, Kind, Session};
 use super::shards::settle::Waiter;
+use crate::qos::QoS;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
@@ -90,8 +91,8 @@ impl Broker {
                 assert_eq!(self.connections[session.connection].session, index, "they belong to each other");
             }
             let Some(busy) = session.busy.as_deref() else { continue };
-            let held = busy.queue.iter().chain(busy.sender.iter().map(|(e, ..)| e));
-            lists += held.filter(|e| matches!(e.identifiers(), Identifiers::Many(_))).count();
+            self.check_names(session, busy);
+            lists += busy.held().filter(|e| matches!(e.identifiers(), Identifiers::Many(_))).count();
             busy.queue.check(|message| self.messages.store.get(message).size());
             for entry in busy.queue.iter() {
                 match entry.what() {
@@ -117,6 +118,20 @@ impl Broker {
         assert_eq!(replays, self.retained.replays.len(), "each replay stands in one queue");
         let held: BTreeMap<u32, u32> = self.messages.references().map(|(m, refs)| (m.0, refs)).collect();
         assert_eq!(references, held, "each message is kept as often as it is needed");
+    }
+
+    /// The journal means one entry by a name.
+    fn check_names(&self, session: &Session, busy: &Busy) {
+        if self.journal.is_on() && session.expiry > 0 && session.kind == Kind::Client {
+            let mut names = BTreeSet::new();
+            let named = busy
+                .held()
+                .filter(|entry| matches!(entry.what(), Queued::Message(_)) && entry.qos() > QoS::AtMostOnce);
+            for entry in named {
+                let is_new = names.insert(self.messages.store.name(entry.message_ref()));
+                assert!(is_new, "what the journal may say of an entry is said of no other");
+            }
+        }
     }
 
     fn check_awake(&self, session: u32) {

@@ -2,13 +2,14 @@
 use super::Broker;
 use super::base::NONE;
 use super::journal::Pen;
+use super::messages::Messages;
 use super::session::Kind;
 
 impl Broker {
     /// Who writes records.
     pub(super) fn pen(&mut self) -> Pen<'_> {
-        let Self { journal, sessions, grants, messages, rules, .. } = self;
-        Pen { journal, sessions, grants, ended: &mut messages.ended, rules: *rules }
+        let Self { journal, sessions, grants, messages: Messages { store, ended, .. }, rules, .. } = self;
+        Pen { journal, sessions, grants, store, ended, rules: *rules }
     }
 
     /// A session rests on another grant, or on none any more.

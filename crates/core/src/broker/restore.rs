@@ -14,7 +14,7 @@ use super::router::{Options, Subscriber};
 use super::session::Kind;
 use super::{Broker, Config};
 use crate::delivery::CHUNK;
-use crate::id::{PacketId, Position};
+use crate::id::{MessageId, PacketId, Position};
 use crate::qos::QoS;
 use crate::time::Instant;
 use crate::version::Version;
@@ -139,14 +139,7 @@ impl Broker {
         match record {
             Record::Start { at } => restoring.start(at),
             Record::Session(session) => self.restore_session(restoring, &session),
-            Record::SessionEnd(who) => {
-                if let Some((index, restored)) = restoring.forget(who) {
-                    for waiting in restored.entries.values() {
-                        self.messages.unidentify(waiting.entry);
-                    }
-                    self.forget_restored(index);
-                }
-            }
+            Record::SessionEnd(who) => self.forget_restored(restoring, who),
             Record::Subscribed { who, filter, options, identifier } => {
                 if let Some((index, _)) = restoring.named(who) {
                     self.restore_subscription(index, filter, options, identifier);
@@ -162,7 +155,10 @@ impl Broker {
             Record::Forget { id } => self.journal.restore_known(id, false),
             Record::Message { message, receipt, places, mail } => {
                 self.restore_mail(restoring, &message, receipt, mail);
-                self.restore_message(restoring, &message, &places);
+                self.restore_message(restoring, &message, message.id, &places);
+            }
+            Record::Queued { message, name, place } => {
+                self.restore_message(restoring, &message, name, &[place]);
             }
             Record::Retained { message, qos } => self.restore_retained(restoring, &message, qos),
             Record::RetainedEnd { topic } => {
@@ -200,6 +196,13 @@ impl Broker {
         // Journals of all shards may be read here: of their sessions, those stay that are at home here.
         if self.shards.home(record.client_id) != self.shards.me() {
             return;
+        }
+        // There is one session per Client Identifier: the one that had another number has ended, although a snapshot, which
+        // is taken piece by piece, says so later or not at all.
+        let found = self.sessions.find(record.client_id);
+        if let Some(other) = found.and_then(|index| restoring.name_of(index)).filter(|who| *who != record.who)
+        {
+            self.forget_restored(restoring, other);
         }
         let known = restoring.named(record.who).map(|(index, _)| index);
         let index = match known.or_else(|| self.sessions.find(record.client_id)) {
@@ -263,17 +266,27 @@ impl Broker {
         }
     }
 
-    fn restore_message(&mut self, restoring: &mut Restoring, record: &MessageRecord<'_>, places: &[Place]) {
+    fn restore_message(
+        &mut self,
+        restoring: &mut Restoring,
+        record: &MessageRecord<'_>,
+        name: MessageId,
+        places: &[Place],
+    ) {
+        let is_copy = name != record.id;
         for place in places {
-            let kept = restoring.messages.get(&record.id).copied();
+            let kept = restoring.messages.get(&name).copied();
             let Some((_, restored)) = restoring.named(place.who) else { continue };
-            if place.qos == QoS::AtMostOnce || restored.by_id.contains_key(&record.id) {
+            if place.qos == QoS::AtMostOnce || restored.by_name.contains_key(&name) {
                 continue;
             }
             let message = kept.unwrap_or_else(|| with_view(record, |view| self.messages.store.put(view)));
+            if is_copy {
+                self.messages.store.set_name(message, name);
+            }
             let identifiers = self.messages.identify(&place.identifiers);
-            restored.insert(record.id, Entry::message(message, place.qos, place.retain, identifiers));
-            restoring.messages.insert(record.id, message);
+            restored.insert(name, Entry::message(message, place.qos, place.retain, identifiers), is_copy);
+            restoring.messages.insert(name, message);
         }
     }
 
@@ -287,7 +300,11 @@ impl Broker {
     }
 
     /// A session that the journal says has ended.
-    fn forget_restored(&mut self, session: u32) {
+    fn forget_restored(&mut self, restoring: &mut Restoring, who: Recipient) {
+        let Some((session, restored)) = restoring.forget(who) else { return };
+        for waiting in restored.entries.values() {
+            self.messages.unidentify(waiting.entry);
+        }
         let subscriptions = self.sessions[session].subscriptions.take();
         for node in subscriptions.into_iter().flat_map(|s| *s) {
             self.unsubscribe_at(node, session);
@@ -308,8 +325,8 @@ impl Broker {
                 continue;
             }
             self.messages.store.share(waiting.entry.message_ref());
-            self.messages.books.enter(waiting.id, who, None, Fate::Queued);
-            self.messages.books.enter(waiting.id, who, Some(Fate::Queued), Fate::InFlight);
+            self.messages.enter(waiting.entry, who, None, Fate::Queued);
+            self.messages.enter(waiting.entry, who, Some(Fate::Queued), Fate::InFlight);
         }
         for waiting in restored.entries.values().filter(|w| w.bound.is_none()) {
             self.messages.enqueue(&mut busy.queue, waiting.entry, who);

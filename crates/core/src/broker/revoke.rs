@@ -4,7 +4,7 @@ use super::authority::policy::{Access, Grant};
 use super::base::NONE;
 use super::connection::fault::Fault;
 use super::retained::index::Place as Topic;
-use super::session::Kind;
+use super::session::{Busy, Kind};
 use crate::id::IdentityId;
 use crate::reason::ReasonCode;
 use crate::text::Text;
@@ -47,7 +47,7 @@ impl Broker {
         self.judge_subscriptions(session);
     }
 
-    /// Takes out of a queue what its owner may not receive, or its publisher not publish, any more.
+    /// Takes out of what waits for a session what its owner may not receive, or its publisher not publish, any more.
     fn judge_queue(&mut self, session: u32, changed: IdentityId) {
         let place = self.sessions[session].grant;
         let Some(mut busy) = self.sessions.take_busy(session) else { return };
@@ -55,7 +55,8 @@ impl Broker {
         let owner_changed = place != NONE && self.grants.identity(place) == changed;
         let Self { sessions, grants, messages, .. } = self;
         let client_id = &sessions[session].client_id;
-        messages.judge(&mut busy.queue, who, |view, entry| {
+        let Busy { queue, sender, .. } = &mut *busy;
+        messages.judge(queue, sender, who, |view, entry| {
             let may_receive =
                 !owner_changed || grants.may(place, client_id, Access::Receive { topic: view.topic });
             let access = Access::Publish { topic: view.topic, qos: entry.qos(), retain: entry.retain() };

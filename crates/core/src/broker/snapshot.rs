@@ -84,12 +84,12 @@ impl Broker {
         }
         for (entry, packet_id, qos, released) in busy.sender.iter() {
             let packet_id = packet_id.get();
-            let id = self.messages.store.id(entry.message_ref());
+            let name = self.messages.store.name(entry.message_ref());
             self.snapshot_entry(who, entry, out);
             if qos == QoS::ExactlyOnce {
-                Record::Bound { who, id, packet_id }.encode(out);
+                Record::Bound { who, name, packet_id }.encode(out);
                 if released {
-                    Record::Released { who, packet_id }.encode(out);
+                    Record::Released { who, name }.encode(out);
                 }
             }
         }
@@ -105,9 +105,8 @@ impl Broker {
         let identifiers = self.messages.identifiers(entry, &mut one).to_vec();
         let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
         let view: View<'_> = self.messages.stored(entry);
-        let places = Vec::from([place]);
-        Record::Message { message: message_record(&view), receipt: None, places, mail: InMail::default() }
-            .encode(out);
+        let name = self.messages.store.name(entry.message_ref());
+        Record::Queued { message: message_record(&view), name, place }.encode(out);
     }
 
     /// True when there are no more.

@@ -5,6 +5,7 @@ use super::authority::policy::Access;
 use super::base::NONE;
 use super::base::rules::Rule;
 use super::connection::State;
+use super::journal::Place;
 use super::messages::ledger::{Fate, Reason, Recipient};
 use super::messages::queue::{Entry, Identifiers, Queued};
 use super::messages::store::Content;
@@ -147,11 +148,11 @@ impl Broker {
             if let Unsent::Publish { message, dup: true, .. } = unsent
                 && !self.may_be_sent_again(session, message)
             {
-                busy.sender.give_up();
-                self.messages.end(message, taker.who, Fate::InFlight, Fate::Dropped(Reason::NotAuthorized));
-                return Ok(());
+                self.give_up(session, busy, message, Reason::NotAuthorized);
+            } else if let Some(message) = send_bound(&self.messages, now, busy, unsent, taker, out)? {
+                self.give_up(session, busy, message, Reason::TooLarge);
             }
-            return send_bound(&mut self.messages, now, busy, unsent, taker, out);
+            return Ok(());
         }
         let Some(entry) = busy.queue.next() else { return Err(Stop::Empty) };
         match entry.what() {
@@ -183,6 +184,19 @@ impl Broker {
         self.grants.may(s.grant, &s.client_id, Access::Receive { topic })
     }
 
+    /// What is bound and to be sent next is not sent, for this reason. One that was sent before is in flight until its
+    /// recipient says that it has let go of the Packet Identifier.
+    fn give_up(&mut self, session: u32, busy: &mut Busy, entry: Entry, reason: Reason) {
+        if busy.sender.release() {
+            self.pen().released(session, entry);
+            busy.bound = self.journal.end();
+        } else {
+            busy.sender.give_up();
+            let who = self.sessions.recipient(session);
+            self.messages.end(entry, who, Fate::InFlight, Fate::Dropped(reason));
+        }
+    }
+
     /// A message gets its Packet Identifier, unless it is too old or too large by now.
     fn bind(&mut self, now: Instant, session: u32, busy: &mut Busy, entry: Entry, taker: &Taker) {
         if let Some(fate) = unfit(&self.messages, now, entry, taker) {
@@ -193,8 +207,7 @@ impl Broker {
         let packet_id = busy.sender.bind(entry, entry.qos());
         if entry.qos() == QoS::ExactlyOnce {
             // The id is bound by a record of its own, and the PUBLISH waits for that.
-            let id = self.messages.store.id(entry.message_ref());
-            self.pen().bound(session, id, packet_id);
+            self.pen().bound(session, entry, packet_id);
             if self.rules.obeys(Rule::BoundFirst) {
                 busy.bound = self.journal.end();
             }
@@ -251,6 +264,7 @@ impl Broker {
             Next::Message(entry) => {
                 let who = self.sessions.recipient(session);
                 self.messages.enqueue_first(&mut busy.queue, entry, who);
+                self.record_copy(now, session, entry);
                 Ok(())
             }
             Next::Wait => Err(Stop::Waits),
@@ -260,6 +274,19 @@ impl Broker {
                 Ok(())
             }
         }
+    }
+
+    /// Where a queue outlives a crash, what a replay puts into it does so as well; by a name of its own, for the same message
+    /// may stand there as it came live, or for another subscription.
+    fn record_copy(&mut self, now: Instant, session: u32, entry: Entry) {
+        if entry.qos() == QoS::AtMostOnce || !self.pen().is_kept(session) {
+            return;
+        }
+        self.messages.store.set_name(entry.message_ref(), self.here.message_id(now));
+        let identifiers = self.messages.identifiers(entry, &mut [0]).to_vec();
+        let who = self.sessions.recipient(session);
+        let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
+        self.pen().queued(entry, place);
     }
 
     /// The same for a local subscriber; false if nothing comes for now.
@@ -320,21 +347,22 @@ fn send_once(messages: &mut Messages, now: Instant, entry: Entry, taker: &Taker,
     messages.end(entry, taker.who, Fate::Queued, fate);
 }
 
-/// Sends what is bound to a Packet Identifier, for the first time or again.
+/// Sends what is bound to a Packet Identifier, for the first time or again. Returns a message that the client does not take
+/// any more: its packets have to be smaller than when it was first sent. [MQTT-3.1.2-25]
 fn send_bound(
-    messages: &mut Messages,
+    messages: &Messages,
     now: Instant,
     busy: &mut Busy,
     unsent: Unsent<Entry>,
     taker: &Taker,
     out: &mut Output,
-) -> Result<(), Stop> {
+) -> Result<Option<Entry>, Stop> {
     let (entry, packet_id, qos, dup) = match unsent {
         // Not limited by the Receive Maximum. [MQTT-4.9.0-3]
         Unsent::Pubrel { packet_id } => {
             out.append(|out| encode_ack(AckKind::Pubrel, packet_id, ReasonCode::Success, taker.version, out));
             busy.sender.sent();
-            return Ok(());
+            return Ok(None);
         }
         Unsent::Publish { message, packet_id, qos, dup } => (message, packet_id, qos, dup),
     };
@@ -345,14 +373,11 @@ fn send_bound(
         return Err(Stop::Full);
     }
     let delivery = Delivery::new(qos, packet_id, dup);
-    if put(messages, now, entry, delivery, taker, out).is_ok() {
-        busy.sender.sent();
-    } else {
-        // The client takes smaller packets than when this was first sent. [MQTT-3.1.2-25]
-        busy.sender.give_up();
-        messages.end(entry, taker.who, Fate::InFlight, Fate::Dropped(Reason::TooLarge));
+    if put(messages, now, entry, delivery, taker, out).is_err() {
+        return Ok(Some(entry));
     }
-    Ok(())
+    busy.sender.sent();
+    Ok(None)
 }
 
 fn head<'a>(

@@ -5,6 +5,7 @@ mod tests;
 use crate::id::PacketId;
 use crate::qos::QoS;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 /// One Packet Identifier that is never freed lets the ring of those in use grow; not beyond this.
 const SPAN: usize = 16 * 1024;
@@ -15,6 +16,7 @@ const SPAN: usize = 16 * 1024;
 enum Awaits {
     Puback,
     Pubrec,
+    /// The receiver has it, or is not to get it any more: PUBREL is due until then.
     Pubcomp,
     /// The answer to a packet that is no message, but takes its identifier from the same numbers.
     Answer,
@@ -242,6 +244,32 @@ impl<M: Copy> Sender<M> {
         }
     }
 
+    /// What [`unsent`](Self::unsent) told is not sent again, although it has perhaps arrived. Whoever has a message of
+    /// QoS 2 takes all that comes under its identifier for the same one until PUBREL, so that is due now; false if
+    /// the identifier can simply be [given up](Self::give_up). [MQTT-4.3.3-10]
+    pub(crate) fn release(&mut self) -> bool {
+        let sent = self.ring.get_mut(self.sent).filter(|entry| entry.dup && entry.awaits == Awaits::Pubrec);
+        sent.map(|entry| entry.awaits = Awaits::Pubcomp).is_some()
+    }
+
+    /// Gives up messages that were never sent and are not to stay; returns them, in order.
+    #[cfg(feature = "broker")]
+    pub(crate) fn give_up_unsent(&mut self, mut stays: impl FnMut(M) -> bool) -> Vec<M> {
+        let mut gone = Vec::new();
+        for entry in self.ring.iter_mut().skip(self.sent) {
+            let is_unsent = !entry.dup && matches!(entry.awaits, Awaits::Puback | Awaits::Pubrec);
+            if is_unsent && !stays(entry.message) {
+                entry.awaits = Awaits::Nothing;
+                gone.push(entry.message);
+            }
+        }
+        self.open -= gone.len();
+        self.sweep();
+        // The cursor does not stand at a hole.
+        self.unsent();
+        gone
+    }
+
     /// A new connection: every message that is here goes out again, in the same order. Answers won't come any more.
     ///
     /// If there are such messages, `window` of them may be unacknowledged at first, and one more with each that ends: a
@@ -357,7 +385,7 @@ impl<M: Copy> Sender<M> {
     pub(crate) fn check(&self) {
         let is_open = |e: &InFlight<M>| !matches!(e.awaits, Awaits::Nothing | Awaits::Answer);
         let open = |ring: &[&InFlight<M>]| ring.iter().filter(|e| is_open(e)).count();
-        let all: alloc::vec::Vec<_> = self.ring.iter().collect();
+        let all: Vec<_> = self.ring.iter().collect();
         assert!(self.sent <= all.len());
         assert_eq!(self.open, open(&all), "what is open is counted");
         assert_eq!(

@@ -141,26 +141,6 @@ fn kept(cluster: &mut Cluster) -> [Vec<String>; 2] {
     })
 }
 
-/// One shard has it durably, and the other has not.
-#[test]
-fn after_a_crash_all_shards_retain_the_same() {
-    for (n, synced) in (0..8).flat_map(|n| [(n, 0), (n, 1)]) {
-        let mut cluster = Cluster::new(2);
-        let (alice, _) = at_home(&mut cluster, 0, "alice");
-        let topic = format!("t/{n}");
-        cluster.send(alice, &retained(&topic, "before", QoS::AtMostOnce, 0));
-        cluster.rest();
-        cluster.send(alice, &retained(&topic, "kept", QoS::AtMostOnce, 0));
-        cluster.settle();
-        let now = cluster.now;
-        cluster.shards[synced].sync(now);
-        cluster.crash(|| 0);
-        cluster.rest();
-        let [here, there] = kept(&mut cluster);
-        assert_eq!(here, there, "{topic}, shard {synced} was synced");
-    }
-}
-
 /// The older one is mailed again, because nobody has said that all have it. It was retained there, and replaced by one
 /// that is acknowledged.
 #[test]

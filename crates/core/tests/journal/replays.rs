@@ -5,7 +5,9 @@ use tidewire_core::id::ConnectionId;
 use tidewire_core::qos::QoS;
 
 fn retain(host: &mut Host, alice: ConnectionId, payload: &str, n: u16) {
-    let Packet::Publish(kept) = publish("t", payload, QoS::ExactlyOnce, n, false) else { return };
+    let Packet::Publish(kept) = publish("t", payload, QoS::ExactlyOnce, n, false) else {
+        unreachable!("it is one")
+    };
     host.send(alice, &Packet::Publish(Publish { retain: true, ..kept }));
     host.send(alice, &Packet::Pubrel(ack(n)));
 }
@@ -60,4 +62,53 @@ fn the_end_of_a_retained_message_is_not_that_of_the_one_that_came_live() {
         let got = host.got(bob);
         assert!(got.contains(&Got::Pubrel(1)), "bob waits for that, his PUBACK sent: {has_ended}: {got:?}");
     }
+}
+
+/// Two subscriptions are each told what is retained, and the same message goes out twice. The end of one is not that of the
+/// other, whichever comes first, and over as many crashes as there are.
+#[test]
+fn the_same_retained_message_may_be_on_its_way_twice() {
+    for (ended, left) in [(1, 2), (2, 1)] {
+        let mut host = Host::new();
+        let alice = host.connect("alice", true);
+        retain(&mut host, alice, "x", 1);
+        let bob = host.connect("bob", false);
+        host.subscribe(bob, "t", QoS::ExactlyOnce);
+        host.subscribe(bob, "+", QoS::ExactlyOnce);
+        assert_eq!(sent(&host.got(bob)), [("x".to_owned(), 1), ("x".to_owned(), 2)]);
+        host.send(bob, &Packet::Pubrec(ack(ended)));
+        host.send(bob, &Packet::Pubcomp(ack(ended)));
+        for _ in 0..2 {
+            host.crash(0);
+            let bob = host.connect("bob", false);
+            assert_eq!(sent(&host.got(bob)), [("x".to_owned(), left)], "{ended} has ended");
+        }
+        let bob = host.connect("bob", false);
+        host.send(bob, &Packet::Pubrec(ack(left)));
+        host.crash(0);
+        let bob = host.connect("bob", false);
+        assert!(host.got(bob).contains(&Got::Pubrel(left)));
+    }
+}
+
+/// What is retained is older than what comes live behind it, also where the journal has it later.
+#[test]
+fn what_was_retained_does_not_come_behind_what_is_newer_after_a_crash() {
+    let mut host = Host::new();
+    let alice = host.connect("alice", true);
+    retain(&mut host, alice, "old", 1);
+    let bob = host.connect("bob", false);
+    host.prompt = false;
+    // His SUBACK waits for the journal, and what is retained for that.
+    host.subscribe(bob, "t", QoS::AtLeastOnce);
+    host.publish(alice, "t", "new", QoS::AtLeastOnce, 7);
+    host.prompt = true;
+    host.sync();
+    host.run();
+    let before = sent(&host.got(bob));
+    assert_eq!(before.iter().map(|(payload, _)| payload.as_str()).collect::<Vec<_>>(), ["old", "new"]);
+    host.crash(0);
+    let bob = host.connect("bob", false);
+    let after = sent(&host.got(bob));
+    assert_eq!(after.iter().map(|(payload, _)| payload.as_str()).collect::<Vec<_>>(), ["old", "new"]);
 }

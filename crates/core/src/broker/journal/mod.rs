@@ -12,7 +12,7 @@ use crate::broker::messages::owned::Undistributed;
 use crate::broker::retained::index::Place as Topic;
 use crate::id::{ConnectionId, MessageId};
 use crate::time::Instant;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 pub(crate) use pen::{Pen, message_record, options_byte, session_record};
 pub(crate) use record::Place;
@@ -35,13 +35,13 @@ pub(crate) struct Snapshot {
 pub(crate) struct Journal {
     on: bool,
     failed: bool,
-    /// Written, and not polled.
+    /// Written, and not polled; nothing of a journal that has failed.
     out: Vec<u8>,
     end: u64,
     durable: u64,
     announced: bool,
-    /// Connections whose output waits for a position, ascending.
-    waiting: VecDeque<(u64, ConnectionId)>,
+    /// Connections whose output waits for a position, each once for that.
+    waiting: BTreeSet<(u64, ConnectionId)>,
     /// QoS 2 messages of publishers here that have not reached all shards durably.
     undistributed: BTreeMap<MessageId, Undistributed>,
     /// QoS 2 messages that came by mail and are in the journal, until their publishers' shards forget them.
@@ -58,7 +58,7 @@ impl Journal {
             end: 0,
             durable: 0,
             announced: false,
-            waiting: VecDeque::new(),
+            waiting: BTreeSet::new(),
             undistributed: BTreeMap::new(),
             mailed_here: BTreeSet::new(),
             snapshot: None,
@@ -105,6 +105,10 @@ impl Journal {
             let before = self.out.len();
             record.encode(&mut self.out);
             self.end += (self.out.len() - before) as u64;
+            if self.failed {
+                // What waits for it waits for ever, and nobody will poll it.
+                self.out.clear();
+            }
         }
     }
 
@@ -127,9 +131,8 @@ impl Journal {
 
     /// Wakes a connection when the journal is durable up to there, if it is not yet.
     pub(crate) fn wake(&mut self, position: u64, id: ConnectionId) {
-        if position > self.durable && self.waiting.back().is_none_or(|last| *last != (position, id)) {
-            let at = self.waiting.partition_point(|(p, _)| *p <= position);
-            self.waiting.insert(at, (position, id));
+        if position > self.durable {
+            self.waiting.insert((position, id));
         }
     }
 
@@ -140,11 +143,11 @@ impl Journal {
 
     /// The next connection that need not wait any more.
     pub(crate) fn woken(&mut self) -> Option<ConnectionId> {
-        let (position, id) = *self.waiting.front()?;
+        let (position, id) = *self.waiting.first()?;
         if position > self.durable {
             return None;
         }
-        self.waiting.pop_front();
+        self.waiting.pop_first();
         Some(id)
     }
 
@@ -163,16 +166,17 @@ impl Journal {
         &self.undistributed
     }
 
-    /// Records an earlier journal's words about mail, which are read again.
+    /// Records an earlier journal's words about mail, which are read again; a shard that keeps none could not say when
+    /// they are true no more.
     pub(crate) fn restore_undistributed(&mut self, id: MessageId, left: Option<Undistributed>) {
-        match left {
+        match left.filter(|_| self.on) {
             Some(left) => drop(self.undistributed.insert(id, left)),
             None => drop(self.undistributed.remove(&id)),
         }
     }
 
     pub(crate) fn restore_known(&mut self, id: MessageId, is_known: bool) {
-        if is_known {
+        if is_known && self.on {
             self.mailed_here.insert(id);
         } else {
             self.mailed_here.remove(&id);
@@ -181,12 +185,10 @@ impl Journal {
 
     pub(crate) fn check(&self) {
         assert!(self.durable <= self.end, "what is not written is not durable");
-        let positions = self.waiting.iter().map(|(position, _)| *position);
-        assert!(positions.clone().is_sorted(), "who waits stands in order");
-        assert!(
-            positions.into_iter().all(|position| position > self.durable),
-            "nobody waits for what is there"
-        );
-        assert!(self.on || (self.undistributed.is_empty() && self.mailed_here.is_empty()));
+        let first = self.waiting.first();
+        assert!(first.is_none_or(|(position, _)| *position > self.durable), "nobody waits for what is there");
+        assert!(!self.failed || self.out.is_empty(), "nothing is kept that nobody will poll");
+        let kept = !(self.undistributed.is_empty() && self.mailed_here.is_empty());
+        assert!(self.on || !kept, "without a journal nothing is kept for it");
     }
 }

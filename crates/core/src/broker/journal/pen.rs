@@ -7,7 +7,8 @@ use crate::broker::base::rules::{Rule, Rules};
 use crate::broker::messages::accepted::Accepted;
 use crate::broker::messages::ledger::Recipient;
 use crate::broker::messages::owned::{Owned, Undistributed};
-use crate::broker::messages::store::{Content, View};
+use crate::broker::messages::queue::Entry;
+use crate::broker::messages::store::{Content, Store, View};
 use crate::broker::router::Options;
 use crate::broker::session::{Kind, Sessions};
 use crate::id::{MessageId, PacketId};
@@ -22,6 +23,7 @@ pub(crate) struct Pen<'a> {
     pub(crate) journal: &'a mut Journal,
     pub(crate) sessions: &'a Sessions,
     pub(crate) grants: &'a Grants,
+    pub(crate) store: &'a Store,
     pub(crate) ended: &'a mut Vec<(Recipient, MessageId)>,
     pub(crate) rules: Rules,
 }
@@ -41,16 +43,16 @@ impl Pen<'_> {
             return;
         }
         let mut ended = core::mem::take(self.ended);
-        for (who, id) in ended.drain(..) {
+        for (who, name) in ended.drain(..) {
             if self.is_kept(who.session) {
-                self.journal.write(&Record::Ended { who, id });
+                self.journal.write(&Record::Ended { who, name });
             }
         }
         *self.ended = ended;
     }
 
     /// Does this session outlive its connection?
-    fn is_kept(&self, session: u32) -> bool {
+    pub(crate) fn is_kept(&self, session: u32) -> bool {
         let s = &self.sessions[session];
         self.journal.on && s.expiry > 0 && s.kind == Kind::Client
     }
@@ -185,15 +187,24 @@ impl Pen<'_> {
         }
     }
 
-    pub(crate) fn bound(&mut self, session: u32, id: MessageId, packet_id: PacketId) {
+    /// A copy of a message stands in a queue that is kept.
+    pub(crate) fn queued(&mut self, entry: Entry, place: Place) {
+        let message = entry.message_ref();
+        let (view, name) = (self.store.get(message), self.store.name(message));
+        self.record(&Record::Queued { message: message_record(&view), name, place });
+    }
+
+    pub(crate) fn bound(&mut self, session: u32, entry: Entry, packet_id: PacketId) {
         if let Some(who) = self.kept(session) {
-            self.record(&Record::Bound { who, id, packet_id: packet_id.get() });
+            let name = self.store.name(entry.message_ref());
+            self.record(&Record::Bound { who, name, packet_id: packet_id.get() });
         }
     }
 
-    pub(crate) fn released(&mut self, session: u32, packet_id: PacketId) {
+    pub(crate) fn released(&mut self, session: u32, entry: Entry) {
         if let Some(who) = self.kept(session) {
-            self.record(&Record::Released { who, packet_id: packet_id.get() });
+            let name = self.store.name(entry.message_ref());
+            self.record(&Record::Released { who, name });
         }
     }
 

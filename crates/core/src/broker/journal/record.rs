@@ -57,6 +57,9 @@ pub(crate) enum Payload<'a> {
 }
 
 /// A message's place in a session's queue.
+///
+/// Other records call it by the message's id, or by a name of its own where the same message may stand in one queue
+/// twice. That name is an id, too: one that no message has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) who: Recipient,
@@ -93,21 +96,28 @@ pub(crate) enum Record<'a> {
         places: Vec<Place>,
         mail: InMail,
     },
+    /// A message stands in a session's queue, by this name: a Retained Message on its way to a new subscription, or what a
+    /// snapshot finds.
+    Queued {
+        message: MessageRecord<'a>,
+        name: MessageId,
+        place: Place,
+    },
     /// A message has left a session's queue: it has its fate.
     Ended {
         who: Recipient,
-        id: MessageId,
+        name: MessageId,
     },
     /// A QoS 2 message goes out under this Packet Identifier.
     Bound {
         who: Recipient,
-        id: MessageId,
+        name: MessageId,
         packet_id: u16,
     },
-    /// Its PUBREC came: only PUBREL and PUBCOMP are left.
+    /// Its PUBREC came, or it is not sent again: only PUBREL and PUBCOMP are left.
     Released {
         who: Recipient,
-        packet_id: u16,
+        name: MessageId,
     },
     /// A QoS 2 message came that went nowhere.
     Receipt {
@@ -187,6 +197,7 @@ const WILL_END: u8 = 14;
 const DISTRIBUTED: u8 = 15;
 const FORGET: u8 = 16;
 const KNOWN: u8 = 17;
+const QUEUED: u8 = 18;
 
 fn check(body: &[u8]) -> u32 {
     let mut hasher = siphasher::sip::SipHasher13::new_with_keys(0x7469_6465_7769_7265, u64::from(FORMAT));
@@ -241,17 +252,14 @@ impl Record<'_> {
                 };
                 w.u32(length(places.len()));
                 for place in places {
-                    w.who(place.who).u8(place.qos.bits() | u8::from(place.retain) << 2);
-                    w.u32(length(place.identifiers.len()));
-                    for identifier in &place.identifiers {
-                        w.u32(*identifier);
-                    }
+                    w.place(place);
                 }
                 w
             }
-            Record::Ended { who, id } => w.u8(ENDED).who(*who).u128(id.as_u128()),
-            Record::Bound { who, id, packet_id } => w.u8(BOUND).who(*who).u128(id.as_u128()).u16(*packet_id),
-            Record::Released { who, packet_id } => w.u8(RELEASED).who(*who).u16(*packet_id),
+            Record::Queued { message, name, place } => w.u8(QUEUED).message(message).id(*name).place(place),
+            Record::Ended { who, name } => w.u8(ENDED).who(*who).id(*name),
+            Record::Bound { who, name, packet_id } => w.u8(BOUND).who(*who).id(*name).u16(*packet_id),
+            Record::Released { who, name } => w.u8(RELEASED).who(*who).id(*name),
             Record::Receipt { who, packet_id } => w.u8(RECEIPT).who(*who).u16(*packet_id),
             Record::ReceiptEnd { who, packet_id } => w.u8(RECEIPT_END).who(*who).u16(*packet_id),
             Record::Retained { message, qos } => w.u8(RETAINED).message(message).u8(qos.bits()),
@@ -267,9 +275,9 @@ impl Record<'_> {
                 .u8(u8::from(will.expiry.is_some()))
                 .u32(will.delay),
             Record::WillEnd(who) => w.u8(WILL_END).who(*who),
-            Record::Distributed { id } => w.u8(DISTRIBUTED).u128(id.as_u128()),
-            Record::Known { id } => w.u8(KNOWN).u128(id.as_u128()),
-            Record::Forget { id } => w.u8(FORGET).u128(id.as_u128()),
+            Record::Distributed { id } => w.u8(DISTRIBUTED).id(*id),
+            Record::Known { id } => w.u8(KNOWN).id(*id),
+            Record::Forget { id } => w.u8(FORGET).id(*id),
         };
     }
 }
@@ -304,8 +312,8 @@ impl Writer<'_> {
         self
     }
 
-    fn u128(&mut self, n: u128) -> &mut Self {
-        self.0.extend_from_slice(&n.to_le_bytes());
+    fn id(&mut self, id: MessageId) -> &mut Self {
+        self.0.extend_from_slice(&id.as_u128().to_le_bytes());
         self
     }
 
@@ -323,8 +331,17 @@ impl Writer<'_> {
         self.u32(who.session).u32(who.generation)
     }
 
+    fn place(&mut self, place: &Place) -> &mut Self {
+        self.who(place.who).u8(place.qos.bits() | u8::from(place.retain) << 2);
+        self.u32(length(place.identifiers.len()));
+        for identifier in &place.identifiers {
+            self.u32(*identifier);
+        }
+        self
+    }
+
     fn message(&mut self, message: &MessageRecord<'_>) -> &mut Self {
-        self.u128(message.id.as_u128())
+        self.id(message.id)
             .u32(message.origin.0)
             .instant(message.expires_at)
             .bytes(message.topic.as_bytes())

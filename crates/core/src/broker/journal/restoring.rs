@@ -44,11 +44,11 @@ pub(crate) struct Restoring {
     pub(crate) read: u64,
     /// The newest time that a record told.
     pub(crate) newest: Instant,
-    /// The numbers that sessions had in the journal, and their places here.
+    /// The numbers that sessions had in the journal, and their places here: one for each place.
     names: BTreeMap<Recipient, u32>,
-    /// Sessions by their places here. One that a journal names twice is one.
+    /// Sessions by their places here.
     pub(crate) sessions: BTreeMap<u32, Restored>,
-    /// Messages that have been read, each with one reference of ours.
+    /// Messages that have been read, by their names, each with one reference of ours.
     pub(crate) messages: BTreeMap<MessageId, MessageRef>,
 }
 
@@ -65,10 +65,17 @@ impl Restoring {
         Some((index, self.sessions.get_mut(&index)?))
     }
 
-    /// That number in the journal means the session at this place.
+    /// The number by which the journal has named the session at this place, since it began.
+    pub(crate) fn name_of(&self, index: u32) -> Option<Recipient> {
+        let who = self.sessions.get(&index)?.name;
+        (self.names.get(&who) == Some(&index)).then_some(who)
+    }
+
+    /// That number in the journal means the session at this place, which has no other.
     pub(crate) fn name(&mut self, record: &SessionRecord<'_>, index: u32) {
         self.names.insert(record.who, index);
         let restored = self.sessions.entry(index).or_default();
+        restored.name = record.who;
         restored.connected = record.connected;
         (restored.ends_at, restored.will_at) = (record.ends_at, record.will_at);
     }
@@ -83,15 +90,17 @@ impl Restoring {
 /// A session that is being restored: its queues are filled at the end.
 #[derive(Default)]
 pub(crate) struct Restored {
+    /// Its number in the journal, or in the one before that.
+    name: Recipient,
     pub(crate) connected: bool,
     pub(crate) ends_at: Option<Instant>,
     pub(crate) will_at: Option<Instant>,
-    /// In order of their coming, and what each is bound to.
+    /// In order, and what each is bound to.
     pub(crate) entries: BTreeMap<u64, Waiting>,
-    pub(crate) by_id: BTreeMap<MessageId, u64>,
+    pub(crate) by_name: BTreeMap<MessageId, u64>,
     /// Those bound to a Packet Identifier, in the order of their binding.
     pub(crate) bound: BTreeMap<u64, u64>,
-    by_packet_id: BTreeMap<u16, u64>,
+    packet_ids: BTreeSet<u16>,
     pub(crate) receipts: BTreeSet<u16>,
     /// How many entries and bindings there have been.
     count: u64,
@@ -99,7 +108,6 @@ pub(crate) struct Restored {
 
 /// A message in a queue that is being restored.
 pub(crate) struct Waiting {
-    pub(crate) id: MessageId,
     pub(crate) entry: Entry,
     /// Its Packet Identifier, when it got it, and whether only PUBREL and PUBCOMP are left.
     pub(crate) bound: Option<(u16, u64, bool)>,
@@ -109,9 +117,9 @@ impl Restored {
     /// What a record says of its messages; an entry that is gone with it.
     pub(crate) fn apply(&mut self, record: &Record<'_>) -> Option<Entry> {
         match record {
-            Record::Ended { id, .. } => return self.remove(*id),
-            Record::Bound { id, packet_id, .. } => self.bind(*id, *packet_id),
-            Record::Released { packet_id, .. } => self.release(*packet_id),
+            Record::Ended { name, .. } => return self.remove(*name),
+            Record::Bound { name, packet_id, .. } => self.bind(*name, *packet_id),
+            Record::Released { name, .. } => self.release(*name),
             Record::Receipt { packet_id, .. } => {
                 self.receipts.insert(*packet_id);
             }
@@ -133,37 +141,41 @@ impl Restored {
         self.count
     }
 
-    pub(crate) fn insert(&mut self, id: MessageId, entry: Entry) {
-        let at = self.next();
-        self.by_id.insert(id, at);
-        self.entries.insert(at, Waiting { id, entry, bound: None });
+    /// Behind all others; but a copy stands where what was retained belongs, before what came live and waits: that is
+    /// newer.
+    pub(crate) fn insert(&mut self, name: MessageId, entry: Entry, is_copy: bool) {
+        let at = self.next() + if is_copy { 0 } else { LIVE };
+        self.by_name.insert(name, at);
+        self.entries.insert(at, Waiting { entry, bound: None });
     }
 
-    fn remove(&mut self, id: MessageId) -> Option<Entry> {
-        let waiting = self.entries.remove(&self.by_id.remove(&id)?)?;
+    fn remove(&mut self, name: MessageId) -> Option<Entry> {
+        let waiting = self.entries.remove(&self.by_name.remove(&name)?)?;
         if let Some((packet_id, order, _)) = waiting.bound {
             self.bound.remove(&order);
-            self.by_packet_id.remove(&packet_id);
+            self.packet_ids.remove(&packet_id);
         }
         Some(waiting.entry)
     }
 
-    fn bind(&mut self, id: MessageId, packet_id: u16) {
+    fn bind(&mut self, name: MessageId, packet_id: u16) {
         let order = self.next();
-        let Some(at) = self.by_id.get(&id) else { return };
+        let Some(at) = self.by_name.get(&name) else { return };
         let Some(waiting) = self.entries.get_mut(at).filter(|w| w.bound.is_none()) else { return };
-        if packet_id == 0 || self.by_packet_id.contains_key(&packet_id) {
+        if packet_id == 0 || !self.packet_ids.insert(packet_id) {
             return;
         }
         waiting.bound = Some((packet_id, order, false));
         self.bound.insert(order, *at);
-        self.by_packet_id.insert(packet_id, *at);
     }
 
-    fn release(&mut self, packet_id: u16) {
-        let waiting = self.by_packet_id.get(&packet_id).and_then(|at| self.entries.get_mut(at));
+    fn release(&mut self, name: MessageId) {
+        let waiting = self.by_name.get(&name).and_then(|at| self.entries.get_mut(at));
         if let Some((_, _, released)) = waiting.and_then(|w| w.bound.as_mut()) {
             *released = true;
         }
     }
 }
+
+/// What came live stands from here on.
+const LIVE: u64 = 1 << 63;

@@ -25,7 +25,7 @@ pub(crate) struct Messages {
     /// Of Subscription Identifiers, for the few entries that have more than one.
     lists: Slab<Box<[u32]>>,
     pub(crate) books: Books,
-    /// What has ended and is to be journaled: QoS 1 and 2, if there is a journal.
+    /// What has ended and is to be journaled, by its name: QoS 1 and 2, if there is a journal.
     pub(crate) ended: Vec<(Recipient, MessageId)>,
     journaled: bool,
 }
@@ -76,7 +76,7 @@ impl Messages {
     pub(crate) fn end(&mut self, entry: Entry, who: Recipient, from: Fate, to: Fate) {
         self.enter(entry, who, Some(from), to);
         if self.journaled && entry.qos() > QoS::AtMostOnce {
-            self.ended.push((who, self.store.id(entry.message_ref())));
+            self.ended.push((who, self.store.name(entry.message_ref())));
         }
         self.forget(entry);
     }
@@ -123,15 +123,21 @@ impl Messages {
         true
     }
 
-    /// Drops the messages that may not stay.
+    /// Drops the messages that may not stay: those in the queue, and those that have a Packet Identifier and were never
+    /// sent.
     pub(crate) fn judge(
         &mut self,
         queue: &mut Queue,
+        sender: &mut Sender<Entry>,
         who: Recipient,
         mut stays: impl FnMut(&View<'_>, Entry) -> bool,
     ) {
-        let gone = queue.take_unless(|entry| stays(&self.stored(entry), entry));
+        let mut stays = |entry| stays(&self.stored(entry), entry);
+        let (gone, unsent) = (queue.take_unless(&mut stays), sender.give_up_unsent(stays));
         self.end_all(queue, gone, who, Fate::Dropped(Reason::NotAuthorized));
+        for entry in unsent {
+            self.end(entry, who, Fate::InFlight, Fate::Dropped(Reason::NotAuthorized));
+        }
     }
 
     /// A session loses its connection: QoS 0 that waited for that is not kept for another.

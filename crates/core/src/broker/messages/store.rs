@@ -70,6 +70,8 @@ const _: () = assert!(size_of::<Slot>() <= 80); // one for each queued message, 
 struct Rare {
     expires_at: Option<Instant>,
     chunks: Option<Arc<[Bytes]>>,
+    /// What the journal calls it, if it is one of several copies.
+    name: Option<MessageId>,
 }
 
 /// A freed slot keeps a block of at most this size for the next message: heap that goes back to the system
@@ -114,7 +116,7 @@ impl Store {
             Content::Small(_) => None,
         };
         if view.expires_at.is_some() || chunks.is_some() {
-            slot.rare = Some(Box::new(Rare { expires_at: view.expires_at, chunks }));
+            slot.rare = Some(Box::new(Rare { expires_at: view.expires_at, chunks, name: None }));
         }
         self.bytes += view.size();
         MessageRef(place)
@@ -187,6 +189,17 @@ impl Store {
 
     pub(crate) fn id(&self, message: MessageRef) -> MessageId {
         self.slots[message.0 as usize].id
+    }
+
+    /// Gives a copy a name of its own: the same message may stand in the same queue already.
+    pub(crate) fn set_name(&mut self, message: MessageRef, name: MessageId) {
+        self.slots[message.0 as usize].rare.get_or_insert_default().name = Some(name);
+    }
+
+    /// What the journal calls it.
+    pub(crate) fn name(&self, message: MessageRef) -> MessageId {
+        let slot = &self.slots[message.0 as usize];
+        slot.rare.as_deref().and_then(|rare| rare.name).unwrap_or(slot.id)
     }
 
     /// What all messages here are charged with.

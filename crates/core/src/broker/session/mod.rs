@@ -132,6 +132,11 @@ impl Busy {
         self.queue.is_empty() && self.sender.all_sent()
     }
 
+    /// What waits for its owner, and what is in flight.
+    pub(crate) fn held(&self) -> impl Iterator<Item = Entry> {
+        self.queue.iter().chain(self.sender.iter().map(|(entry, ..)| entry))
+    }
+
     pub(crate) fn is_idle(&self) -> bool {
         self.queue.is_empty()
             && self.sender.is_empty()

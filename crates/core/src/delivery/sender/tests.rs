@@ -1,6 +1,5 @@
 use super::*;
 use proptest::prelude::*;
-use std::vec::Vec;
 
 fn id(n: u16) -> PacketId {
     PacketId::new(n).unwrap()
@@ -81,6 +80,45 @@ fn what_was_never_sent_is_no_duplicate() {
 }
 
 #[test]
+fn what_was_sent_with_qos_2_is_released_before_its_identifier_is_free() {
+    let mut sender = Sender::default();
+    for (message, qos) in [('a', QoS::ExactlyOnce), ('b', QoS::AtLeastOnce)] {
+        sender.bind_sent(message, qos);
+    }
+    sender.bind('c', QoS::ExactlyOnce);
+    sender.resume(u16::MAX);
+    assert!(matches!(sender.unsent(), Some(Unsent::Publish { message: 'a', dup: true, .. })));
+    assert!(sender.release());
+    assert_eq!(sender.unsent(), Some(Unsent::Pubrel { packet_id: id(1) }));
+    sender.sent();
+    for message in ['b', 'c'] {
+        assert!(matches!(sender.unsent(), Some(Unsent::Publish { message: m, .. }) if m == message));
+        assert!(!sender.release(), "{message}: nobody has taken it for anything");
+        sender.give_up();
+    }
+    sender.check();
+    assert_eq!(sender.on_pubcomp(id(1)), Acknowledged::Done('a'));
+    assert!(sender.is_empty());
+}
+
+#[test]
+fn what_was_never_sent_can_be_given_up_wherever_it_stands() {
+    let mut sender = Sender::default();
+    sender.bind_sent('a', QoS::ExactlyOnce);
+    for message in ['b', 'c', 'd'] {
+        sender.bind(message, QoS::ExactlyOnce);
+    }
+    sender.resume(u16::MAX);
+    assert_eq!(sender.give_up_unsent(|message| message == 'c'), ['b', 'd'], "a was sent");
+    sender.check();
+    let left: Vec<_> = sender.iter().map(|(message, id, ..)| (message, id.get())).collect();
+    assert_eq!(left, [('a', 1), ('c', 3)]);
+    sender.sent();
+    assert_eq!(sender.give_up_unsent(|_| false), ['c']);
+    assert!(sender.all_sent(), "nothing is left to be sent");
+}
+
+#[test]
 fn after_a_break_the_window_opens_by_one_with_each_that_ends() {
     let mut sender = Sender::default();
     for n in 0..20 {
@@ -126,7 +164,7 @@ fn ids_wrap_past_those_in_use() {
 
 proptest! {
     #[test]
-    fn books_balance_whatever_comes(steps in proptest::collection::vec((0_u8..7, 1_u16..12), 0..200)) {
+    fn books_balance_whatever_comes(steps in proptest::collection::vec((0_u8..8, 1_u16..12), 0..200)) {
         let mut sender = Sender::default();
         let (mut bound, mut done) = (0_usize, Vec::new());
         for (step, n) in steps {
@@ -137,6 +175,7 @@ proptest! {
                 3 => if let Acknowledged::Done(m) = sender.on_puback(id(n)) { done.push(m) },
                 4 => if let Received::Refused(m) = sender.on_pubrec(id(n), n % 3 == 0) { done.push(m) },
                 5 => if let Acknowledged::Done(m) = sender.on_pubcomp(id(n)) { done.push(m) },
+                6 => drop(sender.release()),
                 _ => sender.resume(u16::MAX),
             }
             sender.check();

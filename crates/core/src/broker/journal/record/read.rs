@@ -67,9 +67,10 @@ impl<'a> Reader<'a> {
                 let receipt = if packet_id == 0 { None } else { Some((self.who()?, packet_id)) };
                 Record::Message { message, receipt, places: self.places()?, mail }
             }
-            ENDED => Record::Ended { who: self.who()?, id: self.id()? },
-            BOUND => Record::Bound { who: self.who()?, id: self.id()?, packet_id: self.u16()? },
-            RELEASED => Record::Released { who: self.who()?, packet_id: self.u16()? },
+            QUEUED => Record::Queued { message: self.message()?, name: self.id()?, place: self.place()? },
+            ENDED => Record::Ended { who: self.who()?, name: self.id()? },
+            BOUND => Record::Bound { who: self.who()?, name: self.id()?, packet_id: self.u16()? },
+            RELEASED => Record::Released { who: self.who()?, name: self.id()? },
             RECEIPT => Record::Receipt { who: self.who()?, packet_id: self.u16()? },
             RECEIPT_END => Record::ReceiptEnd { who: self.who()?, packet_id: self.u16()? },
             RETAINED => Record::Retained { message: self.message()?, qos: QoS::from_bits(self.u8()?)? },
@@ -87,14 +88,18 @@ impl<'a> Reader<'a> {
         let n = self.u32()?;
         let mut places = Vec::new();
         for _ in 0..n {
-            let (who, bits, count) = (self.who()?, self.u8()?, self.u32()?);
-            let mut identifiers = Vec::new();
-            for _ in 0..count {
-                identifiers.push(self.u32().filter(|i| (1..1 << 28).contains(i))?);
-            }
-            places.push(Place { who, qos: QoS::from_bits(bits & 3)?, retain: bits & 4 != 0, identifiers });
+            places.push(self.place()?);
         }
         Some(places)
+    }
+
+    fn place(&mut self) -> Option<Place> {
+        let (who, bits, count) = (self.who()?, self.u8()?, self.u32()?);
+        let mut identifiers = Vec::new();
+        for _ in 0..count {
+            identifiers.push(self.u32().filter(|i| (1..1 << 28).contains(i))?);
+        }
+        Some(Place { who, qos: QoS::from_bits(bits & 3)?, retain: bits & 4 != 0, identifiers })
     }
 
     fn message(&mut self) -> Option<MessageRecord<'a>> {

@@ -42,7 +42,7 @@ fn records() -> Vec<Record<'static>> {
         Record::Message {
             message,
             receipt: Some((WHO, 7)),
-            places: alloc::vec![place],
+            places: alloc::vec![place.clone()],
             mail: InMail { out: true, here: false, retain: true, by_owner: true }
         },
         Record::Message {
@@ -51,9 +51,10 @@ fn records() -> Vec<Record<'static>> {
             places: Vec::new(),
             mail: InMail { here: true, ..InMail::default() }
         },
-        Record::Ended { who: WHO, id: MessageId(5) },
-        Record::Bound { who: WHO, id: MessageId(5), packet_id: 1 },
-        Record::Released { who: WHO, packet_id: 1 },
+        Record::Queued { message, name: MessageId(9), place },
+        Record::Ended { who: WHO, name: MessageId(5) },
+        Record::Bound { who: WHO, name: MessageId(5), packet_id: 1 },
+        Record::Released { who: WHO, name: MessageId(9) },
         Record::Receipt { who: WHO, packet_id: 2 },
         Record::ReceiptEnd { who: WHO, packet_id: 2 },
         Record::Retained { message, qos: QoS::AtLeastOnce },
