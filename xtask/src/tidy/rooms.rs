@@ -21,7 +21,7 @@ const ROOMS: [(&str, &[&str]); 9] = [
 const WORDS: [&str; 2] = ["announce", "cause"];
 
 /// The reactions. A call goes to the same file or to one further down.
-const REACTIONS: [&str; 33] = [
+const REACTIONS: [&str; 34] = [
     "mod",
     "check",
     "trace",
@@ -46,6 +46,7 @@ const REACTIONS: [&str; 33] = [
     "spread",
     "deliver",
     "transmit",
+    "replay",
     "room",
     "pause",
     "answer",

@@ -34,6 +34,7 @@ mod mail;
 mod passage;
 mod pause;
 mod publish;
+mod replay;
 mod restore;
 mod revoke;
 mod room;
