@@ -249,18 +249,19 @@ impl Broker {
         if mail.here {
             self.journal.restore_known(message.id, true);
         }
-        let Some((who, packet_id)) = receipt else { return };
-        let Some((index, restored)) = restoring.named(who) else { return };
-        restored.receipts.insert(packet_id);
-        if mail.out {
+        if let Some((who, packet_id)) = receipt
+            && let Some((_, restored)) = restoring.named(who)
+        {
+            restored.receipts.insert(packet_id);
+        }
+        // Whether its publisher's session is still there or not; but where all shards' journals are read, one mails it.
+        if mail.out && self.shards.is_from_here(message.id) {
             let kept = with_view(message, |view| Owned::new(view, QoS::ExactlyOnce));
             let left = Undistributed {
                 topic: message.topic.into(),
                 message: Arc::new(kept),
                 retain: mail.retain,
                 by_owner: mail.by_owner,
-                publisher: self.sessions.recipient(index),
-                packet_id,
             };
             self.journal.restore_undistributed(message.id, Some(left));
         }

@@ -25,7 +25,7 @@ impl Broker {
         if !snapshot.begun {
             snapshot.begun = true;
             Record::Start { at: now }.encode(out);
-            self.snapshot_mail(now, out);
+            self.snapshot_mail(out);
         }
         while out.len() < end {
             let Some(session) = self.sessions.next_from(snapshot.session) else { break };
@@ -39,17 +39,13 @@ impl Broker {
         true
     }
 
-    /// What may be mailed again, and what may come again. Both are few: they last for a moment.
-    fn snapshot_mail(&self, now: Instant, out: &mut Vec<u8>) {
+    /// What may be mailed again, and what may come again. Both are few: they last for a moment. Receipts are a matter of
+    /// their sessions: one may be released, and a session have ended, before all shards have the message.
+    fn snapshot_mail(&self, out: &mut Vec<u8>) {
         for left in self.journal.undistributed().values() {
-            let (publisher, packet_id) = (left.publisher, left.packet_id);
-            if self.sessions.is(publisher) {
-                session_record(&self.sessions, &self.grants, now, publisher.session).encode(out);
-                let message = message_record(&left.message.view(&left.topic));
-                let mail = InMail { out: true, here: false, retain: left.retain, by_owner: left.by_owner };
-                let receipt = Some((publisher, packet_id));
-                Record::Message { message, receipt, places: Vec::new(), mail }.encode(out);
-            }
+            let message = message_record(&left.message.view(&left.topic));
+            let mail = InMail { out: true, here: false, retain: left.retain, by_owner: left.by_owner };
+            Record::Message { message, receipt: None, places: Vec::new(), mail }.encode(out);
         }
         for id in self.journal.known() {
             Record::Known { id }.encode(out);

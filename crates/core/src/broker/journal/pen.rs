@@ -131,9 +131,9 @@ impl Pen<'_> {
             }
             return false;
         }
-        if let (true, Some((publisher, packet_id))) = (out, receipt) {
+        if out {
             let (topic, message) = (view.topic.into(), Arc::new(Owned::new(view, QoS::ExactlyOnce)));
-            let left = Undistributed { topic, message, retain, by_owner, publisher, packet_id };
+            let left = Undistributed { topic, message, retain, by_owner };
             self.journal.undistributed.insert(view.id, left);
         }
         let here = arrival.may_come_again();

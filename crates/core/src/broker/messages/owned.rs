@@ -1,5 +1,4 @@
 //! A message that is kept whole, for as long as somebody may ask for it.
-use super::ledger::Recipient;
 use super::store::{Content, View};
 use crate::id::{IdentityId, MessageId};
 use crate::qos::QoS;
@@ -67,7 +66,4 @@ pub(crate) struct Undistributed {
     pub(crate) retain: bool,
     /// It went by the shard that owns its topic.
     pub(crate) by_owner: bool,
-    /// Whose it is, and under which Packet Identifier.
-    pub(crate) publisher: Recipient,
-    pub(crate) packet_id: u16,
 }

@@ -279,12 +279,6 @@ impl Sessions {
         Recipient { session: index, generation: self.table[index].generation }
     }
 
-    /// Does it still exist?
-    pub(crate) fn is(&self, who: Recipient) -> bool {
-        let session = self.table.get(who.session);
-        session.is_some_and(|s| s.generation == who.generation && s.kind != Kind::Free)
-    }
-
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.table.len()

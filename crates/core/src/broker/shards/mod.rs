@@ -103,6 +103,11 @@ impl Shards {
         self.place(self.hash(topic.as_bytes()))
     }
 
+    /// Did this shard accept that message, or has it taken the place of the one that did?
+    pub(crate) fn is_from_here(&self, id: MessageId) -> bool {
+        self.place(id.shard().0.into()) == self.me
+    }
+
     fn place(&self, hash: u64) -> ShardId {
         ShardId(u16::try_from(hash % u64::from(self.count)).unwrap_or_default())
     }
