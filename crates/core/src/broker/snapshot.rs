@@ -3,9 +3,10 @@
 //! Each piece is how things stand when it is taken. What changes meanwhile is in the journal as well, and replaying
 //! both gives what is true at the end: a record that says what is known already changes nothing.
 use super::Broker;
-use super::journal::record::{InMail, Place, Record};
+use super::journal::record::{InMail, Place, Record, Taken};
 use super::journal::{Snapshot, message_record, options_byte, session_record};
 use super::messages::ledger::Recipient;
+use super::messages::owned::Undistributed;
 use super::messages::queue::{Entry, Queued};
 use super::messages::store::View;
 use super::retained::index::Place as Topic;
@@ -44,8 +45,9 @@ impl Broker {
     fn snapshot_mail(&self, out: &mut Vec<u8>) {
         for left in self.journal.undistributed().values() {
             let message = message_record(&left.message.view(&left.topic));
-            let mail = InMail { out: true, here: false, retain: left.retain, by_owner: left.by_owner };
-            Record::Message { message, receipt: None, places: Vec::new(), mail }.encode(out);
+            let Undistributed { retain, by_owner, waits, .. } = *left;
+            let mail = InMail { out: Some(left.message.qos), here: false, retain, by_owner, waits };
+            Record::Message { message, taken: Taken::Nothing, places: Vec::new(), mail }.encode(out);
         }
         for id in self.journal.known() {
             Record::Known { id }.encode(out);

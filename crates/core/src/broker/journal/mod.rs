@@ -42,9 +42,9 @@ pub(crate) struct Journal {
     announced: bool,
     /// Connections whose output waits for a position, ascending.
     waiting: VecDeque<(u64, ConnectionId)>,
-    /// QoS 2 messages of publishers here that have not reached all shards durably.
+    /// Messages of publishers here that have not reached all shards durably: of QoS 2, and wills.
     undistributed: BTreeMap<MessageId, Undistributed>,
-    /// QoS 2 messages that came by mail and are in the journal, until their publishers' shards forget them.
+    /// Messages that came by mail and are in the journal, until their publishers' shards forget them.
     mailed_here: BTreeSet<MessageId>,
     pub(crate) snapshot: Option<Snapshot>,
 }

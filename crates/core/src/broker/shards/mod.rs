@@ -257,12 +257,9 @@ impl Shards {
         }
     }
 
-    /// A QoS 2 message whose receipt outlives a crash may be mailed again, until all have it.
+    /// A message that is tracked may be mailed again, until all have it.
     pub(crate) fn hold_receipt(&mut self, posted: &Posted<'_>, settlement: Option<u32>) {
-        if let Some(settlement) = settlement
-            && posted.tracked
-            && posted.qos == QoS::ExactlyOnce
-        {
+        if let Some(settlement) = settlement.filter(|_| posted.tracked) {
             self.settlements.add(settlement, Waiter::Distributed(posted.view.id));
         }
     }
