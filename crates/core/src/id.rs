@@ -91,6 +91,12 @@ impl MessageId {
         u64::try_from(self.0 >> 80).unwrap_or_default()
     }
 
+    /// The shard that accepted it.
+    #[cfg(feature = "broker")]
+    pub(crate) fn shard(self) -> ShardId {
+        ShardId(u16::try_from(self.0 >> 64 & 0xffff).unwrap_or_default())
+    }
+
     /// As one number.
     pub fn as_u128(self) -> u128 {
         self.0

@@ -113,10 +113,6 @@ impl Broker {
         let hash = self.sessions.publisher_hash(session, packet_id_bits(delivery));
         let arrival = Arrival::Socket { connection: index, session, receipt };
         let routed = self.spread(&Accepted { view, qos: delivery.qos(), retain, hash, arrival });
-        if let Some(packet_id) = receipt.filter(|_| routed.no_room) {
-            // It went nowhere, so there is no record of it that has its receipt, too.
-            self.pen().receipt(session, packet_id);
-        }
         let all_behind = routed.behind > 0 && routed.behind == routed.matched && routed.mailed == 0;
         if all_behind {
             self.pause_for(now, index, routed.slowest);

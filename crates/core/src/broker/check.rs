@@ -138,6 +138,8 @@ impl Broker {
         let s = &self.sessions[session];
         let connection = &self.connections[s.connection];
         let Some(busy) = s.busy.as_deref() else { return };
+        let is_awaited = self.journal.is_awaited(busy.awaited, self.connections.id(s.connection));
+        assert!(is_awaited || busy.awaited <= self.journal.durable(), "who waits for the journal is woken");
         let waits = !busy.is_clear();
         let quota = busy.sender.has_room(s.receive_maximum);
         // Whatever else it may have stopped for.

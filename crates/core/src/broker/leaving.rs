@@ -117,7 +117,6 @@ impl Broker {
         let Some(rare) = self.sessions[session].rare.as_deref_mut() else { return };
         rare.will_at = None;
         let Some(will) = rare.will.take() else { return };
-        self.pen().will(session);
         let grant = self.sessions[session].grant;
         let access =
             Access::Publish { topic: Text::known_str(&will.topic), qos: will.qos, retain: will.retain };
@@ -125,6 +124,7 @@ impl Broker {
         let id = self.here.message_id(now);
         let publisher = self.sessions.publisher_hash(session, 0);
         if !allowed {
+            self.pen().will(session);
             self.messages.books.decided(id, Verdict::NotAuthorized, 0, publisher);
             return;
         }

@@ -8,7 +8,7 @@ use super::messages::accepted::Routed;
 use super::messages::owned::Undistributed;
 use super::router::{Options, Subscriber};
 use super::shards::note::{Author, Note, Posted, Reader};
-use super::shards::postponed::Postponed;
+use super::shards::postponed::{Inner, Postponed};
 use super::shards::settle::{Outcome, Waiter};
 use super::shards::{Mail, Way};
 use super::{Action, Broker};
@@ -210,7 +210,7 @@ impl Broker {
         self.journal.wake(position, id);
     }
 
-    /// All shards have a QoS 2 message of ours durably: it is not mailed again, and they may forget its id.
+    /// All shards have a message of ours durably: it is not mailed again, and they may forget its id.
     fn distributed(&mut self, id: MessageId) {
         if self.pen().distributed(id) {
             let end = self.journal.end();
@@ -255,8 +255,21 @@ impl Broker {
             return;
         }
         if self.rules.obeys(Rule::MailedAgain) {
+            let author = self.author(NONE);
             for (id, left) in self.journal.undistributed() {
-                self.shards.postpone(Postponed::Again(*id, Box::new(left.clone())));
+                self.shards.postpone(if left.waits {
+                    let Undistributed { topic, message, retain, .. } = left.clone();
+                    Postponed::Inner(Box::new(Inner {
+                        author,
+                        hash: 0,
+                        topic,
+                        message,
+                        retain,
+                        ticket: None,
+                    }))
+                } else {
+                    Postponed::Again(*id, Box::new(left.clone()))
+                });
             }
         }
         self.take_up_postponed(now);
@@ -270,7 +283,8 @@ impl Broker {
     /// The message takes the way that it took before: where that was by its owner, nobody here has it yet.
     fn mail_again(&mut self, id: MessageId, left: &Undistributed) {
         let view = left.message.view(&left.topic);
-        let posted = Posted { view, qos: QoS::ExactlyOnce, retain: left.retain, tracked: true, kept: None };
+        let qos = left.message.qos;
+        let posted = Posted { view, qos, retain: left.retain, tracked: true, kept: None };
         let (author, end) = (self.author(NONE), self.journal.end());
         match self.shards.way_again(posted.view.topic, left.retain, left.by_owner) {
             Way::Road(owner) => {
@@ -279,7 +293,7 @@ impl Broker {
             Way::Order => {
                 let mut routed = Routed::default();
                 self.shards.tell_order(&posted, author, true, end);
-                self.shards.open_settlement(&mut routed, QoS::ExactlyOnce);
+                self.shards.open_settlement(&mut routed, qos);
                 self.shards.hold_receipt(&posted, routed.settlement);
             }
             Way::Direct => {

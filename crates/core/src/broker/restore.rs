@@ -3,7 +3,9 @@ use super::authority::policy::Grant;
 use super::base::timers::Timers;
 use super::base::{LARGE, NONE};
 use super::journal::RestoreError;
-use super::journal::record::{InMail, MessageRecord, Payload, Place, Read, Record, SessionRecord, read};
+use super::journal::record::{
+    InMail, MessageRecord, Payload, Place, Read, Record, SessionRecord, Taken, read,
+};
 use super::journal::restoring::{Restored, Restoring};
 use super::leaving::Leaving;
 use super::messages::ledger::{Fate, Recipient};
@@ -153,8 +155,13 @@ impl Broker {
             Record::Distributed { id } => self.journal.restore_undistributed(id, None),
             Record::Known { id } => self.journal.restore_known(id, true),
             Record::Forget { id } => self.journal.restore_known(id, false),
-            Record::Message { message, receipt, places, mail } => {
-                self.restore_mail(restoring, &message, receipt, mail);
+            Record::Message { message, taken, places, mail } => {
+                match taken {
+                    Taken::Nothing => {}
+                    Taken::Receipt(who, packet_id) => restoring.take_receipt(who, packet_id),
+                    Taken::Will(who) => self.end_restored_will(restoring, who),
+                }
+                self.restore_mail(&message, mail);
                 self.restore_message(restoring, &message, message.id, &places);
             }
             Record::Queued { message, name, place } => {
@@ -169,14 +176,7 @@ impl Broker {
                     self.sessions[index].rare.get_or_insert_default().will = Some(will);
                 }
             }
-            Record::WillEnd(who) => {
-                if let Some((index, restored)) = restoring.named(who) {
-                    restored.will_at = None;
-                    if let Some(rare) = self.sessions[index].rare.as_deref_mut() {
-                        rare.will = None;
-                    }
-                }
-            }
+            Record::WillEnd(who) => self.end_restored_will(restoring, who),
             Record::Ended { who, .. }
             | Record::Bound { who, .. }
             | Record::Released { who, .. }
@@ -238,32 +238,29 @@ impl Broker {
         }
     }
 
+    fn end_restored_will(&mut self, restoring: &mut Restoring, who: Recipient) {
+        let Some((index, restored)) = restoring.named(who) else { return };
+        restored.will_at = None;
+        if let Some(rare) = self.sessions[index].rare.as_deref_mut() {
+            rare.will = None;
+        }
+    }
+
     /// What a message has to do with other shards.
-    fn restore_mail(
-        &mut self,
-        restoring: &mut Restoring,
-        message: &MessageRecord<'_>,
-        receipt: Option<(Recipient, u16)>,
-        mail: InMail,
-    ) {
+    fn restore_mail(&mut self, message: &MessageRecord<'_>, mail: InMail) {
         if mail.here {
             self.journal.restore_known(message.id, true);
         }
-        let Some((who, packet_id)) = receipt else { return };
-        let Some((index, restored)) = restoring.named(who) else { return };
-        restored.receipts.insert(packet_id);
-        if mail.out {
-            let kept = with_view(message, |view| Owned::new(view, QoS::ExactlyOnce));
-            let left = Undistributed {
-                topic: message.topic.into(),
-                message: Arc::new(kept),
-                retain: mail.retain,
-                by_owner: mail.by_owner,
-                publisher: self.sessions.recipient(index),
-                packet_id,
-            };
-            self.journal.restore_undistributed(message.id, Some(left));
-        }
+        // Whether its publisher's session is still there or not; but where all shards' journals are read, one mails it.
+        let out = mail.out.filter(|_| self.shards.is_from_here(message.id));
+        let left = out.map(|qos| Undistributed {
+            topic: message.topic.into(),
+            message: Arc::new(with_view(message, |view| Owned::new(view, qos))),
+            retain: mail.retain,
+            by_owner: mail.by_owner,
+            waits: mail.waits,
+        });
+        self.journal.restore_undistributed(message.id, left);
     }
 
     fn restore_message(

@@ -3,9 +3,10 @@
 //! Each piece is how things stand when it is taken. What changes meanwhile is in the journal as well, and replaying
 //! both gives what is true at the end: a record that says what is known already changes nothing.
 use super::Broker;
-use super::journal::record::{InMail, Place, Record};
+use super::journal::record::{InMail, Place, Record, Taken};
 use super::journal::{Snapshot, message_record, options_byte, session_record};
 use super::messages::ledger::Recipient;
+use super::messages::owned::Undistributed;
 use super::messages::queue::{Entry, Queued};
 use super::messages::store::View;
 use super::retained::index::Place as Topic;
@@ -25,7 +26,7 @@ impl Broker {
         if !snapshot.begun {
             snapshot.begun = true;
             Record::Start { at: now }.encode(out);
-            self.snapshot_mail(now, out);
+            self.snapshot_mail(out);
         }
         while out.len() < end {
             let Some(session) = self.sessions.next_from(snapshot.session) else { break };
@@ -39,17 +40,14 @@ impl Broker {
         true
     }
 
-    /// What may be mailed again, and what may come again. Both are few: they last for a moment.
-    fn snapshot_mail(&self, now: Instant, out: &mut Vec<u8>) {
+    /// What may be mailed again, and what may come again. Both are few: they last for a moment. Receipts are a matter of
+    /// their sessions: one may be released, and a session have ended, before all shards have the message.
+    fn snapshot_mail(&self, out: &mut Vec<u8>) {
         for left in self.journal.undistributed().values() {
-            let (publisher, packet_id) = (left.publisher, left.packet_id);
-            if self.sessions.is(publisher) {
-                session_record(&self.sessions, &self.grants, now, publisher.session).encode(out);
-                let message = message_record(&left.message.view(&left.topic));
-                let mail = InMail { out: true, here: false, retain: left.retain, by_owner: left.by_owner };
-                let receipt = Some((publisher, packet_id));
-                Record::Message { message, receipt, places: Vec::new(), mail }.encode(out);
-            }
+            let message = message_record(&left.message.view(&left.topic));
+            let Undistributed { retain, by_owner, waits, .. } = *left;
+            let mail = InMail { out: Some(left.message.qos), here: false, retain, by_owner, waits };
+            Record::Message { message, taken: Taken::Nothing, places: Vec::new(), mail }.encode(out);
         }
         for id in self.journal.known() {
             Record::Known { id }.encode(out);

@@ -16,6 +16,7 @@ use crate::id::{MessageId, Ticket};
 use crate::qos::QoS;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 impl Broker {
     /// Retains a message if it asks for that, and hands it to all that want it, here and on other shards.
@@ -23,6 +24,7 @@ impl Broker {
         let Accepted { view, retain, hash, arrival, .. } = *accepted;
         if retain && !self.has_room_to_retain(view) {
             self.messages.books.decided(view.id, Verdict::Refused, 0, hash);
+            self.pen().message(accepted, Vec::new(), false);
             if arrival.session() != NONE {
                 self.note_limited(arrival.session(), self.retained_limit());
             }
@@ -109,20 +111,23 @@ impl Broker {
         ticket: Option<Ticket>,
     ) {
         let hash = self.sessions.publisher_hash(session, 0);
+        let accepted = Accepted { view, qos, retain, hash, arrival: arrival_of(session, ticket) };
         if self.shards.has_to_wait(view.topic, retain) {
-            let (topic, message) = (view.topic.into(), Owned::new(view, qos));
+            if ticket.is_none() {
+                self.pen().message_waits(&accepted);
+            }
+            let (topic, message) = (view.topic.into(), Arc::new(Owned::new(view, qos)));
             let inner = Inner { author: self.author(session), hash, topic, message, retain, ticket };
             return self.shards.postpone(Postponed::Inner(Box::new(inner)));
         }
-        let arrival = Arrival::Inner { session };
-        self.spread_inner(&Accepted { view, qos, retain, hash, arrival }, ticket);
+        self.spread_inner(&accepted, ticket);
     }
 
     /// What came from inside and had to wait may go.
     pub(super) fn take_up_inner(&mut self, inner: &Inner) {
         let Inner { hash, topic, message, retain, ticket, author } = inner;
         let view = message.view(topic);
-        let arrival = Arrival::Inner { session: self.publisher(*author) };
+        let arrival = arrival_of(self.publisher(*author), *ticket);
         let accepted = Accepted { view: &view, qos: message.qos, retain: *retain, hash: *hash, arrival };
         self.spread_inner(&accepted, *ticket);
     }
@@ -179,4 +184,9 @@ impl Broker {
         self.pen().retained(view, qos);
         now_kept
     }
+}
+
+/// How it came from inside: who holds a ticket is a local subscriber.
+fn arrival_of(session: u32, ticket: Option<Ticket>) -> Arrival {
+    if ticket.is_some() { Arrival::Inner { session } } else { Arrival::Will { session } }
 }

@@ -113,8 +113,11 @@ impl Broker {
     ) -> Result<(), Stop> {
         if let Some(unsent) = busy.sender.unsent() {
             if busy.bound > self.journal.durable() {
-                let index = self.sessions[session].connection;
-                self.journal.wake(busy.bound, self.connections.id(index));
+                if busy.awaited != busy.bound {
+                    busy.awaited = busy.bound;
+                    let index = self.sessions[session].connection;
+                    self.journal.wake(busy.bound, self.connections.id(index));
+                }
                 return Err(Stop::Waits);
             }
             if let Unsent::Publish { message, dup: true, .. } = unsent

@@ -12,7 +12,7 @@ use crate::broker::messages::owned::Undistributed;
 use crate::broker::retained::index::Place as Topic;
 use crate::id::{ConnectionId, MessageId};
 use crate::time::Instant;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 pub(crate) use pen::{Pen, message_record, options_byte, session_record};
 pub(crate) use record::Place;
@@ -40,11 +40,11 @@ pub(crate) struct Journal {
     end: u64,
     durable: u64,
     announced: bool,
-    /// Connections whose output waits for a position, each once for that.
-    waiting: BTreeSet<(u64, ConnectionId)>,
-    /// QoS 2 messages of publishers here that have not reached all shards durably.
+    /// Connections whose output waits for a position, ascending.
+    waiting: VecDeque<(u64, ConnectionId)>,
+    /// Messages of publishers here that have not reached all shards durably: of QoS 2, and wills.
     undistributed: BTreeMap<MessageId, Undistributed>,
-    /// QoS 2 messages that came by mail and are in the journal, until their publishers' shards forget them.
+    /// Messages that came by mail and are in the journal, until their publishers' shards forget them.
     mailed_here: BTreeSet<MessageId>,
     pub(crate) snapshot: Option<Snapshot>,
 }
@@ -58,7 +58,7 @@ impl Journal {
             end: 0,
             durable: 0,
             announced: false,
-            waiting: BTreeSet::new(),
+            waiting: VecDeque::new(),
             undistributed: BTreeMap::new(),
             mailed_here: BTreeSet::new(),
             snapshot: None,
@@ -131,9 +131,15 @@ impl Journal {
 
     /// Wakes a connection when the journal is durable up to there, if it is not yet.
     pub(crate) fn wake(&mut self, position: u64, id: ConnectionId) {
-        if position > self.durable {
-            self.waiting.insert((position, id));
+        if position > self.durable && self.waiting.back().is_none_or(|last| *last != (position, id)) {
+            let at = self.waiting.partition_point(|(p, _)| *p <= position);
+            self.waiting.insert(at, (position, id));
         }
+    }
+
+    /// For `check`: will this connection be woken when it is durable up to there?
+    pub(crate) fn is_awaited(&self, position: u64, id: ConnectionId) -> bool {
+        self.waiting.contains(&(position, id))
     }
 
     /// It is durable up to there.
@@ -143,11 +149,11 @@ impl Journal {
 
     /// The next connection that need not wait any more.
     pub(crate) fn woken(&mut self) -> Option<ConnectionId> {
-        let (position, id) = *self.waiting.first()?;
+        let (position, id) = *self.waiting.front()?;
         if position > self.durable {
             return None;
         }
-        self.waiting.pop_first();
+        self.waiting.pop_front();
         Some(id)
     }
 
@@ -185,8 +191,12 @@ impl Journal {
 
     pub(crate) fn check(&self) {
         assert!(self.durable <= self.end, "what is not written is not durable");
-        let first = self.waiting.first();
-        assert!(first.is_none_or(|(position, _)| *position > self.durable), "nobody waits for what is there");
+        let positions = self.waiting.iter().map(|(position, _)| *position);
+        assert!(positions.clone().is_sorted(), "who waits stands in order");
+        assert!(
+            positions.into_iter().all(|position| position > self.durable),
+            "nobody waits for what is there"
+        );
         assert!(!self.failed || self.out.is_empty(), "nothing is kept that nobody will poll");
         let kept = !(self.undistributed.is_empty() && self.mailed_here.is_empty());
         assert!(self.on || !kept, "without a journal nothing is kept for it");

@@ -1,10 +1,10 @@
 //! Who writes records.
 use super::Journal;
-use super::record::{InMail, MessageRecord, Payload, Place, Record, SessionRecord};
+use super::record::{InMail, MessageRecord, Payload, Place, Record, SessionRecord, Taken};
 use crate::broker::authority::grants::Grants;
 use crate::broker::base::NONE;
 use crate::broker::base::rules::{Rule, Rules};
-use crate::broker::messages::accepted::Accepted;
+use crate::broker::messages::accepted::{Accepted, Arrival};
 use crate::broker::messages::ledger::Recipient;
 use crate::broker::messages::owned::{Owned, Undistributed};
 use crate::broker::messages::queue::Entry;
@@ -57,6 +57,10 @@ impl Pen<'_> {
         self.journal.on && s.expiry > 0 && s.kind == Kind::Client
     }
 
+    fn has_will(&self, session: u32) -> bool {
+        self.sessions[session].rare.as_deref().is_some_and(|rare| rare.will.is_some())
+    }
+
     /// Whose record it is to be, if that session is to outlive a crash.
     fn kept(&self, session: u32) -> Option<Recipient> {
         self.is_kept(session).then(|| self.sessions.recipient(session))
@@ -64,8 +68,7 @@ impl Pen<'_> {
 
     /// How a session stands, if it or its will is to outlive a crash; or if the journal says that it would.
     pub(crate) fn session(&mut self, now: Instant, session: u32, known: bool) {
-        let has_will = self.sessions[session].rare.as_deref().is_some_and(|m| m.will.is_some());
-        if self.journal.on && (known || self.is_kept(session) || has_will) {
+        if self.journal.on && (known || self.is_kept(session) || self.has_will(session)) {
             self.flush();
             self.journal.write(&session_record(self.sessions, self.grants, now, session));
         }
@@ -102,16 +105,24 @@ impl Pen<'_> {
         }
     }
 
-    /// A message has been routed: its receipt and its places are one record. `leaves`: it goes to other shards as
+    /// A message has been routed: what is taken with it and its places are one record. `leaves`: it goes to other shards as
     /// well. True if it is to be mailed again after a crash, until they all have it.
     pub(crate) fn message(&mut self, accepted: &Accepted<'_>, places: Vec<Place>, leaves: bool) -> bool {
-        self.write_message(accepted, places, leaves, false)
+        let mail = InMail { retain: accepted.retain, ..InMail::default() };
+        self.write_message(accepted, places, leaves, mail)
     }
 
     /// A message goes to the shard that owns its topic: it has no place here before that has ordered it. True if it is
     /// to be mailed again after a crash, until all have it.
     pub(crate) fn message_to_owner(&mut self, accepted: &Accepted<'_>) -> bool {
-        self.write_message(accepted, Vec::new(), true, true)
+        let mail = InMail { retain: accepted.retain, by_owner: true, ..InMail::default() };
+        self.write_message(accepted, Vec::new(), true, mail)
+    }
+
+    /// A message has to wait before it is routed. A will does so with its client gone: it is accepted here and now.
+    pub(crate) fn message_waits(&mut self, accepted: &Accepted<'_>) {
+        let mail = InMail { retain: accepted.retain, waits: true, ..InMail::default() };
+        self.write_message(accepted, Vec::new(), true, mail);
     }
 
     fn write_message(
@@ -119,44 +130,73 @@ impl Pen<'_> {
         accepted: &Accepted<'_>,
         places: Vec<Place>,
         leaves: bool,
-        by_owner: bool,
+        mail: InMail,
     ) -> bool {
-        let Accepted { view, retain, arrival, .. } = *accepted;
-        let receipt = arrival.receipt();
-        let receipt = receipt.and_then(|(session, packet_id)| Some((self.kept(session)?, packet_id.get())));
-        let out = leaves && receipt.is_some();
+        let Accepted { view, qos, arrival, .. } = *accepted;
+        let taken = self.taken(arrival);
+        let is_will = matches!(arrival, Arrival::Will { .. }) && self.journal.on;
+        let waited = is_will && self.journal.undistributed.remove(&view.id).is_some();
+        let tracked = matches!(taken, Taken::Receipt(..)) || (is_will && qos > QoS::AtMostOnce);
+        let out = (leaves && tracked).then_some(qos);
         let here = arrival.may_come_again();
         if here {
             self.journal.mailed_here.insert(view.id);
         }
-        if places.is_empty() && !out {
-            if let Some((who, packet_id)) = receipt {
-                self.record(&Record::Receipt { who, packet_id });
+        if places.is_empty() && out.is_none() {
+            self.take(taken);
+            if waited {
+                self.record(&Record::Distributed { id: view.id });
             }
             if here {
                 self.record(&Record::Known { id: view.id });
             }
             return false;
         }
-        if let (true, Some((publisher, packet_id))) = (out, receipt) {
-            let (topic, message) = (view.topic.into(), Arc::new(Owned::new(view, QoS::ExactlyOnce)));
-            let left = Undistributed { topic, message, retain, by_owner, publisher, packet_id };
-            self.journal.undistributed.insert(view.id, left);
+        let InMail { retain, by_owner, waits, .. } = mail;
+        if out.is_some() {
+            let (topic, message) = (view.topic.into(), Arc::new(Owned::new(view, qos)));
+            self.journal
+                .undistributed
+                .insert(view.id, Undistributed { topic, message, retain, by_owner, waits });
         }
-        let receipt = self.torn(receipt);
-        let mail = InMail { out, here, retain, by_owner };
-        self.record(&Record::Message { message: message_record(view), receipt, places, mail });
-        out
+        let taken = self.torn(taken);
+        let mail = InMail { out, here, ..mail };
+        self.record(&Record::Message { message: message_record(view), taken, places, mail });
+        out.is_some()
     }
 
-    /// Where that rule is left out, a receipt is a record of its own. For tests.
-    fn torn(&mut self, receipt: Option<(Recipient, u16)>) -> Option<(Recipient, u16)> {
-        if self.rules.obeys(Rule::OneRecord) {
-            return receipt;
+    /// What is taken from its publisher with a message, as far as that outlives a crash.
+    fn taken(&self, arrival: Arrival) -> Taken {
+        match arrival {
+            Arrival::Socket { session, receipt: Some(packet_id), .. } => {
+                self.kept(session).map_or(Taken::Nothing, |who| Taken::Receipt(who, packet_id.get()))
+            }
+            // While it waited, its session may have ended, or have got another one.
+            Arrival::Will { session } if session != NONE && self.journal.on && !self.has_will(session) => {
+                Taken::Will(self.sessions.recipient(session))
+            }
+            Arrival::Socket { .. } | Arrival::Will { .. } | Arrival::Inner { .. } | Arrival::Mail { .. } => {
+                Taken::Nothing
+            }
         }
-        let (who, packet_id) = receipt?;
-        self.record(&Record::Receipt { who, packet_id });
-        None
+    }
+
+    /// What is taken, as a record of its own.
+    fn take(&mut self, taken: Taken) {
+        match taken {
+            Taken::Nothing => {}
+            Taken::Receipt(who, packet_id) => self.record(&Record::Receipt { who, packet_id }),
+            Taken::Will(who) => self.record(&Record::WillEnd(who)),
+        }
+    }
+
+    /// Where that rule is left out, what is taken is a record of its own. For tests.
+    fn torn(&mut self, taken: Taken) -> Taken {
+        if self.rules.obeys(Rule::OneRecord) {
+            return taken;
+        }
+        self.take(taken);
+        Taken::Nothing
     }
 
     /// All shards have a message that was to be mailed again; false if they had it before.

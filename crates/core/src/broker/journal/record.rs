@@ -88,11 +88,11 @@ pub(crate) enum Record<'a> {
         who: Recipient,
         filter: &'a str,
     },
-    /// A message is accepted: its receipt, if its publisher sent it with QoS 2, and its places in queues. They are
-    /// one record, so that they are torn together.
+    /// A message is accepted: what is taken with it, and its places in queues. They are one record, so that they are torn
+    /// together.
     Message {
         message: MessageRecord<'a>,
-        receipt: Option<(Recipient, u16)>,
+        taken: Taken,
         places: Vec<Place>,
         mail: InMail,
     },
@@ -155,29 +155,45 @@ pub(crate) enum Record<'a> {
     },
 }
 
+/// What is taken from a publisher with its message: it has no more to say of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Nothing,
+    /// It was sent with QoS 2, and what comes under this Packet Identifier is the same, until PUBREL.
+    Receipt(Recipient, u16),
+    /// It is the will of this session, which has its exit.
+    Will(Recipient),
+}
+
 /// What a message has to do with other shards, as far as a restart has to know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct InMail {
-    /// It is mailed again after a restart, unless it has been distributed.
-    pub(crate) out: bool,
+    /// It is mailed again after a restart, with this QoS, unless it has been distributed.
+    pub(crate) out: Option<QoS>,
     /// It came by mail, and is dropped when it comes again.
     pub(crate) here: bool,
     pub(crate) retain: bool,
     /// The shard that owns its topic ordered it: it did not go to subscribers here at once.
     pub(crate) by_owner: bool,
+    /// It waits for its place: nobody has it yet, here or elsewhere.
+    pub(crate) waits: bool,
 }
 
 impl InMail {
     fn bits(self) -> u8 {
-        let Self { out, here, retain, by_owner } = self;
-        u8::from(out) | u8::from(here) << 1 | u8::from(retain) << 2 | u8::from(by_owner) << 3
+        let Self { out, here, retain, by_owner, waits } = self;
+        let flags = [here, retain, by_owner, waits].into_iter().rev();
+        flags.fold(0, |bits, flag| bits << 1 | u8::from(flag)) << 2 | out.map_or(NOT_OUT, QoS::bits)
     }
 
     fn from_bits(bits: u8) -> Self {
-        let [out, here, retain, by_owner] = [1, 2, 4, 8].map(|bit| bits & bit != 0);
-        Self { out, here, retain, by_owner }
+        let [here, retain, by_owner, waits] = [4, 8, 16, 32].map(|bit| bits & bit != 0);
+        Self { out: QoS::from_bits(bits & NOT_OUT), here, retain, by_owner, waits }
     }
 }
+
+/// No QoS.
+const NOT_OUT: u8 = 3;
 
 const START: u8 = 0;
 const SESSION: u8 = 1;
@@ -243,12 +259,13 @@ impl Record<'_> {
                 w.u8(SUBSCRIBED).who(*who).bytes(filter.as_bytes()).u8(*options).u32(*identifier)
             }
             Record::Unsubscribed { who, filter } => w.u8(UNSUBSCRIBED).who(*who).bytes(filter.as_bytes()),
-            Record::Message { message, receipt, places, mail } => {
+            Record::Message { message, taken, places, mail } => {
                 w.u8(MESSAGE).message(message);
                 w.u8(mail.bits());
-                match receipt {
-                    Some((who, packet_id)) => w.u16(*packet_id).who(*who),
-                    None => w.u16(0),
+                match taken {
+                    Taken::Nothing => w.u8(0),
+                    Taken::Receipt(who, packet_id) => w.u8(1).who(*who).u16(*packet_id),
+                    Taken::Will(who) => w.u8(2).who(*who),
                 };
                 w.u32(length(places.len()));
                 for place in places {

@@ -65,6 +65,13 @@ impl Restoring {
         Some((index, self.sessions.get_mut(&index)?))
     }
 
+    /// What comes under this Packet Identifier has come before.
+    pub(crate) fn take_receipt(&mut self, who: Recipient, packet_id: u16) {
+        if let Some((_, restored)) = self.named(who) {
+            restored.receipts.insert(packet_id);
+        }
+    }
+
     /// The number by which the journal has named the session at this place, since it began.
     pub(crate) fn name_of(&self, index: u32) -> Option<Recipient> {
         let who = self.sessions.get(&index)?.name;

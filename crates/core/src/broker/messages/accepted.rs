@@ -19,11 +19,23 @@ pub(crate) struct Accepted<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Arrival {
     /// On a connection. With QoS 2 its receipt goes into the same record.
-    Socket { connection: u32, session: u32, receipt: Option<PacketId> },
-    /// From inside: a will, or what a local subscriber publishes. `NONE` if its session has ended by now.
-    Inner { session: u32 },
+    Socket {
+        connection: u32,
+        session: u32,
+        receipt: Option<PacketId>,
+    },
+    /// From inside: what a local subscriber publishes, or a will. `NONE` if its session has ended by now.
+    Inner {
+        session: u32,
+    },
+    Will {
+        session: u32,
+    },
     /// From another shard. Whose it is if that is a session here; and may it come again after a crash?
-    Mail { session: u32, tracked: bool },
+    Mail {
+        session: u32,
+        tracked: bool,
+    },
 }
 
 impl Arrival {
@@ -31,22 +43,17 @@ impl Arrival {
     pub(crate) fn connection(self) -> Option<u32> {
         match self {
             Self::Socket { connection, .. } => Some(connection),
-            Self::Inner { .. } | Self::Mail { .. } => None,
+            Self::Inner { .. } | Self::Will { .. } | Self::Mail { .. } => None,
         }
     }
 
     /// Who published it, for No Local.
     pub(crate) fn session(self) -> u32 {
         match self {
-            Self::Socket { session, .. } | Self::Inner { session } | Self::Mail { session, .. } => session,
-        }
-    }
-
-    /// Its receipt: whose, and under which Packet Identifier.
-    pub(crate) fn receipt(self) -> Option<(u32, PacketId)> {
-        match self {
-            Self::Socket { session, receipt, .. } => Some((session, receipt?)),
-            Self::Inner { .. } | Self::Mail { .. } => None,
+            Self::Socket { session, .. }
+            | Self::Inner { session }
+            | Self::Will { session }
+            | Self::Mail { session, .. } => session,
         }
     }
 

@@ -1,5 +1,4 @@
 //! A message that is kept whole, for as long as somebody may ask for it.
-use super::ledger::Recipient;
 use super::store::{Content, View};
 use crate::id::{IdentityId, MessageId};
 use crate::qos::QoS;
@@ -59,7 +58,7 @@ pub(crate) fn charge(view: &View<'_>) -> usize {
     OVERHEAD + 2 * view.topic.len() + view.properties.len() + view.content.len()
 }
 
-/// A QoS 2 message that has perhaps not reached all shards.
+/// A message that has perhaps not reached all shards: of QoS 2, or a will.
 #[derive(Clone)]
 pub(crate) struct Undistributed {
     pub(crate) topic: Box<str>,
@@ -67,7 +66,6 @@ pub(crate) struct Undistributed {
     pub(crate) retain: bool,
     /// It went by the shard that owns its topic.
     pub(crate) by_owner: bool,
-    /// Whose it is, and under which Packet Identifier.
-    pub(crate) publisher: Recipient,
-    pub(crate) packet_id: u16,
+    /// It waits for its place, and nobody has it at all.
+    pub(crate) waits: bool,
 }

@@ -105,6 +105,8 @@ pub(crate) struct Busy {
     pub(crate) receiver: Receiver,
     /// What was bound to Packet Identifiers goes out when the journal is durable up to here.
     pub(crate) bound: u64,
+    /// Its connection stands in the journal's list for that position, and need not be put there again.
+    pub(crate) awaited: u64,
     /// Publishers that wait for this queue to drain.
     pub(crate) waiting: Vec<ConnectionId>,
     /// QoS 2 ids whose first PUBLISH is not settled by all shards yet, and the settlement each waits for.
@@ -122,7 +124,7 @@ impl Busy {
     pub(crate) fn resume(&mut self, journal_end: u64) -> bool {
         self.sender.resume(RESENT);
         self.queue.stall(false);
-        self.bound = journal_end;
+        (self.bound, self.awaited) = (journal_end, 0);
         !self.sender.is_empty()
     }
 
@@ -240,7 +242,7 @@ impl Sessions {
             busy.sender.shrink(POOLED_ENTRIES);
             busy.receiver.shrink(POOLED_ENTRIES);
             busy.queue.release_if_idle(POOLED_ENTRIES);
-            busy.bound = 0;
+            (busy.bound, busy.awaited) = (0, 0);
             self.pool.push(busy);
         }
     }
@@ -272,11 +274,6 @@ impl Sessions {
 
     pub(crate) fn recipient(&self, index: u32) -> Recipient {
         Recipient { session: index, generation: self.table[index].generation }
-    }
-
-    /// Does it still exist?
-    pub(crate) fn is(&self, who: Recipient) -> bool {
-        self.get_ref(who.session, who.generation).is_some()
     }
 
     /// How many there are.

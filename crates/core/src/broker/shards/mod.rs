@@ -103,6 +103,11 @@ impl Shards {
         self.place(self.hash(topic.as_bytes()))
     }
 
+    /// Did this shard accept that message, or has it taken the place of the one that did?
+    pub(crate) fn is_from_here(&self, id: MessageId) -> bool {
+        self.place(id.shard().0.into()) == self.me
+    }
+
     fn place(&self, hash: u64) -> ShardId {
         ShardId(u16::try_from(hash % u64::from(self.count)).unwrap_or_default())
     }
@@ -253,12 +258,9 @@ impl Shards {
         }
     }
 
-    /// A QoS 2 message whose receipt outlives a crash may be mailed again, until all have it.
+    /// A message that is tracked may be mailed again, until all have it.
     pub(crate) fn hold_receipt(&mut self, posted: &Posted<'_>, settlement: Option<u32>) {
-        if let Some(settlement) = settlement
-            && posted.tracked
-            && posted.qos == QoS::ExactlyOnce
-        {
+        if let Some(settlement) = settlement.filter(|_| posted.tracked) {
             self.settlements.add(settlement, Waiter::Distributed(posted.view.id));
         }
     }

@@ -70,7 +70,7 @@ pub(crate) enum Note<'a> {
     Ordered { posted: Posted<'a>, author: Author, again: bool },
     /// All shards have it: one message fewer on the road.
     Arrived { ticket: u32, outcome: Outcome },
-    /// A QoS 2 message of mine has reached all its shards durably: its id may be forgotten.
+    /// A message of mine has reached all its shards durably: its id may be forgotten.
     Distributed { id: MessageId },
     /// After a restart: you have all my interest now.
     Ready,

@@ -8,6 +8,7 @@ use crate::id::{ConnectionId, MessageId, Ticket};
 use crate::text::Text;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 
 /// A message that waits.
 pub(crate) enum Postponed {
@@ -25,8 +26,9 @@ pub(crate) struct Inner {
     /// Of its session and packet, as the books want it.
     pub(crate) hash: u32,
     pub(crate) topic: Box<str>,
-    pub(crate) message: Owned,
+    pub(crate) message: Arc<Owned>,
     pub(crate) retain: bool,
+    /// Of a local subscriber: a will has none.
     pub(crate) ticket: Option<Ticket>,
 }
 

@@ -58,7 +58,7 @@ pub(crate) enum Waiter {
     Asked(Ticket),
     /// The shard on whose behalf a message of our topic was ordered.
     Ordered(ShardId, u32),
-    /// A QoS 2 message that is to be mailed again after a crash, until now.
+    /// A message that is to be mailed again after a crash, until now.
     Distributed(MessageId),
     /// The road of a topic: one message fewer on it.
     Road(u32),

@@ -63,9 +63,13 @@ impl<'a> Reader<'a> {
             MESSAGE => {
                 let message = self.message()?;
                 let mail = InMail::from_bits(self.u8()?);
-                let packet_id = self.u16()?;
-                let receipt = if packet_id == 0 { None } else { Some((self.who()?, packet_id)) };
-                Record::Message { message, receipt, places: self.places()?, mail }
+                let taken = match self.u8()? {
+                    0 => Taken::Nothing,
+                    1 => Taken::Receipt(self.who()?, self.u16()?),
+                    2 => Taken::Will(self.who()?),
+                    _ => return None,
+                };
+                Record::Message { message, taken, places: self.places()?, mail }
             }
             QUEUED => Record::Queued { message: self.message()?, name: self.id()?, place: self.place()? },
             ENDED => Record::Ended { who: self.who()?, name: self.id()? },

@@ -41,15 +41,21 @@ fn records() -> Vec<Record<'static>> {
         Record::Unsubscribed { who: WHO, filter: "a/#" },
         Record::Message {
             message,
-            receipt: Some((WHO, 7)),
+            taken: Taken::Receipt(WHO, 7),
             places: alloc::vec![place.clone()],
-            mail: InMail { out: true, here: false, retain: true, by_owner: true }
+            mail: InMail { out: Some(QoS::ExactlyOnce), retain: true, by_owner: true, ..InMail::default() }
         },
         Record::Message {
             message,
-            receipt: None,
+            taken: Taken::Nothing,
             places: Vec::new(),
             mail: InMail { here: true, ..InMail::default() }
+        },
+        Record::Message {
+            message,
+            taken: Taken::Will(WHO),
+            places: Vec::new(),
+            mail: InMail { out: Some(QoS::AtLeastOnce), waits: true, ..InMail::default() }
         },
         Record::Queued { message, name: MessageId(9), place },
         Record::Ended { who: WHO, name: MessageId(5) },
