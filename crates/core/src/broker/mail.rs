@@ -219,7 +219,7 @@ impl Broker {
     }
 
     /// Messages have arrived: those that waited for them are taken up, in their order.
-    fn take_up_postponed(&mut self, now: Instant) {
+    pub(super) fn take_up_postponed(&mut self, now: Instant) {
         // Buckets in which somebody waits still.
         let mut taken = 0_u64;
         let mut at = 0;
@@ -248,29 +248,27 @@ impl Broker {
         }
     }
 
-    /// After a restart another shard has told all its interest. With the last of them, what was accepted and had perhaps
-    /// not reached all shards is mailed again, and sockets are read.
+    /// After a restart, what was accepted and had perhaps not reached all shards waits until it is known who wants it.
+    pub(super) fn wait_to_mail_again(&mut self) {
+        if !self.rules.obeys(Rule::MailedAgain) {
+            return;
+        }
+        let author = self.author(NONE);
+        for (id, left) in self.journal.undistributed() {
+            self.shards.postpone(if left.waits {
+                let Undistributed { topic, message, retain, .. } = left.clone();
+                Postponed::Inner(Box::new(Inner { author, hash: 0, topic, message, retain, ticket: None }))
+            } else {
+                Postponed::Again(*id, Box::new(left.clone()))
+            });
+        }
+    }
+
+    /// After a restart another shard has told all its interest. With the last of them what waited for that goes its way,
+    /// and sockets are read.
     fn on_ready(&mut self, now: Instant, from: ShardId) {
         if !self.shards.is_last_awaited(from) {
             return;
-        }
-        if self.rules.obeys(Rule::MailedAgain) {
-            let author = self.author(NONE);
-            for (id, left) in self.journal.undistributed() {
-                self.shards.postpone(if left.waits {
-                    let Undistributed { topic, message, retain, .. } = left.clone();
-                    Postponed::Inner(Box::new(Inner {
-                        author,
-                        hash: 0,
-                        topic,
-                        message,
-                        retain,
-                        ticket: None,
-                    }))
-                } else {
-                    Postponed::Again(*id, Box::new(left.clone()))
-                });
-            }
         }
         self.take_up_postponed(now);
         let is_kept = |c: &Connection| c.busy.as_deref().is_some_and(|l| !l.kept.is_empty());

@@ -352,6 +352,7 @@ impl Broker {
         if !self.shards.is_alone() {
             self.shards.gather();
         }
+        self.wait_to_mail_again();
         let names: Vec<_> = self.grants.iter().map(|(_, g)| (g.identity, g.variant)).collect();
         for (identity, variant) in names {
             if let Some(grant) = self.policy.known(now, identity, variant) {
@@ -369,6 +370,7 @@ impl Broker {
         for session in sessions {
             self.watch_session(now, session);
         }
+        self.take_up_postponed(now);
     }
 }
 

@@ -169,16 +169,11 @@ impl Shards {
 
     /// May the one that waits go? Behind others of its bucket it waits in any case.
     pub(crate) fn may_go(&self, postponed: &Postponed) -> bool {
-        match postponed {
-            Postponed::Incoming(..) | Postponed::Inner(_) => {
-                self.are_ready() && (!postponed.retain() || self.road_is_clear(postponed.topic()))
-            }
-            Postponed::Again(_, left) => {
-                !left.by_owner
-                    || self.road_is_clear(postponed.topic())
-                    || !self.rules.obeys(Rule::RoadIsClearAgain)
-            }
-        }
+        let waits_for_road = match postponed {
+            Postponed::Incoming(..) | Postponed::Inner(_) => postponed.retain(),
+            Postponed::Again(_, left) => left.by_owner && self.rules.obeys(Rule::RoadIsClearAgain),
+        };
+        self.are_ready() && (!waits_for_road || self.road_is_clear(postponed.topic()))
     }
 
     pub(crate) fn postpone(&mut self, postponed: Postponed) {
