@@ -345,7 +345,8 @@ impl Writer<'_> {
     }
 
     fn who(&mut self, who: Recipient) -> &mut Self {
-        self.u32(who.session).u32(who.generation)
+        // The one behind the other, in one go.
+        self.u64(u64::from(who.session) | u64::from(who.generation) << 32)
     }
 
     fn place(&mut self, place: &Place) -> &mut Self {
