@@ -236,7 +236,7 @@ fn known(cluster: &mut Cluster, shard: usize) -> usize {
 
 /// The word that an id may be forgotten is lost in a crash, and nobody says it again.
 #[test]
-fn an_id_that_will_not_come_again_is_forgotten_also_after_a_crash() {
+pub(crate) fn an_id_that_will_not_come_again_is_forgotten_also_after_a_crash() {
     let mut cluster = Cluster::new(2);
     let (alice, _) = at_home(&mut cluster, 0, "alice");
     let (reader, name) = at_home(&mut cluster, 1, "reader");

@@ -1,5 +1,6 @@
 //! Each rule about durability, left out in turn: somebody notices.
 use crate::again;
+use crate::between;
 use crate::crashes::Crashes;
 use crate::shards::Run;
 use std::cell::Cell;
@@ -54,10 +55,11 @@ fn between_shards_without_a_rule_somebody_notices() {
 
 #[test]
 fn without_a_rule_about_mailing_again_its_test_fails() {
-    let rules: [(Rule, fn()); 3] = [
+    let rules: [(Rule, fn()); 4] = [
         (Rule::SameWayAgain, again::mailed_again_nothing_passes_a_retained_message_on_its_topic),
         (Rule::RoadIsClearAgain, again::mailed_again_a_retained_message_passes_nothing_on_its_topic),
         (Rule::OrderedAgain, again::mailed_again_a_retained_message_is_retained_everywhere),
+        (Rule::AllForgotten, between::an_id_that_will_not_come_again_is_forgotten_also_after_a_crash),
     ];
     for (rule, test) in rules {
         LEFT_OUT.set(Some(rule));

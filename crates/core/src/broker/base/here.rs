@@ -20,6 +20,11 @@ impl Here {
         Self { shard, random, incarnation, published: 0 }
     }
 
+    /// Which start of the server this is.
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
     /// Ids grow with time and are unique over restarts.
     pub(crate) fn message_id(&mut self, now: Instant) -> MessageId {
         self.published = self.published.wrapping_add(1);

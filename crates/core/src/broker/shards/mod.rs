@@ -62,6 +62,8 @@ pub(crate) struct Shards {
     pub(crate) postponed: Queue,
     /// After a restart: those whose interest is not known yet.
     awaited: BTreeSet<ShardId>,
+    /// After a restart: they have not been told that all of before has reached them.
+    owes_end: bool,
     pub(crate) rules: Rules,
 }
 
@@ -79,6 +81,7 @@ impl Shards {
             settlements: Settlements::default(),
             postponed: Queue::new(),
             awaited: BTreeSet::new(),
+            owes_end: false,
             rules: Rules::default(),
         }
     }
@@ -354,11 +357,30 @@ impl Shards {
 
     /// After a restart: no socket is read before all shards have told their interest.
     pub(crate) fn gather(&mut self) {
+        self.owes_end = true;
         if self.rules.obeys(Rule::InterestFirst) {
             self.awaited = self.post.others().collect();
         }
         for shard in self.post.others() {
             self.post.write(shard, &Note::Ready);
+        }
+    }
+
+    /// All of before the restart has reached everybody, who may forget it. True if that has still to be said.
+    pub(crate) fn owes_end(&self) -> bool {
+        self.owes_end && self.are_ready() && self.rules.obeys(Rule::AllForgotten)
+    }
+
+    /// For `check`: others may think that nothing of before will come again.
+    pub(crate) fn has_said_end(&self) -> bool {
+        !(self.owes_end || self.is_alone())
+    }
+
+    pub(crate) fn tell_all_distributed(&mut self, incarnation: u32, end: u64) {
+        self.owes_end = false;
+        self.hold(Rule::ForgottenLast, end);
+        for shard in self.post.others() {
+            self.post.write(shard, &Note::AllDistributed { incarnation });
         }
     }
 
