@@ -2,7 +2,6 @@
 use crate::again;
 use crate::between;
 use crate::crashes::Crashes;
-use crate::shards::Run;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidewire_core::broker::Rule;
@@ -30,7 +29,7 @@ fn noticed(rule: Rule, run: impl Fn(u64)) -> Option<u64> {
 #[test]
 fn on_one_shard_without_a_rule_somebody_notices() {
     for rule in [Rule::AssertsWhatIsDurable, Rule::OneRecord, Rule::BoundFirst] {
-        let seed = noticed(rule, |seed| Crashes::new(seed).run());
+        let seed = noticed(rule, |seed| Crashes::new(1, seed).run());
         assert!(seed.is_some(), "without {rule:?} nobody notices anything");
     }
 }
@@ -48,7 +47,7 @@ fn between_shards_without_a_rule_somebody_notices() {
         Rule::InterestFirst,
     ];
     for rule in rules {
-        let seed = noticed(rule, |seed| Run::new(if seed % 2 == 0 { 2 } else { 3 }, seed).run());
+        let seed = noticed(rule, |seed| Crashes::new(if seed % 2 == 0 { 2 } else { 3 }, seed).run());
         assert!(seed.is_some(), "without {rule:?} nobody notices anything");
     }
 }
