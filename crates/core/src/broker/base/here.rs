@@ -25,7 +25,8 @@ impl Here {
         self.incarnation
     }
 
-    /// Ids grow with time and are unique over restarts.
+    /// Ids grow with time and are unique over restarts. The journal takes one, too, for what it has to call by a name of its
+    /// own.
     pub(crate) fn message_id(&mut self, now: Instant) -> MessageId {
         self.published = self.published.wrapping_add(1);
         MessageId::new(now.as_millis(), self.shard, self.incarnation, self.published)

@@ -269,7 +269,7 @@ impl Shards {
 
     fn hold_if_tracked(&mut self, posted: &Posted<'_>, end: u64) {
         if posted.tracked {
-            // Durable with its receipt before it is mailed, so that it can be mailed again.
+            // Durable, with what is taken from its publisher, before it is mailed: so it can be mailed again.
             self.hold(Rule::ReceiptBeforeMail, end);
         }
     }
@@ -283,7 +283,7 @@ impl Shards {
         }
     }
 
-    /// All shards have a QoS 2 message of ours durably: they may forget its id.
+    /// All shards have a message of ours durably: they may forget its id.
     pub(crate) fn tell_distributed(&mut self, id: MessageId, end: u64) {
         // Who forgets an id must not get it again: not even after a crash that forgets this record.
         self.hold(Rule::ForgottenLast, end);
