@@ -97,6 +97,12 @@ impl MessageId {
         ShardId(u16::try_from(self.0 >> 64 & 0xffff).unwrap_or_default())
     }
 
+    /// The start of the server during which it was accepted.
+    #[cfg(feature = "broker")]
+    pub(crate) fn incarnation(self) -> u32 {
+        u32::try_from(self.0 >> 32 & 0xffff_ffff).unwrap_or_default()
+    }
+
     /// As one number.
     pub fn as_u128(self) -> u128 {
         self.0

@@ -64,6 +64,11 @@ impl Broker {
             }
             Note::Distributed { id } => self.pen().forget(*id),
             Note::Ready => self.on_ready(now, from),
+            Note::AllDistributed { incarnation } => {
+                for id in self.journal.known_before(from, *incarnation) {
+                    self.pen().forget(id);
+                }
+            }
         }
     }
 
@@ -218,6 +223,16 @@ impl Broker {
         }
     }
 
+    /// With the last message of before a restart, others may forget all of those: the word about each may be lost.
+    fn tell_if_nothing_is_left(&mut self) {
+        let incarnation = self.here.incarnation();
+        if self.shards.owes_end()
+            && self.journal.undistributed().keys().all(|id| id.incarnation() == incarnation)
+        {
+            self.shards.tell_all_distributed(incarnation, self.journal.end());
+        }
+    }
+
     /// Messages have arrived: those that waited for them are taken up, in their order.
     pub(super) fn take_up_postponed(&mut self, now: Instant) {
         // Buckets in which somebody waits still.
@@ -246,6 +261,7 @@ impl Broker {
                 Postponed::Again(id, left) => self.mail_again(id, &left),
             }
         }
+        self.tell_if_nothing_is_left();
     }
 
     /// After a restart, what was accepted and had perhaps not reached all shards waits until it is known who wants it.

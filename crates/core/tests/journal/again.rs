@@ -1,15 +1,7 @@
 //! What is mailed again after a crash keeps its order, and its way.
-use crate::host::{Got, publish};
+use crate::host::{Got, publish, retained};
 use crate::shards::{Cluster, at_home};
-use tidewire_core::codec::{Packet, Publish};
 use tidewire_core::qos::QoS;
-
-fn retained<'a>(topic: &'a str, payload: &'a str, n: u16) -> Packet<'a> {
-    match publish(topic, payload, QoS::ExactlyOnce, n, false) {
-        Packet::Publish(publish) => Packet::Publish(Publish { retain: true, ..publish }),
-        other => other,
-    }
-}
 
 fn payloads(got: Vec<Got>) -> Vec<String> {
     let payload = |got| match got {
@@ -29,7 +21,7 @@ pub(crate) fn mailed_again_nothing_passes_a_retained_message_on_its_topic() {
         readers.iter().for_each(|(reader, _)| cluster.subscribe(*reader, "#"));
         cluster.rest();
         let topic = format!("t/{n}");
-        cluster.send(alice, &retained(&topic, "first", 7));
+        cluster.send(alice, &retained(&topic, "first", QoS::ExactlyOnce, 7, false));
         cluster.send(alice, &publish(&topic, "second", QoS::ExactlyOnce, 8, false));
         let now = cluster.now;
         cluster.shards[0].sync(now);
@@ -59,7 +51,7 @@ pub(crate) fn mailed_again_a_retained_message_passes_nothing_on_its_topic() {
         cluster.shards[2].sync(now);
         // The first one is handled everywhere, and not durable but where it was published.
         cluster.settle();
-        cluster.send(alice, &retained(&topic, "second", 8));
+        cluster.send(alice, &retained(&topic, "second", QoS::ExactlyOnce, 8, false));
         cluster.shards[2].sync(now);
         cluster.crash(|| 0);
         let readers = readers.map(|(_, name)| cluster.open(&name));
@@ -85,7 +77,7 @@ pub(crate) fn mailed_again_a_retained_message_is_retained_everywhere() {
         let (alice, _) = at_home(&mut cluster, 0, "alice");
         cluster.rest();
         let (topic, now) = (format!("t/{n}"), cluster.now);
-        cluster.send(alice, &retained(&topic, "first", 7));
+        cluster.send(alice, &retained(&topic, "first", QoS::ExactlyOnce, 7, false));
         cluster.shards[0].sync(now);
         cluster.crash(|| 0);
         cluster.rest();

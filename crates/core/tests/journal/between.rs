@@ -1,18 +1,11 @@
 //! What one shard promises on the word of another.
-use crate::host::{Got, ack, publish};
+use crate::host::{Got, ack, publish, retained};
 use crate::shards::{Cluster, at_home};
-use tidewire_core::codec::{Packet, Publish};
+use tidewire_core::codec::Packet;
 use tidewire_core::qos::QoS;
 
 fn count(got: &[Got], of: &str) -> usize {
     got.iter().filter(|got| matches!(got, Got::Publish { payload, .. } if payload == of)).count()
-}
-
-fn retained<'a>(topic: &'a str, payload: &'a str, qos: QoS, n: u16) -> Packet<'a> {
-    match publish(topic, payload, qos, n, false) {
-        Packet::Publish(publish) => Packet::Publish(Publish { retain: true, ..publish }),
-        other => other,
-    }
 }
 
 /// The shard that orders a message has it in its journal, and is the last to have it durably.
@@ -28,7 +21,7 @@ fn what_another_shard_orders_is_acknowledged_when_it_is_durable_there_as_well() 
         cluster.rest();
         cluster.got(bob);
         let topic = format!("t/{n}");
-        cluster.send(bob, &retained(&topic, "kept", QoS::AtLeastOnce, 7));
+        cluster.send(bob, &retained(&topic, "kept", QoS::AtLeastOnce, 7, false));
         let now = cluster.now;
         // Shard 0 never syncs, and shard 1 does.
         for _ in 0..6 {
@@ -151,12 +144,12 @@ fn what_is_mailed_again_does_not_replace_what_was_retained_after_it() {
         let (alice, _) = at_home(&mut cluster, 0, "alice");
         let (bob, _) = at_home(&mut cluster, 1, "bob");
         let (topic, now) = (format!("t/{n}"), cluster.now);
-        cluster.send(alice, &retained(&topic, "old", QoS::ExactlyOnce, 7));
+        cluster.send(alice, &retained(&topic, "old", QoS::ExactlyOnce, 7, false));
         cluster.shards[0].sync(now);
         cluster.turn(0);
         cluster.turn(1);
         cluster.got(bob);
-        cluster.send(bob, &retained(&topic, "new", QoS::AtLeastOnce, 8));
+        cluster.send(bob, &retained(&topic, "new", QoS::AtLeastOnce, 8, false));
         cluster.shards[1].sync(now);
         cluster.turn(1);
         cluster.turn(0);
@@ -216,7 +209,7 @@ fn known(cluster: &mut Cluster, shard: usize) -> usize {
 
 /// The word that an id may be forgotten is lost in a crash, and nobody says it again.
 #[test]
-fn an_id_that_will_not_come_again_is_forgotten_also_after_a_crash() {
+pub(crate) fn an_id_that_will_not_come_again_is_forgotten_also_after_a_crash() {
     let mut cluster = Cluster::new(2);
     let (alice, _) = at_home(&mut cluster, 0, "alice");
     let (reader, name) = at_home(&mut cluster, 1, "reader");

@@ -1,189 +1,396 @@
-//! Random crashes.
-use crate::host::{Dice, Got, Host, ack, publish};
+//! Random crashes, on one shard and on several.
+//!
+//! Alice publishes, and sends again what was not acknowledged. Readers want all that there is, subscribe once more now and
+//! then, and keep to the letter of the specification. Others come with a will and are cut. Meanwhile snapshots take the
+//! place of journals, lines break, and everything stops and starts again from what is on the disks.
+//!
+//! At the end everything acknowledged has arrived, QoS 2 once, in order; whoever was cut has been heard of; and every
+//! exchange is over.
+use crate::host::{Dice, Got, ack, connect, publish, retained};
+use crate::shards::{Cluster, Line};
 use std::collections::{BTreeMap, BTreeSet};
-use tidewire_core::codec::Packet;
-use tidewire_core::id::ConnectionId;
+use tidewire_core::codec::{Packet, Properties, Will};
 use tidewire_core::qos::QoS;
+use tidewire_core::text::Text;
 
-/// Alice publishes at QoS 1 and 2 over crashes, and sends again what was not acknowledged. Bob takes what he gets,
-/// over crashes and cuts. At the end: everything acknowledged has arrived, QoS 2 once, in order.
 #[test]
 fn over_random_crashes_nothing_acknowledged_is_lost_and_nothing_is_doubled() {
     for seed in 0..300 {
-        Crashes::new(seed).run();
+        Crashes::new(1, seed).run();
     }
+}
+
+#[test]
+fn over_crashes_of_all_shards_qos_2_arrives_once_wherever_it_is_wanted() {
+    for seed in 0..150 {
+        for shards in [2, 3] {
+            Crashes::new(shards, seed).run();
+        }
+    }
+}
+
+const READERS: usize = 3;
+const TOPICS: usize = 3;
+/// How many messages alice publishes, and how many come with a will.
+const PUBLISHED: u16 = 50;
+const DOOMED: usize = 12;
+
+/// What alice has not heard the end of.
+#[derive(Clone)]
+struct Sent {
+    topic: String,
+    payload: String,
+    qos: QoS,
+    retain: bool,
+    /// PUBREC has come.
+    received: bool,
+}
+
+#[derive(Default)]
+struct Alice {
+    line: Option<Line>,
+    published: u16,
+    outgoing: BTreeMap<u16, Sent>,
+    acknowledged: Vec<String>,
+}
+
+struct Reader {
+    name: String,
+    line: Option<Line>,
+    /// Packet Identifiers of QoS 2 that were not released.
+    open: BTreeSet<u16>,
+    /// What came live, in order.
+    live: Vec<String>,
+}
+
+/// What is known of somebody with a will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Its CONNACK has not come.
+    Coming(Line),
+    Here(Line),
+    /// Its line is cut, and that is not durable yet on this shard.
+    Cut(usize),
+    /// It is to be heard of.
+    Heard,
+    /// It may be heard of, or not.
+    Open,
+}
+
+struct Doomed {
+    payload: String,
+    qos: QoS,
+    fate: Fate,
 }
 
 pub(crate) struct Crashes {
-    seed: u64,
+    what: String,
     dice: Dice,
-    host: Host,
-    alice: Option<ConnectionId>,
-    bob: Option<ConnectionId>,
-    /// Alice's outgoing: id → (payload, state).
-    outgoing: BTreeMap<u16, (String, bool, bool)>,
-    acknowledged: Vec<String>,
-    next: u16,
-    /// Bob's incoming QoS 2 ids that were not released.
-    open: BTreeSet<u16>,
-    arrived: Vec<String>,
+    cluster: Cluster,
+    alice: Alice,
+    readers: Vec<Reader>,
+    doomed: Vec<Doomed>,
 }
 
 impl Crashes {
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut host = Host::new();
-        let bob = host.connect("bob", false);
-        host.subscribe(bob, "t", QoS::ExactlyOnce);
-        host.got(bob);
-        let alice = host.connect("alice", false);
-        host.got(alice);
-        host.prompt = false;
-        Self {
-            seed,
-            dice: Dice::new(seed),
-            host,
-            alice: Some(alice),
-            bob: Some(bob),
-            outgoing: BTreeMap::new(),
-            acknowledged: Vec::new(),
-            next: 1,
-            open: BTreeSet::new(),
-            arrived: Vec::new(),
+    pub(crate) fn new(shards: u16, seed: u64) -> Self {
+        let mut cluster = Cluster::new(shards);
+        let alice = Alice { line: Some(cluster.open("alice")), ..Alice::default() };
+        let reader = |i| {
+            let name = format!("reader-{i}");
+            let line = Some(cluster.open(&name));
+            Reader { name, line, open: BTreeSet::new(), live: Vec::new() }
+        };
+        let readers: Vec<_> = (0..READERS).map(reader).collect();
+        cluster.rest();
+        for line in readers.iter().filter_map(|reader| reader.line) {
+            cluster.subscribe(line, "#");
         }
+        cluster.rest();
+        let what = format!("seed {seed}, {shards} shards");
+        let mut crashes = Self { what, dice: Dice::new(seed), cluster, alice, readers, doomed: Vec::new() };
+        crashes.hear();
+        crashes
     }
 
     pub(crate) fn run(mut self) {
-        for _ in 0..120 {
-            match self.dice.roll(10) {
-                0..=3 if self.alice.is_some() && self.next < 60 => self.publish(),
-                4 | 5 => self.sync(),
-                6 => {
-                    let unsynced = self.dice.roll(400);
-                    self.crash(unsynced);
+        for _ in 0..200 {
+            match self.dice.roll(20) {
+                0..=3 => self.publish(),
+                4 | 5 => {
+                    let i = self.shard();
+                    self.sync(i);
                 }
-                7 => self.cut_bob(),
-                _ => self.converse(),
+                6..=9 => {
+                    let i = self.shard();
+                    self.cluster.turn(i);
+                }
+                10 if self.dice.roll(3) == 0 => self.crash(),
+                11 if self.dice.roll(2) == 0 => self.cut(),
+                12 | 13 => self.doom(),
+                14 | 15 => self.snapshot(),
+                16 => self.subscribe_again(),
+                _ => self.listen(),
             }
         }
-        self.host.prompt = true;
-        for _ in 0..6 {
-            self.sync();
-            self.converse();
+        for doomed in &mut self.doomed {
+            if let Fate::Here(line) = doomed.fate {
+                self.cluster.cut(line);
+                doomed.fate = Fate::Heard;
+            }
+        }
+        for _ in 0..30 {
+            self.come_back();
+            self.cluster.rest();
+            self.hear();
         }
         self.judge();
     }
 
+    fn is_alone(&self) -> bool {
+        self.cluster.shards.len() == 1
+    }
+
+    fn shard(&mut self) -> usize {
+        self.dice.roll(self.cluster.shards.len())
+    }
+
+    fn qos(&mut self) -> QoS {
+        [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::ExactlyOnce][self.dice.roll(4)]
+    }
+
+    /// Between shards nothing is retained here: `between` has what is known of that.
+    fn is_to_retain(&mut self) -> bool {
+        self.dice.roll(3) == 0 && self.is_alone()
+    }
+
     fn publish(&mut self) {
-        let Some(alice) = self.alice else { return };
-        let n = self.next;
-        self.next += 1;
-        let exactly = n.is_multiple_of(2);
-        let payload = format!("{}{n}", if exactly { 'e' } else { 'l' });
-        let qos = if exactly { QoS::ExactlyOnce } else { QoS::AtLeastOnce };
-        self.outgoing.insert(n, (payload.clone(), exactly, false));
-        self.host.publish(alice, "t", &payload, qos, n);
-        self.listen();
-    }
-
-    fn sync(&mut self) {
-        self.host.sync();
-        self.host.run();
-        self.listen();
-    }
-
-    fn crash(&mut self, unsynced: usize) {
-        self.host.crash(unsynced);
-        (self.alice, self.bob) = (None, None);
-    }
-
-    fn cut_bob(&mut self) {
-        if let Some(bob) = self.bob.take() {
-            self.host.cut(bob);
+        let Some(alice) = self.alice.line.filter(|_| self.alice.published < PUBLISHED) else { return };
+        self.alice.published += 1;
+        let (n, topic, qos) = (self.alice.published, self.dice.roll(TOPICS), self.qos());
+        let (payload, topic, retain) = (name(topic, qos, n), format!("t/{topic}"), self.is_to_retain());
+        let sent = Sent { topic, payload, qos, retain, received: false };
+        self.cluster.send(alice, &sent.packet(n, false));
+        if qos > QoS::AtMostOnce {
+            self.alice.outgoing.insert(n, sent);
         }
     }
 
-    /// Whoever is away comes back and says what is still open; both take what they got.
-    fn converse(&mut self) {
-        if self.alice.is_none() {
-            let alice = self.host.connect("alice", false);
-            self.host.sync();
-            self.host.run();
-            self.alice = Some(alice);
-            for (n, (payload, exactly, released)) in self.outgoing.clone() {
-                let qos = if exactly { QoS::ExactlyOnce } else { QoS::AtLeastOnce };
-                let packet = match released {
-                    true => Packet::Pubrel(ack(n)),
-                    false => publish("t", &payload, qos, n, true),
-                };
-                self.host.send(alice, &packet);
+    /// All that this shard has journaled is durable.
+    fn sync(&mut self, i: usize) {
+        let now = self.cluster.now;
+        self.cluster.shards[i].sync(now);
+        self.is_durable(i);
+        self.cluster.turn(i);
+    }
+
+    fn is_durable(&mut self, i: usize) {
+        for doomed in self.doomed.iter_mut().filter(|doomed| doomed.fate == Fate::Cut(i)) {
+            doomed.fate = Fate::Heard;
+        }
+    }
+
+    fn snapshot(&mut self) {
+        let (i, limit) = (self.shard(), 1 + self.dice.roll(2000));
+        if !self.cluster.snapshot_piece(i, limit) {
+            self.is_durable(i);
+        }
+    }
+
+    fn crash(&mut self) {
+        let dice = &mut self.dice;
+        self.cluster.crash(|| dice.roll(500));
+        self.alice.line = None;
+        self.readers.iter_mut().for_each(|reader| reader.line = None);
+        // Whoever was connected is cut. On several shards that is heard only where somebody is known to want it by then.
+        let cut = if self.is_alone() { Fate::Heard } else { Fate::Open };
+        for doomed in &mut self.doomed {
+            doomed.fate = match doomed.fate {
+                Fate::Coming(_) => Fate::Open,
+                Fate::Here(_) | Fate::Cut(_) => cut,
+                fate @ (Fate::Heard | Fate::Open) => fate,
+            };
+        }
+    }
+
+    fn cut(&mut self) {
+        let i = self.dice.roll(READERS + 1);
+        let line = self.readers.get_mut(i).map_or(&mut self.alice.line, |reader| &mut reader.line);
+        if let Some(line) = line.take() {
+            self.cluster.cut(line);
+        }
+    }
+
+    /// Somebody comes with a will, or is cut.
+    fn doom(&mut self) {
+        let here = self.doomed.iter_mut().find_map(|doomed| match doomed.fate {
+            Fate::Here(line) => Some((line, &mut doomed.fate)),
+            _ => None,
+        });
+        if let Some((line, fate)) = here {
+            let (home, _) = self.cluster.lines[line].expect("it has a line");
+            self.cluster.cut(line);
+            *fate = Fate::Cut(home);
+        } else if self.doomed.len() < DOOMED {
+            let n = self.doomed.len();
+            let (qos, retain, clean) = (self.qos(), self.is_to_retain(), self.dice.roll(2) == 0);
+            let (payload, client_id) = (format!("w{}{n}", level(qos)), format!("doomed-{n}"));
+            let Packet::Connect(mut connect) = connect(&client_id, clean) else { unreachable!("it is one") };
+            let topic = Text::new("will").expect("it has no U+0000");
+            let properties = Properties::default();
+            connect.will = Some(Will { topic, payload: payload.as_bytes(), qos, retain, properties });
+            let line = self.cluster.open_by(&Packet::Connect(connect));
+            self.doomed.push(Doomed { payload, qos, fate: Fate::Coming(line) });
+        }
+    }
+
+    /// What is retained comes once more, by the same subscription or by another one that has it, too.
+    fn subscribe_again(&mut self) {
+        let i = self.dice.roll(READERS);
+        let (filter, qos) = [("#", QoS::ExactlyOnce), ("t/+", QoS::AtLeastOnce)][self.dice.roll(2)];
+        if let Some(line) = self.readers[i].line {
+            self.cluster.subscribe_with(line, filter, qos);
+        }
+    }
+
+    fn come_back(&mut self) {
+        if self.alice.line.is_none() {
+            let line = self.cluster.open("alice");
+            self.alice.line = Some(line);
+            for (n, sent) in &self.alice.outgoing {
+                self.cluster.send(line, &sent.packet(*n, true));
             }
         }
-        if self.bob.is_none() {
-            self.bob = Some(self.host.connect("bob", false));
+        for reader in self.readers.iter_mut().filter(|reader| reader.line.is_none()) {
+            reader.line = Some(self.cluster.open(&reader.name));
         }
-        self.listen();
     }
 
     fn listen(&mut self) {
-        for _ in 0..4 {
-            if let Some(alice) = self.alice {
-                for got in self.host.got(alice) {
-                    match got {
-                        Got::Puback(n) | Got::Pubcomp(n) => {
-                            if let Some((payload, ..)) = self.outgoing.remove(&n) {
-                                self.acknowledged.push(payload);
-                            }
-                        }
-                        Got::Pubrec(n) => {
-                            if let Some(open) = self.outgoing.get_mut(&n) {
-                                open.2 = true;
-                            }
-                            self.host.send(alice, &Packet::Pubrel(ack(n)));
-                        }
-                        Got::Connack { present } => assert!(present, "seed {}: alice's session", self.seed),
-                        _ => {}
-                    }
-                }
-            }
-            let Some(bob) = self.bob else { continue };
-            for got in self.host.got(bob) {
-                match got {
-                    Got::Publish { payload, qos: QoS::ExactlyOnce, id, .. } => {
-                        if self.open.insert(id) {
-                            self.arrived.push(payload);
-                        }
-                        self.host.send(bob, &Packet::Pubrec(ack(id)));
-                    }
-                    Got::Publish { payload, id, .. } => {
-                        self.arrived.push(payload);
-                        self.host.send(bob, &Packet::Puback(ack(id)));
-                    }
-                    Got::Pubrel(id) => {
-                        self.open.remove(&id);
-                        self.host.send(bob, &Packet::Pubcomp(ack(id)));
-                    }
-                    Got::Connack { present } => assert!(present, "seed {}: bob's session", self.seed),
-                    _ => {}
-                }
+        if self.dice.roll(2) == 0 {
+            self.come_back();
+        }
+        self.hear();
+    }
+
+    /// Everybody takes what has come, and answers.
+    fn hear(&mut self) {
+        let Self { what, cluster, alice, readers, doomed, .. } = self;
+        alice.hear(cluster, what);
+        readers.iter_mut().for_each(|reader| reader.hear(cluster, what));
+        for doomed in doomed {
+            if let Fate::Coming(line) = doomed.fate
+                && cluster.got(line).contains(&Got::Connack { present: false })
+            {
+                doomed.fate = Fate::Here(line);
             }
         }
     }
 
     fn judge(&self) {
-        let seed = self.seed;
-        assert!(self.outgoing.is_empty(), "seed {seed}: every publish ends: {:?}", self.outgoing);
-        for payload in &self.acknowledged {
-            assert!(self.arrived.contains(payload), "seed {seed}: {payload} was acknowledged and is lost");
+        let what = &self.what;
+        assert!(self.alice.outgoing.is_empty(), "{what}: every publish ends");
+        let wills = self.doomed.iter().filter(|doomed| doomed.qos > QoS::AtMostOnce);
+        let heard = wills.filter(|doomed| doomed.fate == Fate::Heard).map(|doomed| &doomed.payload);
+        let due: Vec<_> = self.alice.acknowledged.iter().chain(heard).collect();
+        for Reader { name, open, live, .. } in &self.readers {
+            for payload in &due {
+                assert!(live.contains(payload), "{what}: {name} has not got {payload}: {live:?}");
+            }
+            assert!(open.is_empty(), "{what}: {name} waits for the end of {open:?}");
+            // QoS 1 may come again; and so may a will with QoS 0, if a crash leaves open whether it was heard.
+            let may_come_again = |payload: &str| payload[1..].starts_with('l') || payload.starts_with("wz");
+            let once: Vec<_> = live.iter().filter(|payload| !may_come_again(payload)).collect();
+            let distinct: BTreeSet<_> = once.iter().collect();
+            assert_eq!(distinct.len(), once.len(), "{what}: {name} got something twice: {live:?}");
+            for stream in (0..TOPICS).flat_map(|t| ["z", "l", "e"].map(|level| format!("{t}{level}"))) {
+                let numbers =
+                    live.iter().filter_map(|payload| payload.strip_prefix(&stream)?.parse::<u16>().ok());
+                let mut before = BTreeSet::new();
+                let firsts: Vec<_> = numbers.filter(|n| before.insert(*n)).collect();
+                assert!(firsts.is_sorted(), "{what}: {name} got {stream} out of order: {firsts:?}");
+            }
         }
-        let exactly: Vec<u16> =
-            self.arrived.iter().filter_map(|p| p.strip_prefix('e')?.parse().ok()).collect();
-        assert!(
-            exactly.windows(2).all(|w| w[0] < w[1]),
-            "seed {seed}: QoS 2 doubled or out of order: {exactly:?}"
-        );
-        let mut first = BTreeSet::new();
-        let least: Vec<u16> = self.arrived.iter().filter_map(|p| p.strip_prefix('l')?.parse().ok()).collect();
-        let firsts: Vec<_> = least.into_iter().filter(|n| first.insert(*n)).collect();
-        assert!(firsts.windows(2).all(|w| w[0] < w[1]), "seed {seed}: QoS 1 out of order: {firsts:?}");
+        for shard in &self.cluster.shards {
+            assert!(shard.broker.is_settled(), "{what}: nothing is left under way");
+        }
+    }
+}
+
+/// A message that says what it is: its topic, its QoS, and the how many-eth of all it is.
+fn name(topic: usize, qos: QoS, n: u16) -> String {
+    format!("{topic}{}{n}", level(qos))
+}
+
+fn level(qos: QoS) -> char {
+    match qos {
+        QoS::AtMostOnce => 'z',
+        QoS::AtLeastOnce => 'l',
+        QoS::ExactlyOnce => 'e',
+    }
+}
+
+impl Sent {
+    /// What alice says of it next.
+    fn packet(&self, n: u16, dup: bool) -> Packet<'_> {
+        match self {
+            Self { received: true, .. } => Packet::Pubrel(ack(n)),
+            Self { topic, payload, qos, retain: true, .. } => retained(topic, payload, *qos, n, dup),
+            Self { topic, payload, qos, .. } => publish(topic, payload, *qos, n, dup),
+        }
+    }
+}
+
+impl Alice {
+    fn hear(&mut self, cluster: &mut Cluster, what: &str) {
+        let Some(line) = self.line else { return };
+        for got in cluster.got(line) {
+            match got {
+                Got::Puback(n) | Got::Pubcomp(n) => {
+                    self.acknowledged.extend(self.outgoing.remove(&n).map(|sent| sent.payload));
+                }
+                Got::Pubrec(n) => {
+                    if let Some(sent) = self.outgoing.get_mut(&n) {
+                        sent.received = true;
+                    }
+                    cluster.send(line, &Packet::Pubrel(ack(n)));
+                }
+                Got::Connack { present } => {
+                    assert!(present || self.published == 0, "{what}: alice's session");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Reader {
+    /// Whoever has said PUBREC takes all that comes under that Packet Identifier for the same message, until PUBREL.
+    /// [MQTT-4.3.3-10]
+    fn hear(&mut self, cluster: &mut Cluster, what: &str) {
+        let Some(line) = self.line else { return };
+        for got in cluster.got(line) {
+            match got {
+                Got::Publish { payload, qos, id, retain, .. } => {
+                    let is_new = qos < QoS::ExactlyOnce || self.open.insert(id);
+                    if is_new && !retain {
+                        self.live.push(payload);
+                    }
+                    match qos {
+                        QoS::AtMostOnce => {}
+                        QoS::AtLeastOnce => cluster.send(line, &Packet::Puback(ack(id))),
+                        QoS::ExactlyOnce => cluster.send(line, &Packet::Pubrec(ack(id))),
+                    }
+                }
+                Got::Pubrel(id) => {
+                    self.open.remove(&id);
+                    cluster.send(line, &Packet::Pubcomp(ack(id)));
+                }
+                Got::Connack { present } => {
+                    assert!(present || self.live.is_empty(), "{what}: the session of {}", self.name);
+                }
+                _ => {}
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A journal that can take no more, or takes its time: what waits for it stays small.
-use crate::host::{Host, publish};
-use tidewire_core::codec::{Packet, Publish};
+use crate::host::{Host, retained};
+use tidewire_core::codec::Packet;
 use tidewire_core::qos::QoS;
 
 /// Nobody will ever ask for what is written from here on.
@@ -12,8 +12,7 @@ fn nothing_is_written_to_a_journal_that_has_failed() {
     host.broker.handle_journal_failed(host.now);
     let payload = "x".repeat(1000);
     for _ in 0..1000 {
-        let Packet::Publish(kept) = publish("t", &payload, QoS::AtMostOnce, 0, false) else { return };
-        host.send(alice, &Packet::Publish(Publish { retain: true, ..kept }));
+        host.send(alice, &retained("t", &payload, QoS::AtMostOnce, 0, false));
     }
     let mut left = Vec::new();
     host.broker.poll_journal(&mut left);

@@ -257,7 +257,7 @@ pub(crate) enum Got {
     Pubrel(u16),
     Pubcomp(u16),
     Pingresp,
-    Publish { payload: String, qos: QoS, id: u16, dup: bool },
+    Publish { payload: String, qos: QoS, id: u16, dup: bool, retain: bool },
     Other,
 }
 
@@ -298,6 +298,7 @@ impl Got {
                     qos: publish.delivery.qos(),
                     id: publish.delivery.packet_id().map_or(0, PacketId::get),
                     dup,
+                    retain: publish.retain,
                 }
             }
             _ => Self::Other,
@@ -337,6 +338,12 @@ pub(crate) fn publish<'a>(topic: &'a str, payload: &'a str, qos: QoS, n: u16, du
         properties: Properties::default(),
         payload,
     })
+}
+
+/// The same with RETAIN.
+pub(crate) fn retained<'a>(topic: &'a str, payload: &'a str, qos: QoS, n: u16, dup: bool) -> Packet<'a> {
+    let Packet::Publish(publish) = publish(topic, payload, qos, n, dup) else { unreachable!("it is one") };
+    Packet::Publish(Publish { retain: true, ..publish })
 }
 
 pub(crate) fn ack(n: u16) -> Ack<'static> {

@@ -1,14 +1,11 @@
 //! Retained Messages on their way to a new subscription, over a crash.
-use crate::host::{Got, Host, ack, publish};
-use tidewire_core::codec::{Packet, Publish};
+use crate::host::{Got, Host, ack, retained};
+use tidewire_core::codec::Packet;
 use tidewire_core::id::ConnectionId;
 use tidewire_core::qos::QoS;
 
 fn retain(host: &mut Host, alice: ConnectionId, payload: &str, n: u16) {
-    let Packet::Publish(kept) = publish("t", payload, QoS::ExactlyOnce, n, false) else {
-        unreachable!("it is one")
-    };
-    host.send(alice, &Packet::Publish(Publish { retain: true, ..kept }));
+    host.send(alice, &retained("t", payload, QoS::ExactlyOnce, n, false));
     host.send(alice, &Packet::Pubrel(ack(n)));
 }
 

@@ -1,7 +1,7 @@
 //! Each rule about durability, left out in turn: somebody notices.
 use crate::again;
+use crate::between;
 use crate::crashes::Crashes;
-use crate::shards::Run;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidewire_core::broker::Rule;
@@ -29,7 +29,7 @@ fn noticed(rule: Rule, run: impl Fn(u64)) -> Option<u64> {
 #[test]
 fn on_one_shard_without_a_rule_somebody_notices() {
     for rule in [Rule::AssertsWhatIsDurable, Rule::OneRecord, Rule::BoundFirst] {
-        let seed = noticed(rule, |seed| Crashes::new(seed).run());
+        let seed = noticed(rule, |seed| Crashes::new(1, seed).run());
         assert!(seed.is_some(), "without {rule:?} nobody notices anything");
     }
 }
@@ -47,17 +47,18 @@ fn between_shards_without_a_rule_somebody_notices() {
         Rule::InterestFirst,
     ];
     for rule in rules {
-        let seed = noticed(rule, |seed| Run::new(if seed % 2 == 0 { 2 } else { 3 }, seed).run());
+        let seed = noticed(rule, |seed| Crashes::new(if seed % 2 == 0 { 2 } else { 3 }, seed).run());
         assert!(seed.is_some(), "without {rule:?} nobody notices anything");
     }
 }
 
 #[test]
 fn without_a_rule_about_mailing_again_its_test_fails() {
-    let rules: [(Rule, fn()); 3] = [
+    let rules: [(Rule, fn()); 4] = [
         (Rule::SameWayAgain, again::mailed_again_nothing_passes_a_retained_message_on_its_topic),
         (Rule::RoadIsClearAgain, again::mailed_again_a_retained_message_passes_nothing_on_its_topic),
         (Rule::OrderedAgain, again::mailed_again_a_retained_message_is_retained_everywhere),
+        (Rule::AllForgotten, between::an_id_that_will_not_come_again_is_forgotten_also_after_a_crash),
     ];
     for (rule, test) in rules {
         LEFT_OUT.set(Some(rule));

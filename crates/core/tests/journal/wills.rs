@@ -1,17 +1,21 @@
 //! Wills, over crashes: accepted with the CONNECT, and heard by whoever wants them.
-use crate::host::{Got, Host, connect};
+use crate::host::{Got, Host, connect, publish};
 use crate::shards::{Cluster, Line, at_home};
 use tidewire_core::codec::{Packet, Properties, Will};
 use tidewire_core::qos::QoS;
 use tidewire_core::text::Text;
 
 fn doomed(client_id: &str) -> Packet<'_> {
-    let Packet::Connect(mut doomed) = connect(client_id, false) else { unreachable!("it is one") };
+    doomed_with(connect(client_id, false), "will", false)
+}
+
+fn doomed_with<'a>(connect: Packet<'a>, topic: &'a str, retain: bool) -> Packet<'a> {
+    let Packet::Connect(mut doomed) = connect else { unreachable!("it is one") };
     doomed.will = Some(Will {
-        topic: Text::new("will").expect("it has no U+0000"),
+        topic: Text::new(topic).expect("it has no U+0000"),
         payload: b"gone",
         qos: QoS::AtLeastOnce,
-        retain: false,
+        retain,
         properties: Properties::default(),
     });
     Packet::Connect(doomed)
@@ -90,4 +94,47 @@ fn a_will_that_was_mailed_and_not_taken_is_heard_after_a_crash() {
         cluster.crash(|| 0);
     });
     assert!(is_heard);
+}
+
+/// A will with RETAIN waits until what was published before it on its topic has arrived on all shards. Its client is gone and
+/// its session ends meanwhile, and then everything stops. It is heard once, where it is wanted, and retained.
+#[test]
+fn a_will_that_waits_for_its_place_outlives_a_crash() {
+    for (n, snapshot) in (0..6).flat_map(|n| [(n, false), (n, true)]) {
+        let case = format!("t/{n}, snapshot {snapshot}");
+        let topic = format!("t/{n}");
+        let mut cluster = Cluster::new(2);
+        let readers = [0, 1].map(|shard| at_home(&mut cluster, shard, &format!("reader-of-{shard}")));
+        readers.iter().for_each(|(reader, _)| cluster.subscribe(*reader, "#"));
+        let (line, of_doomed) = at_home(&mut cluster, 0, "doomed");
+        let (alice, _) = at_home(&mut cluster, 0, "alice");
+        cluster.cut(line);
+        cluster.rest();
+        let line = cluster.open_by(&doomed_with(connect(&of_doomed, true), &topic, true));
+        cluster.rest();
+        cluster.send(alice, &publish(&topic, "before", QoS::AtLeastOnce, 7, false));
+        cluster.cut(line);
+        cluster.turn(0);
+        if snapshot {
+            cluster.snapshot(0);
+        } else {
+            let now = cluster.now;
+            cluster.shards[0].sync(now);
+        }
+        cluster.crash(|| 0);
+        cluster.rest();
+        cluster.rest();
+        for (_, name) in readers {
+            let reader = cluster.open(&name);
+            cluster.rest();
+            let got = cluster.got(reader);
+            assert_eq!(heard(&got), 1, "{case}: {name}: {got:?}");
+        }
+        for shard in [0, 1] {
+            let (new, _) = at_home(&mut cluster, shard, "new");
+            cluster.subscribe(new, "#");
+            cluster.rest();
+            assert_eq!(heard(&cluster.got(new)), 1, "{case}: retained on shard {shard}");
+        }
+    }
 }

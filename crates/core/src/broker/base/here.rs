@@ -20,7 +20,13 @@ impl Here {
         Self { shard, random, incarnation, published: 0 }
     }
 
-    /// Ids grow with time and are unique over restarts.
+    /// Which start of the server this is.
+    pub(crate) fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
+    /// Ids grow with time and are unique over restarts. The journal takes one, too, for what it has to call by a name of its
+    /// own.
     pub(crate) fn message_id(&mut self, now: Instant) -> MessageId {
         self.published = self.published.wrapping_add(1);
         MessageId::new(now.as_millis(), self.shard, self.incarnation, self.published)

@@ -69,6 +69,8 @@ pub enum Rule {
     KnownIsDropped,
     /// 21: who may forget an id hears so when that is durable.
     ForgottenLast,
+    /// 21: who has nothing left of before a restart says so, for what it said of that before may be lost.
+    AllForgotten,
     /// 22: after a restart no socket is read before all shards have exchanged interest again.
     InterestFirst,
 }
@@ -76,7 +78,7 @@ pub enum Rule {
 impl Rule {
     /// All of them.
     #[cfg(feature = "_rules")]
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::SettledAtOnce,
         Self::OutcomesByNumber,
         Self::OrderedWaitsForAll,
@@ -106,6 +108,7 @@ impl Rule {
         Self::OrderedAgain,
         Self::KnownIsDropped,
         Self::ForgottenLast,
+        Self::AllForgotten,
         Self::InterestFirst,
     ];
 }

@@ -10,7 +10,7 @@ pub(crate) mod restoring;
 
 use crate::broker::messages::owned::Undistributed;
 use crate::broker::retained::index::Place as Topic;
-use crate::id::{ConnectionId, MessageId};
+use crate::id::{ConnectionId, MessageId, ShardId};
 use crate::time::Instant;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -160,6 +160,12 @@ impl Journal {
     /// Has this message come by mail before?
     pub(crate) fn knows(&self, id: MessageId) -> bool {
         self.mailed_here.contains(&id)
+    }
+
+    /// What that shard accepted before this start of the server, and has come by mail.
+    pub(crate) fn known_before(&self, shard: ShardId, incarnation: u32) -> Vec<MessageId> {
+        let is_before = |id: &MessageId| id.shard() == shard && id.incarnation() < incarnation;
+        self.known().filter(is_before).collect()
     }
 
     /// All that has come by mail and may come again.

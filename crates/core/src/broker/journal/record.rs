@@ -141,11 +141,11 @@ pub(crate) enum Record<'a> {
         will: Box<Will>,
     },
     WillEnd(Recipient),
-    /// A QoS 2 message has reached all shards: it is not mailed again.
+    /// A message has reached all shards: it is not mailed again.
     Distributed {
         id: MessageId,
     },
-    /// A QoS 2 message that came by mail won't come again.
+    /// A message that came by mail won't come again.
     Forget {
         id: MessageId,
     },

@@ -62,6 +62,8 @@ pub(crate) struct Shards {
     pub(crate) postponed: Queue,
     /// After a restart: those whose interest is not known yet.
     awaited: BTreeSet<ShardId>,
+    /// After a restart: they have not been told that all of before has reached them.
+    owes_end: bool,
     pub(crate) rules: Rules,
 }
 
@@ -79,6 +81,7 @@ impl Shards {
             settlements: Settlements::default(),
             postponed: Queue::new(),
             awaited: BTreeSet::new(),
+            owes_end: false,
             rules: Rules::default(),
         }
     }
@@ -262,7 +265,7 @@ impl Shards {
 
     fn hold_if_tracked(&mut self, posted: &Posted<'_>, end: u64) {
         if posted.tracked {
-            // Durable with its receipt before it is mailed, so that it can be mailed again.
+            // Durable, with what is taken from its publisher, before it is mailed: so it can be mailed again.
             self.hold(Rule::ReceiptBeforeMail, end);
         }
     }
@@ -276,7 +279,7 @@ impl Shards {
         }
     }
 
-    /// All shards have a QoS 2 message of ours durably: they may forget its id.
+    /// All shards have a message of ours durably: they may forget its id.
     pub(crate) fn tell_distributed(&mut self, id: MessageId, end: u64) {
         // Who forgets an id must not get it again: not even after a crash that forgets this record.
         self.hold(Rule::ForgottenLast, end);
@@ -352,11 +355,30 @@ impl Shards {
 
     /// After a restart: no socket is read before all shards have told their interest.
     pub(crate) fn gather(&mut self) {
+        self.owes_end = true;
         if self.rules.obeys(Rule::InterestFirst) {
             self.awaited = self.post.others().collect();
         }
         for shard in self.post.others() {
             self.post.write(shard, &Note::Ready);
+        }
+    }
+
+    /// All of before the restart has reached everybody, who may forget it. True if that has still to be said.
+    pub(crate) fn owes_end(&self) -> bool {
+        self.owes_end && self.are_ready() && self.rules.obeys(Rule::AllForgotten)
+    }
+
+    /// For `check`: others may think that nothing of before will come again.
+    pub(crate) fn has_said_end(&self) -> bool {
+        !(self.owes_end || self.is_alone())
+    }
+
+    pub(crate) fn tell_all_distributed(&mut self, incarnation: u32, end: u64) {
+        self.owes_end = false;
+        self.hold(Rule::ForgottenLast, end);
+        for shard in self.post.others() {
+            self.post.write(shard, &Note::AllDistributed { incarnation });
         }
     }
 

@@ -74,6 +74,8 @@ pub(crate) enum Note<'a> {
     Distributed { id: MessageId },
     /// After a restart: you have all my interest now.
     Ready,
+    /// All that I accepted before this start of the server has reached everybody: those ids may be forgotten.
+    AllDistributed { incarnation: u32 },
 }
 
 const SETTLED: u8 = 0;
@@ -84,6 +86,7 @@ const ORDERED: u8 = 4;
 const ARRIVED: u8 = 5;
 const DISTRIBUTED: u8 = 6;
 const READY: u8 = 7;
+const ALL_DISTRIBUTED: u8 = 8;
 
 impl Note<'_> {
     pub(crate) fn encode(&self, out: &mut Vec<u8>, shared: &mut Vec<Shared>) {
@@ -128,6 +131,10 @@ impl Note<'_> {
                 out.extend_from_slice(&id.as_u128().to_le_bytes());
             }
             Note::Ready => out.push(READY),
+            Note::AllDistributed { incarnation } => {
+                out.push(ALL_DISTRIBUTED);
+                put_u32(out, incarnation);
+            }
         }
     }
 }
@@ -226,6 +233,7 @@ impl<'a> Reader<'a> {
             }
             DISTRIBUTED => Note::Distributed { id: MessageId::from_u128(u128::from_le_bytes(self.take()?)) },
             READY => Note::Ready,
+            ALL_DISTRIBUTED => Note::AllDistributed { incarnation: self.u32()? },
             ARRIVED => {
                 let ticket = self.u32()?;
                 let [outcome] = self.take()?;
