@@ -4,8 +4,8 @@
 //! then, and keep to the letter of the specification. Others come with a will and are cut. Meanwhile snapshots take the
 //! place of journals, lines break, and everything stops and starts again from what is on the disks.
 //!
-//! At the end everything acknowledged has arrived, QoS 2 once, in order; whoever was cut has been heard of; and every
-//! exchange is over.
+//! At the end everything acknowledged has arrived, QoS 2 once, in order; whoever was cut has been heard of; every exchange is
+//! over; and what starts again from the disks is what there was.
 use crate::host::{Dice, Got, ack, connect, publish, retained};
 use crate::shards::{Cluster, Line};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,9 +31,10 @@ fn over_crashes_of_all_shards_qos_2_arrives_once_wherever_it_is_wanted() {
 
 const READERS: usize = 3;
 const TOPICS: usize = 3;
-/// How many messages alice publishes, and how many come with a will.
+/// How many messages alice publishes, and how many wills there are of how many clients.
 const PUBLISHED: u16 = 50;
-const DOOMED: usize = 12;
+const DOOMED: usize = 16;
+const NAMES: usize = 4;
 
 /// What alice has not heard the end of.
 #[derive(Clone)]
@@ -78,6 +79,7 @@ enum Fate {
 }
 
 struct Doomed {
+    client_id: String,
     payload: String,
     qos: QoS,
     fate: Fate,
@@ -145,6 +147,24 @@ impl Crashes {
             self.hear();
         }
         self.judge();
+        self.start_again();
+    }
+
+    /// Nobody is connected, and nothing waits: all that there is outlives the end of the server.
+    fn start_again(&mut self) {
+        for line in 0..self.cluster.lines.len() {
+            self.cluster.cut(line);
+        }
+        self.cluster.rest();
+        let before = self.cluster.counts();
+        self.cluster.crash(|| 0);
+        self.cluster.rest();
+        assert_eq!(
+            self.cluster.counts(),
+            before,
+            "{}: sessions, subscriptions, what is retained, and messages",
+            self.what
+        );
     }
 
     fn is_alone(&self) -> bool {
@@ -191,7 +211,7 @@ impl Crashes {
     }
 
     fn snapshot(&mut self) {
-        let (i, limit) = (self.shard(), 1 + self.dice.roll(2000));
+        let (i, limit) = (self.shard(), 1 + self.dice.roll(500));
         if !self.cluster.snapshot_piece(i, limit) {
             self.is_durable(i);
         }
@@ -223,24 +243,24 @@ impl Crashes {
 
     /// Somebody comes with a will, or is cut.
     fn doom(&mut self) {
-        let here = self.doomed.iter_mut().find_map(|doomed| match doomed.fate {
-            Fate::Here(line) => Some((line, &mut doomed.fate)),
-            _ => None,
-        });
-        if let Some((line, fate)) = here {
+        let client_id = format!("doomed-{}", self.dice.roll(NAMES));
+        let last = self.doomed.iter_mut().rfind(|doomed| doomed.client_id == client_id);
+        if let Some(Doomed { fate, .. }) = last
+            && let Fate::Here(line) = *fate
+        {
             let (home, _) = self.cluster.lines[line].expect("it has a line");
             self.cluster.cut(line);
             *fate = Fate::Cut(home);
         } else if self.doomed.len() < DOOMED {
             let n = self.doomed.len();
             let (qos, retain, clean) = (self.qos(), self.is_to_retain(), self.dice.roll(2) == 0);
-            let (payload, client_id) = (format!("w{}{n}", level(qos)), format!("doomed-{n}"));
+            let payload = format!("w{}{n}", level(qos));
             let Packet::Connect(mut connect) = connect(&client_id, clean) else { unreachable!("it is one") };
             let topic = Text::new("will").expect("it has no U+0000");
             let properties = Properties::default();
             connect.will = Some(Will { topic, payload: payload.as_bytes(), qos, retain, properties });
             let line = self.cluster.open_by(&Packet::Connect(connect));
-            self.doomed.push(Doomed { payload, qos, fate: Fate::Coming(line) });
+            self.doomed.push(Doomed { client_id, payload, qos, fate: Fate::Coming(line) });
         }
     }
 
@@ -280,7 +300,7 @@ impl Crashes {
         readers.iter_mut().for_each(|reader| reader.hear(cluster, what));
         for doomed in doomed {
             if let Fate::Coming(line) = doomed.fate
-                && cluster.got(line).contains(&Got::Connack { present: false })
+                && cluster.got(line).iter().any(|got| matches!(got, Got::Connack { .. }))
             {
                 doomed.fate = Fate::Here(line);
             }

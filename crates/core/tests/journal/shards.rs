@@ -206,6 +206,12 @@ impl Cluster {
         false
     }
 
+    /// How much there is on each shard: sessions, subscriptions, what is retained, and messages.
+    pub(crate) fn counts(&self) -> Vec<[u64; 4]> {
+        let stats = self.shards.iter().map(|shard| shard.broker.stats());
+        stats.map(|stats| [stats.sessions, stats.subscriptions, stats.retained, stats.messages]).collect()
+    }
+
     pub(crate) fn send(&mut self, line: Line, packet: &Packet<'_>) {
         let Some((i, id)) = self.lines[line] else { return };
         let mut bytes = Vec::new();
