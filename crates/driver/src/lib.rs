@@ -3,7 +3,7 @@
 //!
 //! A [`Shard`] asks a [`Reactor`], and is told through its [`Mailbox`]. An adapter calls [`Shard::turn`]; runtimes that poll
 //! futures get both reactor and waiting from [`poll`]. [`serve`] is what the servers of all adapters consist of,
-//! [`clients`] is any number of clients, and [`memory`] a network for tests.
+//! [`clients`] is any number of clients.
 #![forbid(unsafe_code)]
 
 mod accept;
