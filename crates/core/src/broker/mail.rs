@@ -225,11 +225,9 @@ impl Broker {
 
     /// With the last message of before a restart, others may forget all of those: the word about each may be lost.
     fn tell_if_nothing_is_left(&mut self) {
-        let incarnation = self.here.incarnation();
-        if self.shards.owes_end()
-            && self.journal.undistributed().keys().all(|id| id.incarnation() == incarnation)
-        {
-            self.shards.tell_all_distributed(incarnation, self.journal.end());
+        let mut left = self.journal.undistributed().keys();
+        if self.shards.owes_end() && !left.any(|id| self.here.is_of_before(*id)) {
+            self.shards.tell_all_distributed(self.here.incarnation(), self.journal.end());
         }
     }
 

@@ -252,7 +252,8 @@ impl Broker {
             self.journal.restore_known(message.id, true);
         }
         // Whether its publisher's session is still there or not; but where all shards' journals are read, one mails it.
-        let out = mail.out.filter(|_| self.shards.is_from_here(message.id));
+        let is_ours = |qos: &QoS| *qos > QoS::AtMostOnce && self.shards.is_from_here(message.id);
+        let out = mail.out.filter(is_ours);
         let left = out.map(|qos| Undistributed {
             topic: message.topic.into(),
             message: Arc::new(with_view(message, |view| Owned::new(view, qos))),

@@ -25,6 +25,11 @@ impl Here {
         self.incarnation
     }
 
+    /// Was it accepted before this start of the server?
+    pub(crate) fn is_of_before(&self, id: MessageId) -> bool {
+        id.incarnation() != self.incarnation
+    }
+
     /// Ids grow with time and are unique over restarts. The journal takes one, too, for what it has to call by a name of its
     /// own.
     pub(crate) fn message_id(&mut self, now: Instant) -> MessageId {

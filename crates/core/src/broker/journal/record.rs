@@ -182,8 +182,9 @@ pub(crate) struct InMail {
 impl InMail {
     fn bits(self) -> u8 {
         let Self { out, here, retain, by_owner, waits } = self;
-        let flags = [here, retain, by_owner, waits].into_iter().rev();
-        flags.fold(0, |bits, flag| bits << 1 | u8::from(flag)) << 2 | out.map_or(NOT_OUT, QoS::bits)
+        let flags =
+            u8::from(here) << 2 | u8::from(retain) << 3 | u8::from(by_owner) << 4 | u8::from(waits) << 5;
+        flags | out.map_or(NOT_OUT, QoS::bits)
     }
 
     fn from_bits(bits: u8) -> Self {

@@ -74,7 +74,7 @@ impl Restoring {
 
     /// The number by which the journal has named the session at this place, since it began.
     pub(crate) fn name_of(&self, index: u32) -> Option<Recipient> {
-        let who = self.sessions.get(&index)?.name;
+        let who = self.sessions.get(&index)?.name?;
         (self.names.get(&who) == Some(&index)).then_some(who)
     }
 
@@ -82,7 +82,7 @@ impl Restoring {
     pub(crate) fn name(&mut self, record: &SessionRecord<'_>, index: u32) {
         self.names.insert(record.who, index);
         let restored = self.sessions.entry(index).or_default();
-        restored.name = record.who;
+        restored.name = Some(record.who);
         restored.connected = record.connected;
         (restored.ends_at, restored.will_at) = (record.ends_at, record.will_at);
     }
@@ -98,7 +98,7 @@ impl Restoring {
 #[derive(Default)]
 pub(crate) struct Restored {
     /// Its number in the journal, or in the one before that.
-    name: Recipient,
+    name: Option<Recipient>,
     pub(crate) connected: bool,
     pub(crate) ends_at: Option<Instant>,
     pub(crate) will_at: Option<Instant>,

@@ -209,7 +209,7 @@ fn when(line: &Line) -> Instant {
 }
 
 /// Who a fate is about: a session of this shard, and which of those that had its place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Recipient {
     pub(crate) session: u32,
     pub(crate) generation: u32,
