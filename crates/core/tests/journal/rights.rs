@@ -98,6 +98,32 @@ fn what_waits_for_the_journal_is_judged_again_when_rights_change() {
     assert_eq!(payloads(host.got(bob)), Vec::<String>::new());
 }
 
+/// It was sent, perhaps it arrived, and then its recipient's right ends: it is not sent again, and its Packet Identifier is
+/// released. So it is after a crash, too, although the right has come back.
+#[test]
+fn what_is_not_sent_again_is_released_also_after_a_crash() {
+    let mut host = Host::new();
+    let bob = host.connect("bob", false);
+    host.subscribe(bob, "t", QoS::ExactlyOnce);
+    let alice = host.connect("alice", true);
+    host.publish(alice, "t", "secret", QoS::ExactlyOnce, 7);
+    assert_eq!(payloads(host.got(bob)), ["secret"]);
+    host.cut(bob);
+    host.prompt = false;
+    let bob = host.connect("bob", false);
+    host.broker.handle_grant(host.now, Grant::new(ANONYMOUS, Arc::new(Deaf)));
+    host.sync();
+    host.run();
+    assert_eq!(host.got(bob), [Got::Connack { present: true }], "that it is over is not durable yet");
+    host.sync();
+    host.run();
+    assert_eq!(host.got(bob), [Got::Pubrel(1)]);
+    host.crash(0);
+    host.prompt = true;
+    let bob = host.connect("bob", false);
+    assert_eq!(host.got(bob), [Got::Connack { present: true }, Got::Pubrel(1)]);
+}
+
 /// What was journaled is read by a server without a store.
 #[test]
 fn a_journal_is_restored_into_a_shard_that_keeps_none() {
