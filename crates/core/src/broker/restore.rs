@@ -249,7 +249,8 @@ impl Broker {
     /// What a message has to do with other shards.
     fn restore_mail(&mut self, message: &MessageRecord<'_>, mail: InMail) {
         if mail.here {
-            self.journal.restore_known(message.id, true);
+            // Perhaps it comes back from the shard that orders it. Whether all have it is another matter.
+            return self.journal.restore_known(message.id, true);
         }
         // Whether its publisher's session is still there or not; but where all shards' journals are read, one mails it.
         let is_ours = |qos: &QoS| *qos > QoS::AtMostOnce && self.shards.is_from_here(message.id);
