@@ -155,7 +155,8 @@ impl Crashes {
         for line in 0..self.cluster.lines.len() {
             self.cluster.cut(line);
         }
-        self.cluster.rest();
+        // Wills may have to wait for one another.
+        (0..5).for_each(|_| self.cluster.rest());
         let before = self.cluster.counts();
         self.cluster.crash(|| 0);
         self.cluster.rest();
@@ -167,10 +168,6 @@ impl Crashes {
         );
     }
 
-    fn is_alone(&self) -> bool {
-        self.cluster.shards.len() == 1
-    }
-
     fn shard(&mut self) -> usize {
         self.dice.roll(self.cluster.shards.len())
     }
@@ -179,9 +176,8 @@ impl Crashes {
         [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce, QoS::ExactlyOnce][self.dice.roll(4)]
     }
 
-    /// Between shards nothing is retained here: `between` has what is known of that.
     fn is_to_retain(&mut self) -> bool {
-        self.dice.roll(3) == 0 && self.is_alone()
+        self.dice.roll(3) == 0
     }
 
     fn publish(&mut self) {
@@ -222,12 +218,11 @@ impl Crashes {
         self.cluster.crash(|| dice.roll(500));
         self.alice.line = None;
         self.readers.iter_mut().for_each(|reader| reader.line = None);
-        // Whoever was connected is cut. On several shards that is heard only where somebody is known to want it by then.
-        let cut = if self.is_alone() { Fate::Heard } else { Fate::Open };
         for doomed in &mut self.doomed {
             doomed.fate = match doomed.fate {
                 Fate::Coming(_) => Fate::Open,
-                Fate::Here(_) | Fate::Cut(_) => cut,
+                // Whoever was connected is cut.
+                Fate::Here(_) | Fate::Cut(_) => Fate::Heard,
                 fate @ (Fate::Heard | Fate::Open) => fate,
             };
         }
