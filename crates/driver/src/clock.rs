@@ -51,6 +51,14 @@ impl Clock {
 }
 
 impl Clock {
+    /// The same, or one that begins then, if that is later: what was recorded before has been.
+    #[must_use]
+    pub fn not_before(mut self, earliest: Instant) -> Self {
+        let behind = earliest.as_micros().saturating_sub(self.now().as_micros());
+        self.offset = self.offset.saturating_add(behind);
+        self
+    }
+
     /// What the wall clock says at this moment, set as it may have been since the start: for what people compare with
     /// other clocks, and never for a deadline.
     pub fn wall() -> Instant {
@@ -79,5 +87,17 @@ mod tests {
             last = next;
         }
         assert!(last.as_micros() >= 1_600_000_000_000_000, "the origin is the Unix epoch");
+    }
+
+    #[test]
+    fn it_does_not_begin_before_what_was_recorded() {
+        let clock = Clock::start();
+        let recorded = clock.now().after_secs(1000);
+        let later = clock.not_before(recorded);
+        assert!(later.now() >= recorded && later.now() < recorded.after_secs(500));
+        assert!(
+            clock.not_before(Instant::from_secs(1)).now() < recorded,
+            "where nothing is recorded it is as it was"
+        );
     }
 }

@@ -1,4 +1,6 @@
 //! What a shard leaves to the program around it.
+use std::fmt;
+use std::sync::Arc;
 use tidewire_core::broker::policy::{AuthStep, Grant, Peer};
 use tidewire_core::broker::{Broker, Event, Question};
 use tidewire_core::id::{LocalId, Position, QuestionId};
@@ -67,9 +69,40 @@ impl Asked {
 
 /// Where a durable broker's records go.
 ///
-/// It must not block: it hands the bytes to whoever syncs them and returns. What became of them comes back as
-/// [`Post::Durable`](crate::Post::Durable) or [`Post::JournalFailed`](crate::Post::JournalFailed).
+/// It must not block: it hands the bytes to whoever syncs them and returns. What became of them its shard hears by
+/// [`Synced`].
 pub trait Journal {
+    /// Once, on the shard's thread, before anything is appended. Positions count from here on. So many bytes of what was
+    /// recorded before were whole: what stands behind them is torn, and is cut off first.
+    fn begin(&mut self, whole: Position, synced: Synced);
+
     /// The next records; with them the journal reaches up to `up_to`.
     fn append(&mut self, bytes: &[u8], up_to: Position);
+}
+
+/// By which a journal tells its shard what became of the records, from any thread.
+#[derive(Clone)]
+pub struct Synced(Arc<dyn Fn(Option<Position>) + Send + Sync>);
+
+impl fmt::Debug for Synced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Synced").finish_non_exhaustive()
+    }
+}
+
+impl Synced {
+    /// Where it is told. `None`: the journal can't be written.
+    pub fn new(tell: impl Fn(Option<Position>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    /// All is durable up to there.
+    pub fn durable(&self, up_to: Position) {
+        (self.0)(Some(up_to));
+    }
+
+    /// The journal can't be written: nothing that needs it is promised from here on.
+    pub fn failed(&self) {
+        (self.0)(None);
+    }
 }

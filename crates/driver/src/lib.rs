@@ -27,7 +27,7 @@ mod thread;
 
 pub use clients::Clients;
 pub use clock::Clock;
-pub use host::{Asked, Host, Journal};
+pub use host::{Asked, Host, Journal, Synced};
 pub use machine::Machine;
 pub use mailbox::{Call, Mailbox, Post};
 pub use reactor::{Place, Reactor, Ready};

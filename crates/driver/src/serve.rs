@@ -130,7 +130,7 @@ impl Running {
         run: impl FnOnce(ShardSetup, Vec<ServerMailbox>) + Send + 'static,
     ) -> io::Result<()> {
         let mailboxes = self.stopper.mailboxes.clone();
-        self.spawn(format!("shard-{}", setup.config.shard.0), move || run(setup, mailboxes))
+        self.spawn(format!("shard-{}", setup.shard().0), move || run(setup, mailboxes))
     }
 
     /// Into each shard, by its number.

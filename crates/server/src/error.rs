@@ -2,7 +2,8 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use tidewire_core::broker::LimitError;
+use tidewire_core::broker::{LimitError, RestoreError};
+use tidewire_core::id::ShardId;
 
 /// Why a server doesn't start; its text is one line: place, cause, remedy.
 #[derive(Debug)]
@@ -36,6 +37,20 @@ pub enum StartError {
     Limit(LimitError),
     /// The system gave no random bytes.
     Randomness,
+    /// A shard's journal can't be read.
+    Journal {
+        /// Which shard's.
+        shard: ShardId,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// What a shard's journal says can't be restored.
+    Recorded {
+        /// Which shard's.
+        shard: ShardId,
+        /// From where on, and why.
+        error: RestoreError,
+    },
     /// The system gave no thread or no way to wait for sockets.
     Runtime(io::Error),
 }
@@ -67,6 +82,17 @@ impl fmt::Display for StartError {
                 write!(f, "can't size shard_queued_bytes to this machine ({error}); set it")
             }
             Self::Randomness => write!(f, "the operating system gives no random bytes; see getrandom(2)"),
+            Self::Journal { shard, error } => {
+                write!(f, "can't read the journal of shard {}: {error}", shard.0)
+            }
+            Self::Recorded { shard, error } => {
+                write!(f, "can't restore shard {}: {error}", shard.0)?;
+                // Of another version's format it says what to do itself.
+                if let RestoreError::Corrupt(_) = error {
+                    write!(f, "; put back a copy, or move it away to begin without what it holds")?;
+                }
+                Ok(())
+            }
             Self::Runtime(error) => {
                 write!(f, "can't start: {error}; try fewer --shards, or raise ulimit -n and -u")
             }
@@ -77,7 +103,11 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Resolve { error, .. } | Self::Bind { error, .. } | Self::Runtime(error) => Some(error),
+            Self::Resolve { error, .. }
+            | Self::Bind { error, .. }
+            | Self::Journal { error, .. }
+            | Self::Runtime(error) => Some(error),
+            Self::Recorded { error, .. } => Some(error),
             Self::Listen { .. } | Self::Open { .. } | Self::Limit(_) | Self::Randomness => None,
         }
     }

@@ -9,6 +9,7 @@
 
 mod descriptors;
 mod error;
+mod journals;
 mod listeners;
 pub mod log;
 mod memory;
@@ -16,15 +17,16 @@ mod runtime;
 mod signals;
 
 pub use error::StartError;
+pub use journals::{Journals, Recorded};
 pub use listeners::{Bound, DEFAULT_LISTEN, IPV6_SKIPPED};
 pub use runtime::{Runtime, UnknownRuntime};
 pub use signals::{Hangups, Signal, Signals};
 pub use tidewire_core::broker::policy::Policy;
 pub use tidewire_core::broker::{Limit, LimitError, Limits};
 pub use tidewire_core::codec::Leniency;
-pub use tidewire_core::id::ShardId;
+pub use tidewire_core::id::{Position, ShardId};
 pub use tidewire_driver::serve::ServerMailbox;
-pub use tidewire_driver::{Host, Post};
+pub use tidewire_driver::{Host, Journal, Post, Synced};
 
 use listeners::Door;
 use log::{Log, LogHost, Occurrence};
@@ -33,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidewire_core::broker::Config;
 use tidewire_core::broker::policy::Open;
+use tidewire_core::time::Instant;
 use tidewire_driver::serve::{Notice, Running, ServeConfig};
 use tidewire_driver::{Clock, ShardSetup};
 
@@ -64,6 +67,8 @@ pub struct Options {
     /// The program around the server: it is told all events, finds the answers that the policy puts off, and takes what
     /// comes for its local subscribers. What it has to say in turn it posts to [`Server::mailboxes`].
     pub host: Option<ForEachShard<dyn Host + Send>>,
+    /// Where what must not be lost is written down. None: a restart forgets everything.
+    pub journals: Option<Journals>,
     /// Is told what an operator may want to know.
     pub log: Log,
 }
@@ -126,12 +131,12 @@ impl Server {
         let (listeners, sockets): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
         let names: Arc<[Arc<str>]> =
             listeners.iter().map(|listener| listener.address.to_string().into()).collect();
-        let setups = set_up(options, shards, &names)?;
+        let (setups, newest) = set_up(options, shards, &names)?;
         for (listener, name) in listeners.iter().zip(&*names) {
             log.tell(Occurrence::Listening { listener: Arc::clone(name), terms: listener.terms() });
         }
         let notices = notices(log.clone(), names);
-        let mut config = ServeConfig::new(sockets, setups, Clock::start());
+        let mut config = ServeConfig::new(sockets, setups, Clock::start().not_before(newest));
         config.notices = notices;
         let running = options.runtime.serve(config).map_err(StartError::Runtime)?;
         Ok(Self { running, listeners, shards, runtime: options.runtime, log })
@@ -194,15 +199,19 @@ fn connections_wanted(limits: &Limits, shards: u16) -> u64 {
     }
 }
 
+/// Each shard, and the newest time that any of them knows of.
 fn set_up(
     options: &Options,
     shards: u16,
     listeners: &Arc<[Arc<str>]>,
-) -> Result<Vec<ShardSetup>, StartError> {
+) -> Result<(Vec<ShardSetup>, Instant), StartError> {
     let limits = Arc::new(limits(options, shards)?);
-    let placement = secret()?;
-    let incarnation = u32::from_ne_bytes(secret()?);
-    (0..shards)
+    let (placement, incarnation) = match &options.journals {
+        Some(journals) => (journals.placement, journals.incarnation),
+        None => (secret()?, u32::from_ne_bytes(secret()?)),
+    };
+    let mut newest = Instant::default();
+    let setups = (0..shards)
         .map(|shard| {
             let shard = ShardId(shard);
             let policy =
@@ -218,11 +227,19 @@ fn set_up(
                 listeners: Arc::clone(listeners),
                 limits: Arc::clone(&limits),
             };
-            let mut setup = ShardSetup::new(config);
+            let mut setup = match &options.journals {
+                Some(journals) => {
+                    let (setup, told) = journals.restore(config)?;
+                    newest = newest.max(told);
+                    setup
+                }
+                None => ShardSetup::new(config),
+            };
             setup.host = Box::new(host);
             Ok(setup)
         })
-        .collect()
+        .collect::<Result<_, StartError>>()?;
+    Ok((setups, newest))
 }
 
 /// The limits as they were set, sized to the machine; what is not as it would be by itself is told.

@@ -16,7 +16,7 @@ use super::router::{Options, Subscriber};
 use super::session::Kind;
 use super::{Broker, Config};
 use crate::delivery::CHUNK;
-use crate::id::{MessageId, PacketId, Position};
+use crate::id::{MessageId, PacketId, Position, ShardId};
 use crate::qos::QoS;
 use crate::time::Instant;
 use crate::version::Version;
@@ -106,6 +106,11 @@ impl Restore {
             restoring.carried = carried;
         }
         result
+    }
+
+    /// Of which shard.
+    pub fn shard(&self) -> ShardId {
+        self.broker.shards.me()
     }
 
     /// The newest time that what was read tells. The clock starts there, or at the wall clock's time if that is later.

@@ -25,7 +25,7 @@ mod tests;
 
 use crate::machine::Task;
 use crate::mailbox::{Letter, MailboxOf};
-use crate::{Clock, Host, Journal, Machine, Place, Post, Reactor};
+use crate::{Clock, Host, Journal, Machine, Place, Post, Reactor, Synced};
 use inward::ReadBuffer;
 use outward::Spares;
 use sockets::{Reading, Socket, Sockets, Writing};
@@ -33,31 +33,49 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use tidewire_core::broker::policy::Peer;
-use tidewire_core::broker::{Broker, CloseCause, Config};
-use tidewire_core::id::ShardId;
+use tidewire_core::broker::{Broker, CloseCause, Config, Restore};
+use tidewire_core::id::{Position, ShardId};
 use tidewire_core::time::Instant;
 
 /// How one shard of a server is set up, ready to cross to its thread.
 #[non_exhaustive]
 pub struct ShardSetup {
-    /// What its broker is set up with.
-    pub config: Config,
+    begins: Begins,
     /// The program around it.
     pub host: Box<dyn Host + Send>,
-    /// Where records go, if `config.durable`.
-    pub journal: Option<Box<dyn Journal + Send>>,
+    journal: Option<Box<dyn Journal + Send>>,
+}
+
+/// What its broker knows at first.
+enum Begins {
+    New(Box<Config>),
+    Restored(Box<Restore>),
 }
 
 impl ShardSetup {
     /// A shard whose host wants to know nothing, without a journal.
     pub fn new(config: Config) -> Self {
-        Self { config, host: Box::new(()), journal: None }
+        Self { begins: Begins::New(Box::new(config)), host: Box::new(()), journal: None }
+    }
+
+    /// A shard that knows what was recorded, and whose records go there. Its clock is [not
+    /// before](Clock::not_before) the [newest](Restore::newest) of all shards.
+    pub fn restored(restore: Restore, journal: Box<dyn Journal + Send>) -> Self {
+        Self { begins: Begins::Restored(Box::new(restore)), host: Box::new(()), journal: Some(journal) }
+    }
+
+    /// Which one it is.
+    pub fn shard(&self) -> ShardId {
+        match &self.begins {
+            Begins::New(config) => config.shard,
+            Begins::Restored(restore) => restore.shard(),
+        }
     }
 }
 
 impl fmt::Debug for ShardSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ShardSetup").field("shard", &self.config.shard).finish_non_exhaustive()
+        f.debug_struct("ShardSetup").field("shard", &self.shard()).finish_non_exhaustive()
     }
 }
 
@@ -123,10 +141,27 @@ impl<R: Reactor, M: Machine> Drop for Shard<R, M> {
 
 impl<R: Reactor> Shard<R> {
     /// The shard that `setup` describes, its mailbox among all shards' mailboxes.
-    pub fn start(setup: ShardSetup, clock: Clock, reactor: R, mailboxes: Vec<MailboxOf<R, Broker>>) -> Self {
-        let me = setup.config.shard;
-        let broker = Broker::new(clock.now(), setup.config);
-        Self::new(me, broker, reactor, setup.host, setup.journal, mailboxes)
+    pub fn start(setup: ShardSetup, clock: Clock, reactor: R, mailboxes: Vec<MailboxOf<R, Broker>>) -> Self
+    where
+        R::Socket: Send + 'static,
+    {
+        let me = setup.shard();
+        let (mut whole, mut journal) = (Position(0), setup.journal);
+        let broker = match setup.begins {
+            Begins::New(config) => Broker::new(clock.now(), *config),
+            Begins::Restored(restore) => {
+                whole = restore.read_up_to();
+                restore.finish(clock.now())
+            }
+        };
+        if let Some(journal) = &mut journal {
+            let mailbox = mailboxes[me.index()].clone();
+            let synced = Synced::new(move |up_to| {
+                mailbox.post(up_to.map_or(Post::JournalFailed, Post::Durable));
+            });
+            journal.begin(whole, synced);
+        }
+        Self::new(me, broker, reactor, setup.host, journal, mailboxes)
     }
 }
 

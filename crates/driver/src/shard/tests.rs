@@ -330,6 +330,8 @@ fn records_go_to_the_journal_and_come_back_as_durable() {
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<(String, Position)>>>);
     impl Journal for Kept {
+        fn begin(&mut self, _whole: Position, _synced: Synced) {}
+
         fn append(&mut self, bytes: &[u8], up_to: Position) {
             self.0.lock().unwrap().push((String::from_utf8_lossy(bytes).into(), up_to));
         }
