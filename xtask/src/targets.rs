@@ -1,10 +1,29 @@
 //! `cargo xtask targets`: the core builds where there is no operating system.
-use crate::shell::{cargo, root, run as run_command, step, target};
+use crate::shell::{cargo, command, exists, output, root, run as run_command, step, target};
 use crate::{Result, size};
 
-pub(crate) const ALL: [&str; 2] = ["thumbv7em-none-eabi", "wasm32-unknown-unknown"];
+const ALL: [&str; 2] = ["thumbv7em-none-eabi", "wasm32-unknown-unknown"];
+
+/// Those that it builds for are added where rustup is there to add them.
+pub(crate) fn add() -> Result {
+    if !exists("rustup") {
+        return Ok(());
+    }
+    let installed = output({
+        let mut rustup = command("rustup");
+        rustup.args(["target", "list", "--installed"]);
+        rustup
+    })?;
+    for target in ALL.iter().filter(|target| !installed.lines().any(|line| line == **target)) {
+        let mut rustup = command("rustup");
+        rustup.args(["target", "add", target]);
+        run_command(rustup)?;
+    }
+    Ok(())
+}
 
 pub(crate) fn run() -> Result {
+    add()?;
     for machine in ALL {
         for features in [&[][..], &["--no-default-features"], &["--no-default-features", "--features=client"]]
         {

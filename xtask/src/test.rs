@@ -1,6 +1,6 @@
 //! `cargo xtask test`: all tests, with all that they need.
 use crate::count::Count;
-use crate::shell::{cargo, command, exists, output, run as run_command, step, target, watch};
+use crate::shell::{cargo, step, target, watch};
 use crate::suite::Table;
 use crate::{Result, clients, targets};
 
@@ -12,7 +12,7 @@ pub(crate) fn run(names: &[&str]) -> Result {
 
 /// Runs them all before it judges.
 pub(crate) fn all(names: &[&str]) -> Result<Count> {
-    step("rustup targets", add_targets)?;
+    step("rustup targets", targets::add)?;
     let mut table = Table::default();
     let mut count = step("cargo test", || tests(&["--workspace"], names, &mut table))?;
     // Each rule between shards, left out in turn, and the seeds of fuzz targets: only the tests that are about that.
@@ -29,24 +29,6 @@ pub(crate) fn all(names: &[&str]) -> Result<Count> {
     count += step("clients", || clients::all(names, &mut table))?;
     count += table.print();
     Ok(count)
-}
-
-/// What `cargo xtask targets` builds for: added where rustup is there to add them.
-fn add_targets() -> Result {
-    if !exists("rustup") {
-        return Ok(());
-    }
-    let installed = output({
-        let mut rustup = command("rustup");
-        rustup.args(["target", "list", "--installed"]);
-        rustup
-    })?;
-    for target in targets::ALL.iter().filter(|target| !installed.lines().any(|line| line == **target)) {
-        let mut rustup = command("rustup");
-        rustup.args(["target", "add", target]);
-        run_command(rustup)?;
-    }
-    Ok(())
 }
 
 /// What ran on a runtime is noted down in the table, too.
