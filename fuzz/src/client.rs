@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidewire_core::Input;
 use tidewire_core::client::{
     Acknowledge, Action, Cause, Client, Config, Event, Misuse, OutboxFull, SessionLost, Stage as Progress,
-    Subscription,
+    Subscription, Withdrawn,
 };
 use tidewire_core::codec::Packet;
 use tidewire_core::id::{Ticket, Token};
@@ -76,6 +76,9 @@ pub enum Step {
         reason: Option<u8>,
     },
     Bytes(Vec<u8>),
+    Withdraw {
+        at: u8,
+    },
 }
 
 const FILTERS: [&str; 4] = ["a", "a/+", "#", "$share/g/a"];
@@ -149,6 +152,7 @@ impl Stage {
             Step::Publication { qos, dup, id, size } => self.publication(qos % 3, dup, id, size),
             Step::Answer { kind, id, reason } => self.answer(kind, id, reason),
             Step::Bytes(bytes) => self.hear(&bytes),
+            Step::Withdraw { at } => self.withdraw(at),
         }
     }
 
@@ -160,6 +164,16 @@ impl Stage {
         self.listen();
         let asked = self.client.publish(self.now, publication);
         self.asked(asked, qos);
+    }
+
+    fn withdraw(&mut self, at: u8) {
+        self.listen();
+        let Some(n) = usize::from(at).checked_rem(self.open.len()) else { return };
+        let ticket = *self.open.keys().nth(n).expect("there are more");
+        // The rest are requests.
+        if self.client.withdraw(self.now, ticket) != Withdrawn::Unknown {
+            self.open.remove(&ticket);
+        }
     }
 
     fn subscribe(&mut self, n: u8) {

@@ -17,6 +17,7 @@
 //! | QoS 2 | `Acknowledged` with an error, or `Released` |
 //! | subscribe, unsubscribe | `Subscribed`, `Unsubscribed` |
 //! | any | `Failed`; or `Ended`, if the client ends first |
+//! | what is withdrawn | the answer of [`withdraw`](Client::withdraw) |
 mod actions;
 mod check;
 mod config;
@@ -31,12 +32,16 @@ mod outbox;
 mod publish;
 mod requests;
 mod server;
+mod stats;
 mod strange;
 mod timing;
+mod withdraw;
 
 pub use config::{Acknowledge, Authentication, Backoff, Config, OutboxFull, SessionLost, Subscription, Will};
 pub use event::{Cause, Event, Message, Misuse, Stage};
 pub use server::Server;
+pub use stats::Stats;
+pub use withdraw::Withdrawn;
 
 use crate::Input;
 use crate::delivery::{Receiver, Sender};
@@ -137,28 +142,6 @@ struct Leaving {
 struct Holding {
     number: u32,
     answer: Option<ReasonCode>,
-}
-
-/// Counts of what was published and what came. For each: `begun = ended + open`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Messages that were accepted from the application.
-    pub published: u64,
-    /// Of those, that the server has, or, with QoS 0, that the transport had.
-    pub delivered: u64,
-    /// Of those, that the server refused.
-    pub refused: u64,
-    /// Of those, that ended otherwise.
-    pub failed: u64,
-    /// Of those, that have not ended.
-    pub open: u64,
-    /// Messages that came.
-    pub received: u64,
-    /// Of those, that the application has taken.
-    pub taken: u64,
-    /// Of those, that wait for it.
-    pub waiting: u64,
 }
 
 /// One client of one server, or of several that stand in for each other.
@@ -340,6 +323,13 @@ impl Client {
         self.accept(now, publication)
     }
 
+    /// Takes a message back: what was never sent is as if it had never been published, what was sent is not sent again on
+    /// a later connection. Unless it is `Unknown`, the ticket has ended with this answer, and no event tells of it; with
+    /// QoS 2 an `Acknowledged` from before may still be among those that were not polled.
+    pub fn withdraw(&mut self, now: Instant, ticket: Ticket) -> Withdrawn {
+        self.take_back(now, ticket)
+    }
+
     /// Subscribes, with an answer for each Topic Filter, in their order, in however many packets they are asked for: one
     /// that needs a larger packet than the server takes is answered with `PacketTooLarge`. `identifier` comes back with
     /// each message that is sent for one of them. (5.0)
@@ -425,8 +415,7 @@ impl Client {
 
     /// Counts.
     pub fn stats(&self) -> Stats {
-        let (open, waiting) = (self.outbox.len() as u64, self.inbox.messages() as u64);
-        Stats { open, waiting, ..self.stats }
+        self.count()
     }
 
     /// States what must hold between two calls; panics where it does not. For tests, fuzzing and simulation.

@@ -298,9 +298,7 @@ impl Client {
         }
         let ticket = self.ticket();
         self.requests.push(Some(ticket), asked);
-        if self.phase == Phase::Up {
-            self.actions.transmit();
-        }
+        self.transmit_if_up();
         Ok(ticket)
     }
 

@@ -252,6 +252,13 @@ impl<M: Copy> Sender<M> {
         sent.map(|entry| entry.awaits = Awaits::Pubcomp).is_some()
     }
 
+    /// From now on another message stands for what is in flight under this identifier.
+    pub(crate) fn replace(&mut self, id: PacketId, message: M) {
+        if let Some(at) = self.place(id) {
+            self.ring[at].message = message;
+        }
+    }
+
     /// Gives up messages that were never sent and are not to stay; returns them, in order.
     #[cfg(feature = "broker")]
     pub(crate) fn give_up_unsent(&mut self, mut stays: impl FnMut(M) -> bool) -> Vec<M> {

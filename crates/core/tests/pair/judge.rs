@@ -1,6 +1,6 @@
 //! What must be true when all is said and done.
 use crate::pair::Pair;
-use tidewire_core::client::{Cause, SessionLost, Stage};
+use tidewire_core::client::{Cause, SessionLost, Stage, Withdrawn};
 use tidewire_core::reason::ReasonCode;
 
 /// What is wrong, if anything is. All tickets have had the time to end.
@@ -16,7 +16,11 @@ pub(crate) fn judge(pair: &Pair, policy: SessionLost, keeps: bool) -> Result<(),
         }
         let end = message.stages.last().copied();
         // It gave up, or its program did: nobody was promised anything.
-        let gave_up = message.forgotten || end == Some(Stage::Ended(Cause::Ended));
+        let gave_up =
+            message.forgotten || message.withdrawn.is_some() || end == Some(Stage::Ended(Cause::Ended));
+        if message.withdrawn == Some(Withdrawn::Unsent) && came > 0 {
+            return tell("it was never sent");
+        }
         let failed = matches!(end, Some(Stage::Failed(_) | Stage::Ended(_)));
         match message.qos {
             0 if came > 1 => return tell("QoS 0"),

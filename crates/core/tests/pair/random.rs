@@ -23,6 +23,7 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
     let forgets = random.chance(30);
     let cuts = random.of(&[0, 3, 10]);
     let leaves = random.chance(40);
+    let withdraws = random.chance(40);
     let setup = config.clone();
     let mut pair = Pair::new(config);
     pair.persistent = true;
@@ -47,6 +48,11 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
             }
             90 => pair.subscribe_all(&side[random.below(4)..]),
             91 => pair.unsubscribe_all(&side[random.below(4)..]),
+            92 if withdraws && !pair.published.is_empty() => {
+                // One of the last: it may be anywhere.
+                let last = pair.published.len();
+                pair.withdraw(last - 1 - random.below(last.min(6)));
+            }
             _ if leaves && random.chance(8) => match random.below(3) {
                 0 => pair.says_goodbye(Duration::from_millis(random.below(3000) as u64)),
                 1 => pair.comes_back(),

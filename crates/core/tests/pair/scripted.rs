@@ -485,3 +485,5 @@ mod faults;
 mod requests;
 #[path = "states.rs"]
 mod states;
+#[path = "withdraw.rs"]
+mod withdraw;
