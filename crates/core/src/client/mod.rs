@@ -19,6 +19,7 @@
 //! | any | `Failed`; or `Ended`, if the client ends first |
 //! | what is withdrawn | the answer of [`withdraw`](Client::withdraw) |
 mod actions;
+mod answers;
 mod check;
 mod config;
 mod connect;
