@@ -79,6 +79,7 @@ pub enum Step {
     Withdraw {
         at: u8,
     },
+    Reconnect,
 }
 
 const FILTERS: [&str; 4] = ["a", "a/+", "#", "$share/g/a"];
@@ -153,6 +154,7 @@ impl Stage {
             Step::Answer { kind, id, reason } => self.answer(kind, id, reason),
             Step::Bytes(bytes) => self.hear(&bytes),
             Step::Withdraw { at } => self.withdraw(at),
+            Step::Reconnect => self.client.reconnect(self.now),
         }
     }
 

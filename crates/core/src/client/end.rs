@@ -119,6 +119,7 @@ impl Client {
                 self.turn_version();
                 self.open(now);
             }
+            Next::AtOnce => self.open(now),
             Next::Reconnect if self.persists() => self.wait(now),
             Next::Reconnect | Next::Stop => self.stop(now, cause),
         }
@@ -143,6 +144,30 @@ impl Client {
         let micros = u64::try_from(doubled.as_micros()).unwrap_or(u64::MAX).max(2);
         let drawn = micros / 2 + self.random.next() % (micros / 2);
         self.phase = Phase::Waiting(now.after(Duration::from_micros(drawn)));
+    }
+
+    /// The application wants another connection instead of this one, or of the next attempt.
+    pub(super) fn renew(&mut self, now: Instant) {
+        if self.leaving.is_some() {
+            return;
+        }
+        self.attempts = 0;
+        match self.phase {
+            Phase::Idle => {}
+            Phase::Waiting(_) => self.open(now),
+            Phase::Opening(_) => self.close(now, Cause::Reconnect, Next::AtOnce),
+            Phase::Greeting(_) | Phase::Up => self.close_for_another(now, Cause::Reconnect, Next::AtOnce),
+            // It was going to connect again in any case, or never.
+            Phase::Closing(_) | Phase::Aborted if self.next == Next::Reconnect => self.next = Next::AtOnce,
+            Phase::Closing(_) | Phase::Aborted => {}
+        }
+    }
+
+    /// Says goodbye to the connection, not to the session: that goes on as CONNECT has said. Without a word the server
+    /// would publish the will. [MQTT-3.1.2-10] [MQTT-3.14.4-3]
+    pub(super) fn close_for_another(&mut self, now: Instant, cause: Cause, next: Next) {
+        self.say_goodbye(ReasonCode::Success);
+        self.close(now, cause, next);
     }
 
     /// No further attempt, and no ticket is left open.

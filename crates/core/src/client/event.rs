@@ -114,6 +114,8 @@ pub enum Cause {
     Violation(ReasonCode),
     /// The application said goodbye.
     Ended,
+    /// The application wanted another connection instead.
+    Reconnect,
     /// The server lost the session, and this message with it, perhaps.
     SessionLost,
     /// The message was too old to be sent.
@@ -145,6 +147,7 @@ impl fmt::Display for Cause {
             Self::Malformed(error) => write!(f, "the server sent what is not MQTT: {error}"),
             Self::Violation(reason) => write!(f, "the server broke the protocol: {reason}"),
             Self::Ended => f.write_str("the client said goodbye"),
+            Self::Reconnect => f.write_str("another connection was asked for"),
             Self::SessionLost => f.write_str("the server lost the session"),
             Self::Expired => f.write_str("it expired before it could be sent"),
             Self::MadeRoom => f.write_str("it was dropped for newer messages"),

@@ -127,6 +127,8 @@ enum Next {
     Reconnect,
     /// Another attempt at once, with the other version.
     OtherVersion,
+    /// Another attempt at once, as the application wants it.
+    AtOnce,
     /// Nothing: it would be in vain.
     Stop,
 }
@@ -283,6 +285,13 @@ impl Client {
     /// waits for the end of that.
     pub fn connect(&mut self, now: Instant) {
         self.begin(now);
+    }
+
+    /// Gives up this connection, or the wait for the next attempt, and connects now, to the same server: the network may
+    /// be another one. The session and all that is open go on, and no will is published. Does nothing during a goodbye,
+    /// or if no connection is wanted.
+    pub fn reconnect(&mut self, now: Instant) {
+        self.renew(now);
     }
 
     /// The connection that `Open` asked for is there.

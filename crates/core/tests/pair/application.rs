@@ -146,6 +146,12 @@ impl Pair {
         self.act();
     }
 
+    pub(crate) fn reconnects(&mut self) {
+        self.tell(|| "the client wants another connection".to_owned());
+        self.client.reconnect(self.now);
+        self.act();
+    }
+
     pub(crate) fn comes_back(&mut self) {
         if self.client.is_ended() {
             self.tell(|| "the client comes back".to_owned());

@@ -53,6 +53,7 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
                 let last = pair.published.len();
                 pair.withdraw(last - 1 - random.below(last.min(6)));
             }
+            93 if withdraws && random.chance(30) => pair.reconnects(),
             _ if leaves && random.chance(8) => match random.below(3) {
                 0 => pair.says_goodbye(Duration::from_millis(random.below(3000) as u64)),
                 1 => pair.comes_back(),

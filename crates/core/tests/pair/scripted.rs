@@ -481,6 +481,8 @@ mod attempts;
 mod ends;
 #[path = "faults.rs"]
 mod faults;
+#[path = "reconnect.rs"]
+mod reconnect;
 #[path = "requests.rs"]
 mod requests;
 #[path = "states.rs"]
