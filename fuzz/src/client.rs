@@ -80,6 +80,9 @@ pub enum Step {
         at: u8,
     },
     Reconnect,
+    PassOver {
+        at: u8,
+    },
 }
 
 const FILTERS: [&str; 4] = ["a", "a/+", "#", "$share/g/a"];
@@ -155,6 +158,12 @@ impl Stage {
             Step::Bytes(bytes) => self.hear(&bytes),
             Step::Withdraw { at } => self.withdraw(at),
             Step::Reconnect => self.client.reconnect(self.now),
+            Step::PassOver { at } => {
+                if let Some(n) = usize::from(at).checked_rem(self.tokens.len()) {
+                    let token = self.tokens.remove(n);
+                    self.client.pass_over(self.now, token);
+                }
+            }
         }
     }
 

@@ -1,8 +1,8 @@
 //! What the application says of the messages that came, and what the server hears of it.
-use super::event::Message;
+use super::event::{Cause, Message};
 use super::inbound::UNREAD;
 use super::link::{Ping, Said, Unanswered};
-use super::{Acknowledge, Action, Client};
+use super::{Acknowledge, Action, Client, Next, Phase};
 use crate::Input;
 use crate::codec::{AckKind, encode_ack};
 use crate::id::Token;
@@ -13,7 +13,8 @@ impl Client {
     /// The application has a message, or refuses it.
     pub(super) fn answer(&mut self, token: &Token, reason: ReasonCode) {
         if reason.is_error() && !self.version.is_v5() {
-            return self.pass_over(token);
+            // A refusal has no words.
+            return self.skip(token);
         }
         let reason =
             if AckKind::Puback.has(reason) { reason } else { ReasonCode::ImplementationSpecificError };
@@ -27,16 +28,37 @@ impl Client {
         }
     }
 
-    /// Before 5.0 a refusal has no words: the message is not acknowledged, and comes again on the next connection.
-    fn pass_over(&mut self, token: &Token) {
-        let Some(number) = self.link.unanswered.find(|u| u.number == token.epoch) else { return };
-        self.link.unanswered.change(number, |unanswered| {
-            unanswered.answer = Said::PassOver;
-            if unanswered.kind == AckKind::Pubrec {
-                self.receiver.release(unanswered.packet_id);
-                self.holding.remove(&unanswered.packet_id);
-            }
-        });
+    /// The application will not say what becomes of a message; and if all that may come is like that, nothing comes any
+    /// more. Before 5.0 nobody knows how much may.
+    pub(super) fn pass(&mut self, now: Instant, token: &Token) {
+        self.skip(token);
+        let window = usize::from(self.config.receive_maximum.max(1));
+        let is_stuck = self.link.passed_over.len() >= window;
+        if is_stuck && self.phase == Phase::Up && self.config.reconnect && self.leaving.is_none() {
+            self.close_for_another(now, Cause::PassedOver, Next::Again);
+        }
+    }
+
+    /// The message is not acknowledged on this connection, and those behind it are. When it comes again it is a new one.
+    fn skip(&mut self, token: &Token) {
+        let packet_id = token.packet_id;
+        let is_held = self.holding.get(&packet_id).is_some_and(|held| held.number == token.epoch);
+        let waits = self.link.unanswered.find(|u| u.number == token.epoch);
+        if !is_held && waits.is_none() {
+            return;
+        }
+        if is_held {
+            self.holding.remove(&packet_id);
+            self.receiver.release(packet_id);
+            self.link.leftover = self.link.leftover.min(self.receiver.len());
+        }
+        self.stats.passed_over += 1;
+        // One of an earlier connection that has not come on this one will.
+        let Some(number) = waits else { return };
+        self.link.unanswered.change(number, |unanswered| unanswered.answer = Said::PassOver);
+        if self.version.is_v5() {
+            self.link.passed_over.insert(packet_id);
+        }
         self.release_answers();
     }
 

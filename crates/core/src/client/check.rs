@@ -14,6 +14,10 @@ impl Client {
             self.holding.keys().all(|packet_id| self.receiver.contains(*packet_id)),
             "what is held was received"
         );
+        assert!(
+            self.link.passed_over.iter().all(|packet_id| !self.receiver.contains(*packet_id)),
+            "what was passed over comes as a new message"
+        );
         if self.phase != Phase::Up {
             assert!(self.link.since.is_none() || matches!(self.phase, Phase::Closing(_) | Phase::Aborted));
         }

@@ -120,6 +120,7 @@ impl Client {
                 self.open(now);
             }
             Next::AtOnce => self.open(now),
+            Next::Again => self.rest(now),
             Next::Reconnect if self.persists() => self.wait(now),
             Next::Reconnect | Next::Stop => self.stop(now, cause),
         }
@@ -138,6 +139,11 @@ impl Client {
             return self.open(now);
         }
         self.server = 0;
+        self.rest(now);
+    }
+
+    /// Longer and longer, as long as nothing comes of it.
+    fn rest(&mut self, now: Instant) {
         let backoff = self.config.backoff;
         let doubled = backoff.first.saturating_mul(1 << self.attempts.min(20)).min(backoff.most);
         self.attempts = self.attempts.saturating_add(1);

@@ -116,6 +116,8 @@ pub enum Cause {
     Ended,
     /// The application wanted another connection instead.
     Reconnect,
+    /// The server could send nothing more, because of messages that were passed over.
+    PassedOver,
     /// The server lost the session, and this message with it, perhaps.
     SessionLost,
     /// The message was too old to be sent.
@@ -148,6 +150,7 @@ impl fmt::Display for Cause {
             Self::Violation(reason) => write!(f, "the server broke the protocol: {reason}"),
             Self::Ended => f.write_str("the client said goodbye"),
             Self::Reconnect => f.write_str("another connection was asked for"),
+            Self::PassedOver => f.write_str("too many messages were passed over"),
             Self::SessionLost => f.write_str("the server lost the session"),
             Self::Expired => f.write_str("it expired before it could be sent"),
             Self::MadeRoom => f.write_str("it was dropped for newer messages"),

@@ -218,12 +218,19 @@ impl Client {
             // We said that there are none. [MQTT-3.3.2-9]
             return Err(Violation(ReasonCode::TopicAliasInvalid));
         }
+        if !self.link.passed_over.is_empty()
+            && let Some(packet_id) = publish.delivery.packet_id()
+        {
+            // Some servers do not wait for the next connection.
+            self.link.passed_over.remove(&packet_id);
+        }
         let again = publish.delivery.qos() == QoS::ExactlyOnce
             && publish.delivery.packet_id().is_some_and(|id| self.receiver.contains(id));
         if publish.delivery.qos() > QoS::AtMostOnce && !again && self.version.is_v5() {
             // Messages that are neither acknowledged nor, with QoS 2, released. What was open before this connection
             // comes on top: the server may not count it. [MQTT-3.3.4-9]
-            let open = self.link.unanswered.pubacks() + self.receiver.len();
+            let waiting = self.link.unanswered.pubacks() + self.receiver.len();
+            let open = waiting + self.link.passed_over.len();
             if open >= usize::from(self.config.receive_maximum.max(1)) + self.link.leftover {
                 return Err(Violation(ReasonCode::ReceiveMaximumExceeded));
             }

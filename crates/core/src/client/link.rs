@@ -7,6 +7,7 @@ use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::version::{Role, Version};
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 /// The state of a connection: one value, replaced whole when the next one opens.
@@ -32,6 +33,8 @@ pub(super) struct Link {
     pub(super) incoming: Option<Box<Incoming>>,
     /// What is to be acknowledged, in the order in which it came. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
     pub(super) unanswered: InOrder<Unanswered>,
+    /// Of what came on this connection, what is never acknowledged on it, but counts against the Receive Maximum.
+    pub(super) passed_over: BTreeSet<PacketId>,
     /// What came and was not decoded, because the application has enough to do.
     pub(super) kept: Vec<u8>,
     pub(super) held: bool,
@@ -133,6 +136,7 @@ impl Link {
             first: ([0; 4], 0),
             incoming: None,
             unanswered: InOrder::default(),
+            passed_over: BTreeSet::new(),
             kept: Vec::new(),
             held: false,
             leftover: 0,

@@ -129,6 +129,8 @@ enum Next {
     OtherVersion,
     /// Another attempt at once, as the application wants it.
     AtOnce,
+    /// Another attempt after a while, with the same server.
+    Again,
     /// Nothing: it would be in vain.
     Stop,
 }
@@ -357,12 +359,24 @@ impl Client {
     }
 
     /// A message that came with a token is in safe hands; or it is refused, which before 5.0 can't be said, so that
-    /// it is not acknowledged at all.
+    /// it is [passed over](Self::pass_over).
     ///
     /// Acknowledgements leave in the order in which the messages came, whatever order they are given in.
     #[expect(clippy::needless_pass_by_value, reason = "a token is used up")]
     pub fn acknowledge(&mut self, token: Token, reason: ReasonCode) {
         self.answer(&token, reason);
+    }
+
+    /// Nobody will say what becomes of a message that came with a token, at least not now. It is not acknowledged on this
+    /// connection, and those behind it are. The server goes on to count it against the Receive Maximum, and sends it again
+    /// on the next connection, if the session lives so long; then it has another token.
+    ///
+    /// In 5.0, when the server may send nothing more because of such messages alone, another connection is made, after a
+    /// while, unless [`reconnect`](Config::reconnect) is off. Before 5.0 nobody knows how many a server sends, so that is
+    /// left to [`reconnect`](Self::reconnect).
+    #[expect(clippy::needless_pass_by_value, reason = "a token is used up")]
+    pub fn pass_over(&mut self, now: Instant, token: Token) {
+        self.pass(now, &token);
     }
 
     /// The next step of an authentication that the server has asked for by [`Event::Auth`]; or, while connected, the

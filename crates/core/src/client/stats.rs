@@ -23,6 +23,8 @@ pub struct Stats {
     pub taken: u64,
     /// Of those, that wait for it.
     pub waiting: u64,
+    /// Of those that were taken, that were passed over, and come again.
+    pub passed_over: u64,
 }
 
 impl Stats {
@@ -33,6 +35,7 @@ impl Stats {
             "the books of what was published balance: {self:?}"
         );
         assert_eq!(self.received, self.taken + self.waiting, "and those of what came: {self:?}");
+        assert!(self.passed_over <= self.taken, "only what somebody had is passed over: {self:?}");
     }
 }
 

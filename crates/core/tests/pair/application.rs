@@ -126,16 +126,26 @@ impl Pair {
     fn take_message(&mut self) -> bool {
         let Some(message) = self.client.poll_message(self.now) else { return false };
         self.tell(|| format!("application: {message:?}"));
-        let number = String::from_utf8(message.payload.to_vec()).unwrap().parse().unwrap();
+        let number: usize = message.payload.text().unwrap().parse().unwrap();
         self.heard.push((number, message.qos.bits(), message.dup));
-        self.tokens.extend(message.token);
+        self.tokens.extend(message.token.map(|token| (number, token)));
         self.act();
         true
     }
 
     pub(crate) fn acknowledge(&mut self, at: usize) {
-        let token = self.tokens.remove(at);
+        let (_, token) = self.tokens.remove(at);
         self.client.acknowledge(token, ReasonCode::Success);
+        self.act();
+    }
+
+    pub(crate) fn pass_over(&mut self, at: usize) {
+        let (number, token) = self.tokens.remove(at);
+        let before = self.client.stats().passed_over;
+        self.client.pass_over(self.now, token);
+        let passed = self.client.stats().passed_over > before;
+        self.tell(|| format!("passes m{number} over: {passed}"));
+        *self.passed_over.entry(number).or_default() += usize::from(passed);
         self.act();
     }
 

@@ -65,8 +65,9 @@ fn downward(pair: &Pair, lost: bool) -> Result<(), String> {
     for (number, qos) in pair.told.iter().enumerate() {
         let heard: Vec<_> = pair.heard.iter().filter(|(n, ..)| *n == number).collect();
         let tell = |what: &str| Err(format!("m{number} of the server, QoS {qos}: {what}: {:?}", pair.heard));
+        let passed_over = pair.passed_over.get(&number).copied().unwrap_or_default();
         // A program that was started again does not know what it had.
-        let most = if *qos == 1 || pair.restarts > 0 { usize::MAX } else { 1 };
+        let most = if *qos == 1 || pair.restarts > 0 { usize::MAX } else { 1 + passed_over };
         if heard.len() > most {
             return tell("the application had it twice");
         }
@@ -75,6 +76,9 @@ fn downward(pair: &Pair, lost: bool) -> Result<(), String> {
         }
         if !lost && *qos > 0 && heard.is_empty() {
             return tell("the application never had it");
+        }
+        if !lost && passed_over > 0 && heard.len() <= passed_over {
+            return tell("it was passed over, and never came again");
         }
         let first = pair.heard.iter().position(|(n, ..)| *n == number);
         if let Some(first) = first {

@@ -85,7 +85,10 @@ pub(crate) struct Pair {
     pub(crate) told: Vec<u8>,
     /// What the application took.
     pub(crate) heard: Vec<(usize, u8, bool)>,
-    pub(crate) tokens: Vec<Token>,
+    /// With the number of the message.
+    pub(crate) tokens: Vec<(usize, Token)>,
+    /// How often the server's messages were passed over, by number.
+    pub(crate) passed_over: BTreeMap<usize, usize>,
     /// How often the program was started again.
     pub(crate) restarts: usize,
     /// How often the server lost everything.
@@ -136,6 +139,7 @@ impl Pair {
             told: vec![],
             heard: vec![],
             tokens: vec![],
+            passed_over: BTreeMap::new(),
             restarts: 0,
             losses: 0,
             blind: false,

@@ -24,6 +24,7 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
     let cuts = random.of(&[0, 3, 10]);
     let leaves = random.chance(40);
     let withdraws = random.chance(40);
+    let passes = random.of(&[0, 10, 50]);
     let setup = config.clone();
     let mut pair = Pair::new(config);
     pair.persistent = true;
@@ -40,7 +41,7 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
             64..76 => drop(pair.take()),
             76..82 if !pair.tokens.is_empty() => {
                 let at = random.below(pair.tokens.len());
-                pair.acknowledge(at);
+                if random.chance(passes) { pair.pass_over(at) } else { pair.acknowledge(at) }
             }
             82..90 => {
                 pair.unreachable = random.chance(20);
@@ -66,6 +67,10 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
         }
     }
     pair.settle();
+    if !pair.passed_over.is_empty() {
+        pair.reconnects();
+        pair.settle();
+    }
     let result = judge(&pair, policy, keeps);
     let tale = pair.tale.take().unwrap_or_default();
     (result.map_err(|fault| format!("seed {seed}: {fault}")), tale)

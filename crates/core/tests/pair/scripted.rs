@@ -481,6 +481,8 @@ mod attempts;
 mod ends;
 #[path = "faults.rs"]
 mod faults;
+#[path = "passed_over.rs"]
+mod passed_over;
 #[path = "reconnect.rs"]
 mod reconnect;
 #[path = "requests.rs"]
