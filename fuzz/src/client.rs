@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tidewire_core::Input;
 use tidewire_core::client::{
-    Acknowledge, Action, Cause, Client, Config, Event, Misuse, OutboxFull, SessionLost, Stage as Progress,
-    Subscription, Withdrawn,
+    Acknowledge, Action, Cause, Client, Config, Credentials, Event, Misuse, OutboxFull, SessionLost,
+    Stage as Progress, Subscription, Withdrawn,
 };
 use tidewire_core::codec::Packet;
 use tidewire_core::id::{Ticket, Token};
@@ -27,6 +27,7 @@ pub struct Setup {
     by_token: bool,
     drops: bool,
     small: bool,
+    asks: bool,
 }
 
 /// What its application does, or a server that means it no good.
@@ -83,6 +84,9 @@ pub enum Step {
     PassOver {
         at: u8,
     },
+    Credentials {
+        has: bool,
+    },
 }
 
 const FILTERS: [&str; 4] = ["a", "a/+", "#", "$share/g/a"];
@@ -97,6 +101,7 @@ pub fn client(setup: Setup, steps: Vec<Step>) {
     config.session_lost = if setup.fails { SessionLost::Fail } else { SessionLost::SendAsNew };
     config.acknowledge = if setup.by_token { Acknowledge::ByToken } else { Acknowledge::WhenTaken };
     config.outbox_full = if setup.drops { OutboxFull::DropOldest } else { OutboxFull::Reject };
+    config.ask_credentials = setup.asks;
     if setup.small {
         (config.inbox_messages, config.outbox_messages, config.in_flight) = (2, 4, 2);
         config.receive_maximum = 2;
@@ -158,6 +163,10 @@ impl Stage {
             Step::Bytes(bytes) => self.hear(&bytes),
             Step::Withdraw { at } => self.withdraw(at),
             Step::Reconnect => self.client.reconnect(self.now),
+            Step::Credentials { has } => {
+                let credentials = has.then(|| Credentials::new("a", b"b"));
+                self.client.credentials(self.now, credentials);
+            }
             Step::PassOver { at } => {
                 if let Some(n) = usize::from(at).checked_rem(self.tokens.len()) {
                     let token = self.tokens.remove(n);

@@ -42,7 +42,8 @@ impl Client {
                 self.actions.transmit();
                 self.actions.push(Action::Close);
             }
-            Phase::Opening(_) => {
+            // Nothing was sent, and there is nothing to be heard.
+            Phase::Opening(_) | Phase::Asking(_) => {
                 self.phase = Phase::Aborted;
                 (self.cause, self.next) = (Some(cause), next);
                 self.actions.push(Action::Abort);
@@ -79,7 +80,7 @@ impl Client {
         let spoke = self.link.first.1 > 0;
         match self.phase {
             Phase::Idle | Phase::Waiting(_) => return,
-            Phase::Opening(_) => self.next = Next::Reconnect,
+            Phase::Opening(_) | Phase::Asking(_) => self.next = Next::Reconnect,
             // Some servers answer a version that they don't know with nothing at all.
             Phase::Greeting(_) if !spoke && !self.version_known => {
                 self.next = if self.version.is_v5() { Next::OtherVersion } else { Next::Reconnect };
@@ -161,7 +162,7 @@ impl Client {
         match self.phase {
             Phase::Idle => {}
             Phase::Waiting(_) => self.open(now),
-            Phase::Opening(_) => self.close(now, Cause::Reconnect, Next::AtOnce),
+            Phase::Opening(_) | Phase::Asking(_) => self.close(now, Cause::Reconnect, Next::AtOnce),
             Phase::Greeting(_) | Phase::Up => self.close_for_another(now, Cause::Reconnect, Next::AtOnce),
             // It was going to connect again in any case, or never.
             Phase::Closing(_) | Phase::Aborted if self.next == Next::Reconnect => self.next = Next::AtOnce,
@@ -234,7 +235,9 @@ impl Client {
     fn leave_if_nothing_is_open(&mut self, now: Instant) {
         let open = match self.phase {
             Phase::Idle => false,
-            Phase::Waiting(_) | Phase::Opening(_) | Phase::Greeting(_) => self.outbox.len() > 0,
+            Phase::Waiting(_) | Phase::Opening(_) | Phase::Asking(_) | Phase::Greeting(_) => {
+                self.outbox.len() > 0
+            }
             Phase::Up => self.outbox.len() > 0 || !self.requests.is_empty(),
             // It has, or will when the connection is gone.
             Phase::Closing(_) | Phase::Aborted => true,
@@ -253,7 +256,7 @@ impl Client {
                 self.say_goodbye(leaving.reason);
                 self.close(now, Cause::Ended, Next::Stop);
             }
-            Phase::Opening(_) => self.close(now, Cause::Ended, Next::Stop),
+            Phase::Opening(_) | Phase::Asking(_) => self.close(now, Cause::Ended, Next::Stop),
             // Nobody is there to wait for; what is open can't end otherwise.
             Phase::Idle | Phase::Waiting(_) => self.stop(now, self.ended.unwrap_or(Cause::Ended)),
             Phase::Closing(_) | Phase::Aborted => self.next = Next::Stop,

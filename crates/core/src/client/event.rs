@@ -112,6 +112,8 @@ pub enum Cause {
     Malformed(DecodeError),
     /// The server sent what it may not.
     Violation(ReasonCode),
+    /// Nobody said with which credentials to connect.
+    NoCredentials,
     /// The application said goodbye.
     Ended,
     /// The application wanted another connection instead.
@@ -148,6 +150,7 @@ impl fmt::Display for Cause {
             Self::Disconnected(reason) => write!(f, "the server ended the connection: {reason}"),
             Self::Malformed(error) => write!(f, "the server sent what is not MQTT: {error}"),
             Self::Violation(reason) => write!(f, "the server broke the protocol: {reason}"),
+            Self::NoCredentials => f.write_str("there are no credentials to connect with"),
             Self::Ended => f.write_str("the client said goodbye"),
             Self::Reconnect => f.write_str("another connection was asked for"),
             Self::PassedOver => f.write_str("too many messages were passed over"),

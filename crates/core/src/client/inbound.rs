@@ -28,6 +28,11 @@ impl Client {
     pub(super) fn feed(&mut self, now: Instant, bytes: &[u8]) -> Input {
         match self.phase {
             Phase::Greeting(_) | Phase::Up => {}
+            Phase::Asking(_) => {
+                // CONNECT comes first. [MQTT-3.1.0-1]
+                self.violated(now, ReasonCode::ProtocolError);
+                return Input::Done;
+            }
             _ => return Input::Done,
         }
         let (first, n) = &mut self.link.first;

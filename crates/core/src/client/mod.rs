@@ -38,7 +38,9 @@ mod strange;
 mod timing;
 mod withdraw;
 
-pub use config::{Acknowledge, Authentication, Backoff, Config, OutboxFull, SessionLost, Subscription, Will};
+pub use config::{
+    Acknowledge, Authentication, Backoff, Config, Credentials, OutboxFull, SessionLost, Subscription, Will,
+};
 pub use event::{Cause, Event, Message, Misuse, Stage};
 pub use server::Server;
 pub use stats::Stats;
@@ -76,6 +78,8 @@ pub enum Action {
     Close,
     /// Drop the connection; then call `handle_close`.
     Abort,
+    /// Find out with which credentials to connect; then call `credentials`. The server waits for CONNECT meanwhile.
+    Credentials,
     /// Read at once, what came before `Hold` among it.
     Resume,
     /// There is something to know: call `poll_event`.
@@ -111,6 +115,8 @@ enum Phase {
     Waiting(Instant),
     /// A connection is to be opened, until then.
     Opening(Instant),
+    /// It is there, and the application is asked for credentials; CONNACK is to come until then.
+    Asking(Instant),
     /// CONNECT is out; CONNACK is to come until then.
     Greeting(Instant),
     Up,
@@ -298,7 +304,13 @@ impl Client {
 
     /// The connection that `Open` asked for is there.
     pub fn handle_open(&mut self, now: Instant) {
-        self.greet(now);
+        self.opened(now);
+    }
+
+    /// With what to connect, as [`Action::Credentials`] has asked; `None` gives the attempt up. Nothing of it is kept. Does
+    /// nothing if nobody has asked: that attempt has ended.
+    pub fn credentials(&mut self, now: Instant, credentials: Option<Credentials>) {
+        self.on_credentials(now, credentials);
     }
 
     /// Bytes came. On `Hold` they are kept and no more are to be read, until `Resume`.

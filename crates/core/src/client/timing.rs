@@ -20,7 +20,9 @@ impl Client {
         let phase = match self.phase {
             Phase::Idle => return None,
             Phase::Waiting(until) => at(until, Timer::Reconnect),
-            Phase::Opening(until) | Phase::Greeting(until) => at(until, Timer::Connect),
+            Phase::Opening(until) | Phase::Asking(until) | Phase::Greeting(until) => {
+                at(until, Timer::Connect)
+            }
             Phase::Closing(until) => at(until, Timer::Linger),
             Phase::Aborted => None,
             Phase::Up => self.keep_alive_due(),

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Open, Peer};
 use tidewire_core::broker::{self, Broker, CloseCause};
-use tidewire_core::client::{Action, Cause, Client, Config, Stage, Withdrawn};
+use tidewire_core::client::{Action, Cause, Client, Config, Credentials, Stage, Withdrawn};
 use tidewire_core::id::{ConnectionId, LocalId, Ticket, Token};
 use tidewire_core::output::Output;
 use tidewire_core::qos::QoS;
@@ -312,6 +312,9 @@ impl Pair {
                 if let Some(line) = &mut self.line {
                     line.client_holds = false;
                 }
+            }
+            Action::Credentials => {
+                self.client.credentials(self.now, Some(Credentials::new("pair", b"token")));
             }
             Action::Event | Action::Message => {}
             other => panic!("an action that nobody knows: {other:?}"),

@@ -25,6 +25,7 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
     let leaves = random.chance(40);
     let withdraws = random.chance(40);
     let passes = random.of(&[0, 10, 50]);
+    config.ask_credentials = random.chance(20);
     let setup = config.clone();
     let mut pair = Pair::new(config);
     pair.persistent = true;

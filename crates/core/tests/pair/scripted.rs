@@ -477,6 +477,8 @@ fn an_authentication_takes_its_steps() {
 
 #[path = "attempts.rs"]
 mod attempts;
+#[path = "credentials.rs"]
+mod credentials;
 #[path = "ends.rs"]
 mod ends;
 #[path = "faults.rs"]

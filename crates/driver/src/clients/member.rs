@@ -98,6 +98,8 @@ impl Member {
                 tasks.push_back(Task::Abort(id));
             }
             Action::Resume => tasks.push_back(Task::Resume(id)),
+            // Nobody can be asked through this handle.
+            Action::Credentials => self.client.credentials(now, None),
             // They are taken whenever there is room.
             Action::Event | Action::Message => {}
             // The core and this crate are released together.
