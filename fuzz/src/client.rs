@@ -148,7 +148,9 @@ impl Stage {
             Step::Acknowledge { at, refuse } => self.acknowledge(at, refuse),
             Step::Disconnect => {
                 let deadline = self.now.after_secs(3);
-                self.client.disconnect(self.now, deadline, ReasonCode::Success);
+                self.client
+                    .disconnect(self.now, deadline, ReasonCode::Success)
+                    .expect("a reason alone can be said");
             }
             Step::Connect => self.client.connect(self.now),
             Step::Open { fails } => self.open(fails),

@@ -198,6 +198,8 @@ pub enum Misuse {
     SubscriptionIdentifier,
     /// At least one Topic Filter.
     NoFilters,
+    /// The goodbye wants a session to outlive its connection that CONNECT did not. (Section 3.14.2.2.2)
+    SessionExpiry,
     /// More packets are under way than there are Packet Identifiers.
     TooManyRequests,
     /// The client has ended, for this reason, or says goodbye. [`connect`](super::Client::connect) begins anew.
@@ -214,6 +216,9 @@ impl fmt::Display for Misuse {
             Self::Property(error) => error.fmt(f),
             Self::SharedNoLocal => f.write_str("a shared subscription gets what its own client publishes"),
             Self::SubscriptionIdentifier => f.write_str("the server knows no such subscription identifier"),
+            Self::SessionExpiry => {
+                f.write_str("a session that ends with its connection can't be kept any more")
+            }
             Self::NoFilters => f.write_str("there is no topic filter"),
             Self::TooManyRequests => f.write_str("too many requests wait for an answer"),
             Self::Ended(cause) => cause.fmt(f),

@@ -25,6 +25,7 @@ mod config;
 mod connect;
 mod end;
 mod event;
+mod goodbye;
 mod inbound;
 mod inbox;
 mod link;
@@ -42,6 +43,7 @@ pub use config::{
     Acknowledge, Authentication, Backoff, Config, Credentials, OutboxFull, SessionLost, Subscription, Will,
 };
 pub use event::{Cause, Event, Message, Misuse, Stage};
+pub use goodbye::Goodbye;
 pub use server::Server;
 pub use stats::Stats;
 pub use withdraw::Withdrawn;
@@ -142,10 +144,10 @@ enum Next {
 }
 
 /// A goodbye under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Leaving {
     deadline: Instant,
-    reason: ReasonCode,
+    goodbye: Goodbye,
 }
 
 /// A QoS 2 message between its PUBLISH and our PUBREC, over any number of connections.
@@ -401,13 +403,21 @@ impl Client {
     }
 
     /// Says goodbye when everything that was accepted has ended, or at `deadline`, when what has not ends with the
-    /// client. Nothing more is accepted. `DisconnectWithWill` has the will published.
+    /// client. Nothing more is accepted.
     ///
     /// Messages are waited for over any number of connections; subscriptions only while there is one. With nothing to
     /// wait for it ends at once, wherever it stands: a server that has never answered is not waited for, and one that
     /// has is given twice the time of its first answer to close (100 ms at least, `linger_seconds` at most).
-    pub fn disconnect(&mut self, now: Instant, deadline: Instant, reason: ReasonCode) {
-        self.leave(now, deadline, reason);
+    ///
+    /// # Errors
+    /// A session that ends with its connection can't be made to outlive it now.
+    pub fn disconnect(
+        &mut self,
+        now: Instant,
+        deadline: Instant,
+        goodbye: impl Into<Goodbye>,
+    ) -> Result<(), Misuse> {
+        self.leave(now, deadline, goodbye.into())
     }
 
     /// What to do now.

@@ -64,7 +64,7 @@ impl Client {
 
     /// Nothing is accepted during a goodbye, or after the end.
     pub(super) fn goes_on(&self) -> Result<(), Misuse> {
-        match self.leaving.map(|_| Cause::Ended).or(self.ended) {
+        match self.leaving.as_ref().map(|_| Cause::Ended).or(self.ended) {
             Some(cause) => Err(Misuse::Ended(cause)),
             None => Ok(()),
         }

@@ -27,7 +27,8 @@ impl Client {
             Phase::Aborted => None,
             Phase::Up => self.keep_alive_due(),
         };
-        let drain = self.leaving.filter(|_| !matches!(self.phase, Phase::Closing(_) | Phase::Aborted));
+        let drain =
+            self.leaving.as_ref().filter(|_| !matches!(self.phase, Phase::Closing(_) | Phase::Aborted));
         let drain = drain.and_then(|leaving| at(leaving.deadline, Timer::Drain));
         [phase, drain].into_iter().flatten().min_by_key(|deadline| deadline.at)
     }

@@ -152,7 +152,7 @@ impl Pair {
     pub(crate) fn says_goodbye(&mut self, patience: Duration) {
         self.tell(|| format!("the client says goodbye, within {patience:?}"));
         let deadline = self.now.after(patience);
-        self.client.disconnect(self.now, deadline, ReasonCode::Success);
+        self.client.disconnect(self.now, deadline, ReasonCode::Success).unwrap();
         self.act();
     }
 

@@ -1,4 +1,4 @@
-//! Credentials that are asked for before each attempt.
+//! Credentials that are asked for before each attempt, and authentications that take several steps.
 use super::*;
 use tidewire_core::client::{Credentials, Timer};
 use tidewire_core::codec::{Decoder, Item, Limits, Mode};
@@ -114,7 +114,7 @@ fn whatever_happens_meanwhile_nothing_was_said() {
     assert_eq!(s.cause(), Cause::Violation(ReasonCode::ProtocolError));
     // The application goes.
     let mut s = Scripted::asks(|_| {});
-    s.client.disconnect(s.now, s.now.after_secs(5), ReasonCode::Success);
+    s.client.disconnect(s.now, s.now.after_secs(5), ReasonCode::Success).unwrap();
     s.act();
     assert!(s.aborted && s.sent().is_empty());
     s.closes();
@@ -132,4 +132,32 @@ fn whatever_happens_meanwhile_nothing_was_said() {
 fn a_password_is_in_no_log() {
     let told = format!("{:?}", Credentials::new("pump", b"secret"));
     assert!(told.contains("pump") && !told.contains("115"), "{told}");
+}
+
+#[test]
+fn an_authentication_takes_its_steps() {
+    let properties = |data| with(&[Property::AuthenticationMethod("m"), Property::AuthenticationData(data)]);
+    let mut s = Scripted::new(|config| {
+        config.version = Some(V5);
+        config.authentication = Some(Authentication { method: "m".into(), data: Some((*b"one").into()) });
+    });
+    let connect = s.open();
+    assert!(connect.windows(3).any(|w| w == b"one"));
+    for (reason, question) in
+        [(ReasonCode::ContinueAuthentication, b"two"), (ReasonCode::ContinueAuthentication, b"for")]
+    {
+        let properties = properties(question);
+        s.says(V5, &Packet::Auth(Auth { reason, properties: properties.as_properties() }));
+        let Some(Event::Auth { data, .. }) = s.event() else { panic!("it is asked") };
+        assert_eq!(*data, *question);
+        s.client.authenticate(ReasonCode::ContinueAuthentication, b"six").unwrap();
+        assert!(s.sent().ends_with(b"six"));
+    }
+    s.says(V5, &connack(ReasonCode::Success, &with(&[Property::AuthenticationMethod("m")])));
+    s.event();
+    s.client.authenticate(ReasonCode::ReAuthenticate, b"again").unwrap();
+    assert!(s.sent().ends_with(b"again"));
+    let other = with(&[Property::AuthenticationMethod("other")]);
+    s.says(V5, &Packet::Auth(Auth { reason: ReasonCode::Success, properties: other.as_properties() }));
+    assert!(s.closed, "[MQTT-4.12.0-5]");
 }

@@ -150,7 +150,7 @@ fn a_window_that_nobody_knows_or_a_client_that_goes_makes_no_connection() {
     let mut s = Scripted::by_token(V5, 1);
     let [token] = s.is_sent(V5, &[1]).try_into().unwrap();
     s.publish(1).unwrap();
-    s.client.disconnect(s.now, s.now.after_secs(100), ReasonCode::Success);
+    s.client.disconnect(s.now, s.now.after_secs(100), ReasonCode::Success).unwrap();
     s.passes_over(token);
     assert!(!s.closed);
 }

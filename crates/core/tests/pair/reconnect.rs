@@ -66,7 +66,7 @@ fn wherever_it_stands_an_attempt_begins_now() {
 fn whoever_has_gone_or_is_about_to_stays_so() {
     let mut s = Scripted::lasting(V5, |_| {});
     s.publish(1).unwrap();
-    s.client.disconnect(s.now, s.now.after_secs(100), ReasonCode::Success);
+    s.client.disconnect(s.now, s.now.after_secs(100), ReasonCode::Success).unwrap();
     s.reconnects();
     assert!(!s.closed, "it waits for its message");
     s.sent();

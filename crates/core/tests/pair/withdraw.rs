@@ -165,7 +165,7 @@ fn a_goodbye_does_not_wait_for_what_is_withdrawn() {
     let mut s = Scripted::lasting(V5, |_| {});
     let ticket = s.ticket(2);
     s.sent();
-    s.client.disconnect(s.now, s.now.after_secs(100), ReasonCode::Success);
+    s.client.disconnect(s.now, s.now.after_secs(100), ReasonCode::Success).unwrap();
     assert_eq!(s.withdraw(ticket), Withdrawn::Sent);
     assert_eq!(s.sent(), [0xe0, 0]);
     s.closes();

@@ -161,7 +161,7 @@ impl Member {
                 let _ = self.client.authenticate(reason, &data);
             }
             Command::Disconnect(patience, reason) => {
-                self.client.disconnect(now, now.after(patience), reason);
+                self.client.disconnect(now, now.after(patience), reason).expect("a reason alone can be said");
             }
             Command::Connect => self.client.connect(now),
         }
