@@ -100,6 +100,7 @@ impl Client {
 
     pub(super) fn on_connack(&mut self, now: Instant, connack: &Connack<'_>) {
         if connack.reason != ReasonCode::Success {
+            self.explain(None, connack.properties);
             return self.on_refusal(now, connack.reason);
         }
         let method = connack.properties.authentication_method();

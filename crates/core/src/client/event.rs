@@ -1,4 +1,5 @@
 //! What a client tells its application.
+use super::words::Words;
 use crate::codec::{DecodeError, Properties, PropertiesBuf, PropertyError};
 use crate::id::{Ticket, Token};
 use crate::message::Payload;
@@ -30,6 +31,9 @@ pub enum Event {
     Subscribed(Ticket, Box<[ReasonCode]>),
     /// The server has answered each Topic Filter, in their order.
     Unsubscribed(Ticket, Box<[ReasonCode]>),
+    /// What the server said in words: of this ticket's next stage or answer, which follows, or of why the connection
+    /// ends, which then holds for all that ends with it as well. Most servers say nothing. (5.0)
+    Words(Option<Ticket>, Box<Words>),
     /// The server has lost the session, and did not grant this subscription again.
     SubscriptionLost(TopicFilter, ReasonCode),
     /// The other side of an enhanced authentication has spoken. On `ContinueAuthentication` it waits for

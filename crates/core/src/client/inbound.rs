@@ -150,6 +150,7 @@ impl Client {
     fn on_disconnect(&mut self, now: Instant, disconnect: &Disconnect<'_>) {
         let taken_over = disconnect.reason == ReasonCode::SessionTakenOver;
         let next = if taken_over && !self.config.fight_for_session { Next::Stop } else { Next::Reconnect };
+        self.explain(None, disconnect.properties);
         self.close(now, Cause::Disconnected(disconnect.reason), next);
     }
 
@@ -159,6 +160,7 @@ impl Client {
         match self.sender.on_puback(ack.packet_id) {
             Acknowledged::Done(place) => {
                 self.link.useful = true;
+                self.explain_stage(place, ack.properties);
                 self.ended(place, Stage::Acknowledged(ack.reason));
             }
             // For a message of a session that the server remembers and we don't.
@@ -173,6 +175,7 @@ impl Client {
         let reason = match self.sender.on_pubrec(ack.packet_id, ack.reason.is_error()) {
             Received::First(place) => {
                 self.link.useful = true;
+                self.explain_stage(place, ack.properties);
                 if let Some(outgoing) = self.outbox.get(place) {
                     let stage = Stage::Acknowledged(ack.reason);
                     self.inbox.push(Event::Progress(outgoing.ticket, stage));
@@ -183,6 +186,7 @@ impl Client {
             Received::Again => ReasonCode::Success,
             Received::Refused(place) => {
                 self.link.useful = true;
+                self.explain_stage(place, ack.properties);
                 self.ended(place, Stage::Acknowledged(ack.reason));
                 self.actions.transmit();
                 return Ok(());
@@ -204,6 +208,7 @@ impl Client {
         match self.sender.on_pubcomp(ack.packet_id) {
             Acknowledged::Done(place) => {
                 self.link.useful = true;
+                self.explain_stage(place, ack.properties);
                 self.ended(place, Stage::Released(ack.reason));
             }
             Acknowledged::Unknown => {}

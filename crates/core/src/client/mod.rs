@@ -38,6 +38,7 @@ mod stats;
 mod strange;
 mod timing;
 mod withdraw;
+mod words;
 
 pub use config::{
     Acknowledge, Authentication, Backoff, Config, Credentials, OutboxFull, SessionLost, Subscription, Will,
@@ -47,6 +48,7 @@ pub use goodbye::Goodbye;
 pub use server::Server;
 pub use stats::Stats;
 pub use withdraw::Withdrawn;
+pub use words::Words;
 
 use crate::Input;
 use crate::delivery::{Receiver, Sender};

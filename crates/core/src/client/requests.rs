@@ -364,7 +364,11 @@ impl Client {
             }
             return false;
         }
-        self.requests.useful |= request.ticket.is_some();
+        let ticket = request.ticket;
+        self.requests.useful |= ticket.is_some();
+        if ticket.is_some() {
+            self.explain(ticket, answer.properties);
+        }
         self.on_reasons(part, &reasons);
         true
     }

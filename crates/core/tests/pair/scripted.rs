@@ -467,3 +467,5 @@ mod requests;
 mod states;
 #[path = "withdraw.rs"]
 mod withdraw;
+#[path = "words.rs"]
+mod words;

@@ -194,6 +194,8 @@ impl Member {
                 Event::SubscriptionLost(filter, reason) => {
                     notices.push(Notice::SubscriptionLost(filter, reason));
                 }
+                // No notice has room for them.
+                Event::Words(..) => {}
                 Event::Auth { reason, data } => notices.push(Notice::Auth { reason, data }),
                 // The core and this crate are released together.
                 other => debug_assert!(false, "an event that the loop does not know: {other:?}"),
