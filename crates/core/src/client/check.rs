@@ -10,6 +10,7 @@ impl Client {
         self.inbox.check();
         self.requests.check();
         self.count().check();
+        self.check_suspect();
         assert!(
             self.holding.keys().all(|packet_id| self.receiver.contains(*packet_id)),
             "what is held was received"

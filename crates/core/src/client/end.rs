@@ -90,6 +90,7 @@ impl Client {
     /// What was only true of the connection is forgotten.
     fn forget_link(&mut self, now: Instant, cause: Cause) {
         self.actions.forget_link();
+        self.suspect_oldest(cause);
         self.ask_again(cause);
         self.sender.resume(1);
         self.link = Link::new(now, self.version);

@@ -159,7 +159,7 @@ impl Client {
     fn on_puback(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
         match self.sender.on_puback(ack.packet_id) {
             Acknowledged::Done(place) => {
-                self.link.useful = true;
+                self.link.brings_acknowledgement();
                 self.explain_stage(place, ack.properties);
                 self.ended(place, Stage::Acknowledged(ack.reason));
             }
@@ -174,7 +174,7 @@ impl Client {
     fn on_pubrec(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
         let reason = match self.sender.on_pubrec(ack.packet_id, ack.reason.is_error()) {
             Received::First(place) => {
-                self.link.useful = true;
+                self.link.brings_acknowledgement();
                 self.explain_stage(place, ack.properties);
                 if let Some(outgoing) = self.outbox.get(place) {
                     let stage = Stage::Acknowledged(ack.reason);
@@ -185,7 +185,7 @@ impl Client {
             }
             Received::Again => ReasonCode::Success,
             Received::Refused(place) => {
-                self.link.useful = true;
+                self.link.brings_acknowledgement();
                 self.explain_stage(place, ack.properties);
                 self.ended(place, Stage::Acknowledged(ack.reason));
                 self.actions.transmit();
@@ -207,7 +207,7 @@ impl Client {
         }
         match self.sender.on_pubcomp(ack.packet_id) {
             Acknowledged::Done(place) => {
-                self.link.useful = true;
+                self.link.brings_acknowledgement();
                 self.explain_stage(place, ack.properties);
                 self.ended(place, Stage::Released(ack.reason));
             }

@@ -27,6 +27,8 @@ pub(super) struct Link {
     pub(super) since: Option<Instant>,
     /// It brought something forward: a message of ours was acknowledged, or one came that we have to acknowledge.
     pub(super) useful: bool,
+    /// A message of ours was.
+    pub(super) acknowledged: bool,
     /// The first bytes that came, and how many these are.
     pub(super) first: ([u8; 4], usize),
     /// A PUBLISH whose payload is not complete.
@@ -123,6 +125,11 @@ impl Answer for Unanswered {
 }
 
 impl Link {
+    /// A message of ours has come further.
+    pub(super) fn brings_acknowledgement(&mut self) {
+        (self.useful, self.acknowledged) = (true, true);
+    }
+
     pub(super) fn new(now: Instant, version: Version) -> Self {
         Self {
             decoder: Decoder::new(Mode { role: Role::Client, version: Some(version) }),
@@ -133,6 +140,7 @@ impl Link {
             ping: Ping::None,
             since: None,
             useful: false,
+            acknowledged: false,
             first: ([0; 4], 0),
             incoming: None,
             unanswered: InOrder::default(),

@@ -16,7 +16,7 @@
 //! | QoS 1 | `Acknowledged` |
 //! | QoS 2 | `Acknowledged` with an error, or `Released` |
 //! | subscribe, unsubscribe | `Subscribed`, `Unsubscribed` |
-//! | any | `Failed`; or `Ended`, if the client ends first |
+//! | any | `Failed`, also if the server ends ten connections in a row at it; or `Ended`, if the client ends first |
 //! | what is withdrawn | the answer of [`withdraw`](Client::withdraw) |
 mod actions;
 mod answers;
@@ -36,6 +36,7 @@ mod requests;
 mod server;
 mod stats;
 mod strange;
+mod suspect;
 mod timing;
 mod withdraw;
 mod words;
@@ -69,6 +70,7 @@ use link::Link;
 use outbox::Outbox;
 use requests::Requests;
 use strange::Strange;
+use suspect::Suspect;
 
 /// Announces what the client wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,6 +238,8 @@ pub struct Client {
     actions: Actions,
     /// The server may hold QoS 2 identifiers of a session that we know nothing of.
     strange: Option<Strange>,
+    /// At which the server has closed, perhaps.
+    suspect: Option<Suspect>,
     /// What the server has called us.
     assigned: Option<Box<str>>,
     /// QoS 2 messages that the application has, or that wait for it, without an answer.
@@ -283,6 +287,7 @@ impl Client {
             inbox: Inbox::default(),
             actions: Actions::default(),
             strange: None,
+            suspect: None,
             assigned: None,
             holding: BTreeMap::new(),
             numbered: 0,

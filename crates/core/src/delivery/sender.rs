@@ -354,6 +354,14 @@ impl<M: Copy> Sender<M> {
         })
     }
 
+    /// The first message that was sent on this connection and has not ended, unless the receiver has it.
+    pub(crate) fn oldest_sent(&self) -> Option<(M, PacketId)> {
+        let is_open = |entry: &&InFlight<M>| !matches!(entry.awaits, Awaits::Nothing | Awaits::Answer);
+        let oldest = self.ring.iter().take(self.sent).find(is_open)?;
+        let is_unknown = matches!(oldest.awaits, Awaits::Puback | Awaits::Pubrec);
+        PacketId::new(oldest.packet_id).filter(|_| is_unknown).map(|id| (oldest.message, id))
+    }
+
     /// Puts back what a journal says was in flight, in the order of the binding; false if that can't be.
     pub(crate) fn restore(&mut self, message: M, id: PacketId, qos: QoS, released: bool) -> bool {
         if self.ring.is_empty() {

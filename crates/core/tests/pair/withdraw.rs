@@ -17,6 +17,11 @@ impl Scripted {
     /// The connection is closed, and the next one is up.
     pub(super) fn comes_again(&mut self, version: Version, session_present: bool) {
         self.closes();
+        self.is_up_again(version, session_present);
+    }
+
+    /// The next connection is up, as soon as it is due.
+    pub(super) fn is_up_again(&mut self, version: Version, session_present: bool) {
         if let Some(due) = self.client.poll_timeout().filter(|due| due.timer == Timer::Reconnect) {
             self.now = due.at;
             self.client.handle_timeout(self.now);
