@@ -56,7 +56,8 @@ impl Client {
         // One of an earlier connection that has not come on this one will.
         let Some(number) = waits else { return };
         self.link.unanswered.change(number, |unanswered| unanswered.answer = Said::PassOver);
-        if self.version.is_v5() {
+        // An identifier that the server has used again meanwhile, which it may not, counts once.
+        if self.version.is_v5() && !self.receiver.contains(packet_id) {
             self.link.passed_over.insert(packet_id);
         }
         self.release_answers();

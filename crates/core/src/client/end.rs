@@ -151,8 +151,11 @@ impl Client {
             Phase::Opening(_) | Phase::Asking(_) => self.close(now, Cause::Reconnect, Next::AtOnce),
             Phase::Greeting(_) | Phase::Up => self.close_for_another(now, Cause::Reconnect, Next::AtOnce),
             // It was going to connect again in any case, or never.
-            Phase::Closing(_) | Phase::Aborted if self.next == Next::Reconnect => self.next = Next::AtOnce,
-            Phase::Closing(_) | Phase::Aborted => {}
+            Phase::Closing(_) | Phase::Aborted => {
+                if matches!(self.next, Next::Reconnect | Next::Again) {
+                    self.next = Next::AtOnce;
+                }
+            }
         }
     }
 

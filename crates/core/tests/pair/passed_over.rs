@@ -127,6 +127,16 @@ fn when_nothing_else_has_room_in_the_window_another_connection_is_made() {
 }
 
 #[test]
+fn whoever_is_in_a_hurry_all_the_same_asks_for_it() {
+    let mut s = Scripted::by_token(V5, 1);
+    let [token] = s.is_sent(V5, &[1]).try_into().unwrap();
+    s.passes_over(token);
+    s.client.reconnect(s.now);
+    s.closes();
+    assert_eq!(s.opened, 2);
+}
+
+#[test]
 fn what_is_acknowledged_makes_room_and_what_is_passed_over_does_not() {
     let mut s = Scripted::by_token(V5, 2);
     let [first, second] = s.is_sent(V5, &[2, 1]).try_into().unwrap();
@@ -169,4 +179,17 @@ fn a_server_that_sends_it_again_at_once_has_it_answered() {
             assert!(!s.closed);
         }
     }
+}
+
+/// It may not: that identifier is in use. [MQTT-2.2.1-4]
+#[test]
+fn a_server_that_uses_an_identifier_twice_does_no_harm() {
+    let none = PropertiesBuf::new();
+    let mut s = Scripted::by_token(V5, 10);
+    s.says(V5, &publish(1, 7, b"x", &none));
+    s.says(V5, &publish(2, 7, b"y", &none));
+    let [first, second] = [s.message(), s.message()].map(|m| m.unwrap().token.unwrap());
+    s.passes_over(first);
+    s.acknowledges(second);
+    assert_eq!(s.sent(), ack(AckKind::Pubrec, 7, ReasonCode::Success));
 }
