@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tidewire_core::Input;
 use tidewire_core::client::{
-    Acknowledge, Action, Cause, Client, Config, Event, Misuse, OutboxFull, SessionLost, Stage as Progress,
-    Subscription,
+    Acknowledge, Action, Cause, Client, Config, Credentials, Event, Misuse, OutboxFull, SessionLost,
+    Stage as Progress, Subscription, Withdrawn,
 };
 use tidewire_core::codec::Packet;
 use tidewire_core::id::{Ticket, Token};
@@ -27,6 +27,7 @@ pub struct Setup {
     by_token: bool,
     drops: bool,
     small: bool,
+    asks: bool,
 }
 
 /// What its application does, or a server that means it no good.
@@ -76,6 +77,16 @@ pub enum Step {
         reason: Option<u8>,
     },
     Bytes(Vec<u8>),
+    Withdraw {
+        at: u8,
+    },
+    Reconnect,
+    PassOver {
+        at: u8,
+    },
+    Credentials {
+        has: bool,
+    },
 }
 
 const FILTERS: [&str; 4] = ["a", "a/+", "#", "$share/g/a"];
@@ -90,6 +101,7 @@ pub fn client(setup: Setup, steps: Vec<Step>) {
     config.session_lost = if setup.fails { SessionLost::Fail } else { SessionLost::SendAsNew };
     config.acknowledge = if setup.by_token { Acknowledge::ByToken } else { Acknowledge::WhenTaken };
     config.outbox_full = if setup.drops { OutboxFull::DropOldest } else { OutboxFull::Reject };
+    config.ask_credentials = setup.asks;
     if setup.small {
         (config.inbox_messages, config.outbox_messages, config.in_flight) = (2, 4, 2);
         config.receive_maximum = 2;
@@ -136,7 +148,9 @@ impl Stage {
             Step::Acknowledge { at, refuse } => self.acknowledge(at, refuse),
             Step::Disconnect => {
                 let deadline = self.now.after_secs(3);
-                self.client.disconnect(self.now, deadline, ReasonCode::Success);
+                self.client
+                    .disconnect(self.now, deadline, ReasonCode::Success)
+                    .expect("a reason alone can be said");
             }
             Step::Connect => self.client.connect(self.now),
             Step::Open { fails } => self.open(fails),
@@ -149,6 +163,18 @@ impl Stage {
             Step::Publication { qos, dup, id, size } => self.publication(qos % 3, dup, id, size),
             Step::Answer { kind, id, reason } => self.answer(kind, id, reason),
             Step::Bytes(bytes) => self.hear(&bytes),
+            Step::Withdraw { at } => self.withdraw(at),
+            Step::Reconnect => self.client.reconnect(self.now),
+            Step::Credentials { has } => {
+                let credentials = has.then(|| Credentials::new("a", b"b"));
+                self.client.credentials(self.now, credentials);
+            }
+            Step::PassOver { at } => {
+                if let Some(n) = usize::from(at).checked_rem(self.tokens.len()) {
+                    let token = self.tokens.remove(n);
+                    self.client.pass_over(self.now, token);
+                }
+            }
         }
     }
 
@@ -160,6 +186,16 @@ impl Stage {
         self.listen();
         let asked = self.client.publish(self.now, publication);
         self.asked(asked, qos);
+    }
+
+    fn withdraw(&mut self, at: u8) {
+        self.listen();
+        let Some(n) = usize::from(at).checked_rem(self.open.len()) else { return };
+        let ticket = *self.open.keys().nth(n).expect("there are more");
+        // The rest are requests.
+        if self.client.withdraw(self.now, ticket) != Withdrawn::Unknown {
+            self.open.remove(&ticket);
+        }
     }
 
     fn subscribe(&mut self, n: u8) {

@@ -2,8 +2,12 @@
 use crate::codec::{Properties, PropertiesBuf, Property, PropertyError};
 use crate::id::{IdentityId, MessageId};
 use crate::qos::QoS;
+use crate::text::TextError;
 use crate::time::Instant;
 use crate::topic::TopicName;
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -48,10 +52,10 @@ pub struct Publication {
 
 impl Publication {
     /// QoS 0, not retained, no expiry, no properties.
-    pub fn new(topic: TopicName, payload: impl Into<Bytes>) -> Self {
+    pub fn new(topic: TopicName, payload: impl Into<Payload>) -> Self {
         Self {
             topic,
-            payload: Payload::Whole(payload.into()),
+            payload: payload.into(),
             qos: QoS::AtMostOnce,
             retain: false,
             message_expiry_interval: None,
@@ -186,6 +190,54 @@ impl Payload {
     pub fn to_vec(&self) -> Vec<u8> {
         self.pieces().concat()
     }
+
+    /// In one piece: shared, unless it came in several.
+    pub fn bytes(&self) -> Bytes {
+        match self {
+            Self::Whole(bytes) => bytes.clone(),
+            Self::Chunks(chunks) => chunks.concat().into(),
+        }
+    }
+
+    /// As text: borrowed, unless it came in several pieces.
+    ///
+    /// # Errors
+    /// [`NotUtf8`](TextError::NotUtf8). Text of a payload may have any characters.
+    pub fn text(&self) -> Result<Cow<'_, str>, TextError> {
+        let text = match self {
+            Self::Whole(bytes) => core::str::from_utf8(bytes).ok().map(Cow::Borrowed),
+            Self::Chunks(chunks) => String::from_utf8(chunks.concat()).ok().map(Cow::Owned),
+        };
+        text.ok_or(TextError::NotUtf8)
+    }
+}
+
+/// What is borrowed is copied, once; what is owned is taken.
+macro_rules! payload_from {
+    ($($given:ty => $bytes:expr;)*) => {
+        $(impl From<$given> for Payload {
+            fn from(given: $given) -> Self {
+                Self::Whole($bytes(given))
+            }
+        })*
+    };
+}
+
+payload_from! {
+    Bytes => core::convert::identity;
+    Vec<u8> => Bytes::from;
+    Box<[u8]> => Bytes::from;
+    String => Bytes::from;
+    &str => |given: &str| Bytes::copy_from_slice(given.as_bytes());
+    &String => |given: &String| Bytes::copy_from_slice(given.as_bytes());
+    &[u8] => Bytes::copy_from_slice;
+    &Vec<u8> => |given: &Vec<u8>| Bytes::copy_from_slice(given);
+}
+
+impl<const N: usize> From<&[u8; N]> for Payload {
+    fn from(given: &[u8; N]) -> Self {
+        Self::Whole(Bytes::copy_from_slice(given))
+    }
 }
 
 /// An accepted Application Message, as subscribers in this process see it.
@@ -240,6 +292,38 @@ mod tests {
         assert_eq!(properties.payload_format_indicator(), Some(false));
         assert_eq!(properties.user_properties().collect::<Vec<_>>(), [("k", "1"), ("k", "2")]);
         assert_eq!(properties.iter().count(), 4);
+    }
+
+    #[test]
+    fn a_payload_is_made_of_whatever_std_has_for_bytes() {
+        let (text, bytes) = (String::from("21.5"), b"21.5".to_vec());
+        let borrowed =
+            [Payload::from("21.5"), (&text).into(), b"21.5".into(), bytes.as_slice().into(), (&bytes).into()];
+        let owned = [
+            Payload::from(text.clone()),
+            bytes.clone().into(),
+            bytes.clone().into_boxed_slice().into(),
+            Bytes::from(bytes.clone()).into(),
+        ];
+        assert!(
+            borrowed.iter().chain(&owned).all(|payload| *payload == Payload::Whole(bytes.clone().into()))
+        );
+        let place = bytes.as_ptr();
+        assert_eq!(Payload::from(bytes).bytes().as_ptr(), place, "what is owned is never copied");
+    }
+
+    #[test]
+    fn a_payload_is_bytes_and_text_in_one_piece_or_in_several() {
+        let whole = Payload::from("\u{e4}\0");
+        let chunks = Payload::Chunks([&b"\xc3"[..], b"\xa4\0"].map(Bytes::copy_from_slice).into());
+        for payload in [&whole, &chunks] {
+            assert_eq!(payload.bytes(), "\u{e4}\0".as_bytes());
+            assert_eq!(payload.text(), Ok(Cow::Borrowed("\u{e4}\0")));
+        }
+        assert!(matches!(whole.text(), Ok(Cow::Borrowed(_))));
+        let Payload::Whole(bytes) = &whole else { panic!("one piece") };
+        assert_eq!(whole.bytes().as_ptr(), bytes.as_ptr());
+        assert_eq!(Payload::from(b"\xc3").text(), Err(TextError::NotUtf8));
     }
 
     #[test]

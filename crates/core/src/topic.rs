@@ -1,5 +1,6 @@
 //! Topic Names and Topic Filters, valid by construction.
 use crate::text::{self, Text, TextError, words};
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
 
@@ -25,6 +26,18 @@ impl TopicName {
     /// As it stands in a packet.
     pub fn as_text(&self) -> Text<'_> {
         Text::known_str(&self.0)
+    }
+
+    /// Its levels in order, the empty ones among them. (Section 4.7.1.1)
+    /// ```
+    /// use tidewire_core::topic::TopicName;
+    ///
+    /// let topic: TopicName = "plant/pump-7/bar".try_into()?;
+    /// assert!(topic.levels().eq(["plant", "pump-7", "bar"]));
+    /// # Ok::<(), tidewire_core::topic::TopicError>(())
+    /// ```
+    pub fn levels(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/')
     }
 }
 
@@ -52,29 +65,54 @@ impl TopicFilter {
     }
 }
 
-impl AsRef<str> for TopicName {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
+/// What both are made from, and what they are as text.
+macro_rules! converts {
+    ($($topic:ident)*) => {
+        $(impl TryFrom<&str> for $topic {
+            type Error = TopicError;
+
+            fn try_from(text: &str) -> Result<Self, TopicError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $topic {
+            type Error = TopicError;
+
+            fn try_from(text: String) -> Result<Self, TopicError> {
+                Self::new(&text)
+            }
+        }
+
+        impl TryFrom<&String> for $topic {
+            type Error = TopicError;
+
+            fn try_from(text: &String) -> Result<Self, TopicError> {
+                Self::new(text)
+            }
+        }
+
+        impl From<&Self> for $topic {
+            fn from(same: &Self) -> Self {
+                same.clone()
+            }
+        }
+
+        impl AsRef<str> for $topic {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $topic {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        })*
+    };
 }
 
-impl AsRef<str> for TopicFilter {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for TopicName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for TopicFilter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+converts!(TopicName TopicFilter);
 
 /// Why a text is not a Topic Name or Filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

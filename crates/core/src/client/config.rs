@@ -4,6 +4,7 @@ use crate::message::Publication;
 use crate::time::Duration;
 use crate::version::Version;
 use alloc::boxed::Box;
+use core::fmt;
 
 /// What a [`Client`](super::Client) is made from. Begin with `Config::default()` and change what matters.
 #[derive(Clone, Debug)]
@@ -24,6 +25,9 @@ pub struct Config {
     pub username: Option<Box<str>>,
     /// Password: any bytes. Before 5.0 it needs a User Name.
     pub password: Option<Box<[u8]>>,
+    /// Ask for both before each CONNECT, by [`Action::Credentials`](super::Action::Credentials), and use what is said then
+    /// instead: tokens expire.
+    pub ask_credentials: bool,
     /// Published by the server if the connection ends without goodbye.
     pub will: Option<Will>,
     /// Further properties of CONNECT, User Properties for example. (5.0)
@@ -89,6 +93,7 @@ impl Default for Config {
             keep_alive_seconds: 60,
             username: None,
             password: None,
+            ask_credentials: false,
             will: None,
             properties: PropertiesBuf::new(),
             authentication: None,
@@ -113,6 +118,30 @@ impl Default for Config {
             connect_seconds: 30,
             linger_seconds: 2,
         }
+    }
+}
+
+/// What a client proves with who it is.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Credentials {
+    /// User Name.
+    pub username: Option<Box<str>>,
+    /// Password: any bytes. Before 5.0 it needs a User Name.
+    pub password: Option<Box<[u8]>>,
+}
+
+impl Credentials {
+    /// Both of them.
+    pub fn new(username: &str, password: &[u8]) -> Self {
+        Self { username: Some(username.into()), password: Some(password.into()) }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    /// The password is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("username", &self.username).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,5 @@
 //! From the wish for a connection to CONNACK.
-use super::config::Config;
+use super::config::{Config, Credentials};
 use super::event::{Cause, Event, Misuse};
 use super::link::{AuthTurn, Link};
 use super::server::Server;
@@ -26,22 +26,40 @@ impl Client {
         self.actions.push(Action::Open(self.server));
     }
 
-    /// The connection is there: CONNECT is the first packet on it. [MQTT-3.1.0-1]
-    pub(super) fn greet(&mut self, now: Instant) {
+    /// The connection is there; CONNECT follows as soon as it is known what it says.
+    pub(super) fn opened(&mut self, now: Instant) {
         let Phase::Opening(deadline) = self.phase else { return };
-        self.phase = Phase::Greeting(deadline);
         (self.cause, self.next) = (None, Next::Reconnect);
         self.link = Link::new(now, self.version);
         self.link.leftover = self.receiver.len();
+        self.phase = Phase::Asking(deadline);
+        if self.config.ask_credentials {
+            return self.actions.push(Action::Credentials);
+        }
+        let Config { username, password, .. } = &self.config;
+        let ours = Credentials { username: username.clone(), password: password.clone() };
+        self.on_credentials(now, Some(ours));
+    }
+
+    pub(super) fn on_credentials(&mut self, now: Instant, credentials: Option<Credentials>) {
+        let Phase::Asking(deadline) = self.phase else { return };
+        let Some(credentials) = credentials else {
+            return self.close(now, Cause::NoCredentials, Next::Reconnect);
+        };
+        self.phase = Phase::Greeting(deadline);
+        match self.greet(&credentials) {
+            Ok(()) => self.actions.transmit(),
+            Err(cause) => self.close(now, cause, Next::Stop),
+        }
+    }
+
+    /// CONNECT is the first packet. [MQTT-3.1.0-1]
+    fn greet(&mut self, credentials: &Credentials) -> Result<(), Cause> {
         let config = &self.config;
+        let (username, password) = (credentials.username.as_deref(), credentials.password.as_deref());
         let keeps = config.session_expiry_seconds > 0;
         let properties = if self.version.is_v5() { of_connect(config) } else { Ok(PropertiesBuf::new()) };
-        let properties = match properties {
-            Ok(properties) => properties,
-            Err(error) => {
-                return self.fail(now, Cause::Property(error), ReasonCode::UnspecifiedError, Next::Stop);
-            }
-        };
+        let properties = properties.map_err(Cause::Property)?;
         let mut will_properties = PropertiesBuf::new();
         let payload = config.will.as_ref().map(|w| w.publication.payload.to_vec()).unwrap_or_default();
         let will = config.will.as_ref().map(|will| {
@@ -64,36 +82,25 @@ impl Client {
             true => !self.resuming,
             false => !keeps || client_id.is_empty(),
         };
-        let texts = (Text::new(client_id), config.username.as_deref().map(Text::new).transpose());
-        let (client_id, username) = match texts {
-            (Ok(client_id), Ok(username)) => (client_id, username),
-            (Err(error), _) | (_, Err(error)) => {
-                return self.fail(now, Cause::Text(error), ReasonCode::ClientIdentifierNotValid, Next::Stop);
-            }
-        };
         let connect = Packet::Connect(Connect {
             version: self.version,
             bridge: false,
             clean_start,
             keep_alive: config.keep_alive_seconds,
             properties: properties.as_properties(),
-            client_id,
+            client_id: Text::new(client_id).map_err(Cause::Text)?,
             will,
-            username,
+            username: username.map(Text::new).transpose().map_err(Cause::Text)?,
             // Without a User Name only 5.0 has room for it. [MQTT-3.1.2-22 of 3.1.1]
-            password: config
-                .password
-                .as_deref()
-                .filter(|_| self.version.is_v5() || config.username.is_some()),
+            password: password.filter(|_| self.version.is_v5() || username.is_some()),
         });
-        if connect.encode(self.version, u32::MAX, &mut self.link.out).is_err() {
-            return self.fail(now, Cause::TooLarge, ReasonCode::PacketTooLarge, Next::Stop);
-        }
-        self.actions.transmit();
+        let encoded = connect.encode(self.version, u32::MAX, &mut self.link.out);
+        encoded.map_err(|_| Cause::TooLarge)
     }
 
     pub(super) fn on_connack(&mut self, now: Instant, connack: &Connack<'_>) {
         if connack.reason != ReasonCode::Success {
+            self.explain(None, connack.properties);
             return self.on_refusal(now, connack.reason);
         }
         let method = connack.properties.authentication_method();

@@ -2,11 +2,9 @@
 use super::event::{Cause, Event, Stage};
 use super::link::Link;
 use super::{Action, Client, Leaving, Next, Phase};
-use crate::codec::{Disconnect, Packet, Properties, is_disconnect};
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::time::{Duration, Instant};
-use crate::version::Role;
 
 /// A connection that lasted so long was worth making.
 const LASTING: Duration = Duration::from_secs(10);
@@ -23,7 +21,7 @@ impl Client {
     pub(super) fn fail(&mut self, now: Instant, cause: Cause, reason: ReasonCode, next: Next) {
         // Before CONNACK it has not said yet what it takes.
         if self.phase == Phase::Up && self.version.is_v5() {
-            self.say_goodbye(reason);
+            self.say_goodbye(&reason.into());
         }
         self.close(now, cause, next);
     }
@@ -34,7 +32,7 @@ impl Client {
                 let was_up = self.phase == Phase::Up;
                 (self.cause, self.next) = (Some(cause), next);
                 // What is to be said last has a moment to leave; a goodbye lets all leave that was accepted.
-                let leaving = self.leaving.filter(|_| was_up && cause == Cause::Ended);
+                let leaving = self.leaving.as_ref().filter(|_| was_up && cause == Cause::Ended);
                 let until = now.after(self.linger().max(LINGER));
                 self.phase = Phase::Closing(leaving.map_or(until, |leaving| until.max(leaving.deadline)));
                 self.link.incoming = None;
@@ -42,7 +40,8 @@ impl Client {
                 self.actions.transmit();
                 self.actions.push(Action::Close);
             }
-            Phase::Opening(_) => {
+            // Nothing was sent, and there is nothing to be heard.
+            Phase::Opening(_) | Phase::Asking(_) => {
                 self.phase = Phase::Aborted;
                 (self.cause, self.next) = (Some(cause), next);
                 self.actions.push(Action::Abort);
@@ -61,25 +60,12 @@ impl Client {
         quick.max(LINGER).min(Duration::from_secs(self.config.linger_seconds.into()))
     }
 
-    fn say_goodbye(&mut self, reason: ReasonCode) {
-        if reason == ReasonCode::DisconnectWithWill && !self.version.is_v5() {
-            // Before 5.0 every goodbye discards the will; only an end without one publishes it.
-            return;
-        }
-        // Some reasons only a server may give.
-        let reason = if is_disconnect(reason, Role::Server) { reason } else { ReasonCode::UnspecifiedError };
-        let disconnect = Packet::Disconnect(Disconnect { reason, properties: Properties::default() });
-        let limit = self.link.server.maximum_packet_size;
-        // Three bytes at most; a server that takes not even that hears nothing.
-        let _ = disconnect.encode(self.version, limit, &mut self.link.out);
-    }
-
     /// The transport says that a connection has ended, or was never made.
     pub(super) fn on_close(&mut self, now: Instant, cause: Cause) {
         let spoke = self.link.first.1 > 0;
         match self.phase {
             Phase::Idle | Phase::Waiting(_) => return,
-            Phase::Opening(_) => self.next = Next::Reconnect,
+            Phase::Opening(_) | Phase::Asking(_) => self.next = Next::Reconnect,
             // Some servers answer a version that they don't know with nothing at all.
             Phase::Greeting(_) if !spoke && !self.version_known => {
                 self.next = if self.version.is_v5() { Next::OtherVersion } else { Next::Reconnect };
@@ -104,6 +90,7 @@ impl Client {
     /// What was only true of the connection is forgotten.
     fn forget_link(&mut self, now: Instant, cause: Cause) {
         self.actions.forget_link();
+        self.suspect_oldest(cause);
         self.ask_again(cause);
         self.sender.resume(1);
         self.link = Link::new(now, self.version);
@@ -111,7 +98,7 @@ impl Client {
 
     /// After an end: the next attempt, or none.
     fn go_on(&mut self, now: Instant, cause: Cause) {
-        if self.leaving.is_some_and(|leaving| now >= leaving.deadline || self.outbox.len() == 0) {
+        if self.leaving.as_ref().is_some_and(|leaving| now >= leaving.deadline || self.outbox.len() == 0) {
             return self.stop(now, Cause::Ended);
         }
         match self.next {
@@ -119,6 +106,8 @@ impl Client {
                 self.turn_version();
                 self.open(now);
             }
+            Next::AtOnce => self.open(now),
+            Next::Again => self.rest(now),
             Next::Reconnect if self.persists() => self.wait(now),
             Next::Reconnect | Next::Stop => self.stop(now, cause),
         }
@@ -137,12 +126,44 @@ impl Client {
             return self.open(now);
         }
         self.server = 0;
+        self.rest(now);
+    }
+
+    /// Longer and longer, as long as nothing comes of it.
+    fn rest(&mut self, now: Instant) {
         let backoff = self.config.backoff;
         let doubled = backoff.first.saturating_mul(1 << self.attempts.min(20)).min(backoff.most);
         self.attempts = self.attempts.saturating_add(1);
         let micros = u64::try_from(doubled.as_micros()).unwrap_or(u64::MAX).max(2);
         let drawn = micros / 2 + self.random.next() % (micros / 2);
         self.phase = Phase::Waiting(now.after(Duration::from_micros(drawn)));
+    }
+
+    /// The application wants another connection instead of this one, or of the next attempt.
+    pub(super) fn renew(&mut self, now: Instant) {
+        if self.leaving.is_some() {
+            return;
+        }
+        self.attempts = 0;
+        match self.phase {
+            Phase::Idle => {}
+            Phase::Waiting(_) => self.open(now),
+            Phase::Opening(_) | Phase::Asking(_) => self.close(now, Cause::Reconnect, Next::AtOnce),
+            Phase::Greeting(_) | Phase::Up => self.close_for_another(now, Cause::Reconnect, Next::AtOnce),
+            // It was going to connect again in any case, or never.
+            Phase::Closing(_) | Phase::Aborted => {
+                if matches!(self.next, Next::Reconnect | Next::Again) {
+                    self.next = Next::AtOnce;
+                }
+            }
+        }
+    }
+
+    /// Says goodbye to the connection, not to the session: that goes on as CONNECT has said. Without a word the server
+    /// would publish the will. [MQTT-3.1.2-10] [MQTT-3.14.4-3]
+    pub(super) fn close_for_another(&mut self, now: Instant, cause: Cause, next: Next) {
+        self.say_goodbye(&ReasonCode::Success.into());
+        self.close(now, cause, next);
     }
 
     /// No further attempt, and no ticket is left open.
@@ -170,27 +191,6 @@ impl Client {
         }
     }
 
-    pub(super) fn leave(&mut self, now: Instant, deadline: Instant, reason: ReasonCode) {
-        self.again = false;
-        if self.ended.is_some() {
-            return;
-        }
-        if let Some(leaving) = &mut self.leaving {
-            // An earlier end comes first.
-            leaving.deadline = leaving.deadline.min(deadline);
-            if let Phase::Closing(until) = self.phase {
-                self.phase = Phase::Closing(until.min(leaving.deadline.max(now.after(self.linger()))));
-            }
-            return;
-        }
-        self.leaving = Some(Leaving { deadline, reason });
-        if let Phase::Closing(until) = self.phase {
-            // It was going to connect again.
-            self.phase = Phase::Closing(until.min(now.after(self.linger())));
-        }
-        self.leave_if_done(now);
-    }
-
     /// Says goodbye once everything has ended, as far as it can: requests only while there is a connection.
     #[inline]
     pub(super) fn leave_if_done(&mut self, now: Instant) {
@@ -203,7 +203,9 @@ impl Client {
     fn leave_if_nothing_is_open(&mut self, now: Instant) {
         let open = match self.phase {
             Phase::Idle => false,
-            Phase::Waiting(_) | Phase::Opening(_) | Phase::Greeting(_) => self.outbox.len() > 0,
+            Phase::Waiting(_) | Phase::Opening(_) | Phase::Asking(_) | Phase::Greeting(_) => {
+                self.outbox.len() > 0
+            }
             Phase::Up => self.outbox.len() > 0 || !self.requests.is_empty(),
             // It has, or will when the connection is gone.
             Phase::Closing(_) | Phase::Aborted => true,
@@ -215,14 +217,15 @@ impl Client {
 
     /// The time for goodbyes is up.
     pub(super) fn leave_now(&mut self, now: Instant) {
-        let Some(leaving) = self.leaving else { return };
+        let Some(Leaving { goodbye, .. }) = &self.leaving else { return };
         match self.phase {
             // A client need not wait for CONNACK (section 3.1.4); without a goodbye its will would be published.
             Phase::Up | Phase::Greeting(_) => {
-                self.say_goodbye(leaving.reason);
+                let goodbye = goodbye.clone();
+                self.say_goodbye(&goodbye);
                 self.close(now, Cause::Ended, Next::Stop);
             }
-            Phase::Opening(_) => self.close(now, Cause::Ended, Next::Stop),
+            Phase::Opening(_) | Phase::Asking(_) => self.close(now, Cause::Ended, Next::Stop),
             // Nobody is there to wait for; what is open can't end otherwise.
             Phase::Idle | Phase::Waiting(_) => self.stop(now, self.ended.unwrap_or(Cause::Ended)),
             Phase::Closing(_) | Phase::Aborted => self.next = Next::Stop,

@@ -1,4 +1,5 @@
 //! What a client tells its application.
+use super::words::Words;
 use crate::codec::{DecodeError, Properties, PropertiesBuf, PropertyError};
 use crate::id::{Ticket, Token};
 use crate::message::Payload;
@@ -30,6 +31,9 @@ pub enum Event {
     Subscribed(Ticket, Box<[ReasonCode]>),
     /// The server has answered each Topic Filter, in their order.
     Unsubscribed(Ticket, Box<[ReasonCode]>),
+    /// What the server said in words: of this ticket's next stage or answer, which follows, or of why the connection
+    /// ends, which then holds for all that ends with it as well. Most servers say nothing. (5.0)
+    Words(Option<Ticket>, Box<Words>),
     /// The server has lost the session, and did not grant this subscription again.
     SubscriptionLost(TopicFilter, ReasonCode),
     /// The other side of an enhanced authentication has spoken. On `ContinueAuthentication` it waits for
@@ -112,8 +116,14 @@ pub enum Cause {
     Malformed(DecodeError),
     /// The server sent what it may not.
     Violation(ReasonCode),
+    /// Nobody said with which credentials to connect.
+    NoCredentials,
     /// The application said goodbye.
     Ended,
+    /// The application wanted another connection instead.
+    Reconnect,
+    /// The server could send nothing more, because of messages that were passed over.
+    PassedOver,
     /// The server lost the session, and this message with it, perhaps.
     SessionLost,
     /// The message was too old to be sent.
@@ -144,7 +154,10 @@ impl fmt::Display for Cause {
             Self::Disconnected(reason) => write!(f, "the server ended the connection: {reason}"),
             Self::Malformed(error) => write!(f, "the server sent what is not MQTT: {error}"),
             Self::Violation(reason) => write!(f, "the server broke the protocol: {reason}"),
+            Self::NoCredentials => f.write_str("there are no credentials to connect with"),
             Self::Ended => f.write_str("the client said goodbye"),
+            Self::Reconnect => f.write_str("another connection was asked for"),
+            Self::PassedOver => f.write_str("too many messages were passed over"),
             Self::SessionLost => f.write_str("the server lost the session"),
             Self::Expired => f.write_str("it expired before it could be sent"),
             Self::MadeRoom => f.write_str("it was dropped for newer messages"),
@@ -189,6 +202,8 @@ pub enum Misuse {
     SubscriptionIdentifier,
     /// At least one Topic Filter.
     NoFilters,
+    /// The goodbye wants a session to outlive its connection that CONNECT did not. (Section 3.14.2.2.2)
+    SessionExpiry,
     /// More packets are under way than there are Packet Identifiers.
     TooManyRequests,
     /// The client has ended, for this reason, or says goodbye. [`connect`](super::Client::connect) begins anew.
@@ -205,6 +220,9 @@ impl fmt::Display for Misuse {
             Self::Property(error) => error.fmt(f),
             Self::SharedNoLocal => f.write_str("a shared subscription gets what its own client publishes"),
             Self::SubscriptionIdentifier => f.write_str("the server knows no such subscription identifier"),
+            Self::SessionExpiry => {
+                f.write_str("a session that ends with its connection can't be kept any more")
+            }
             Self::NoFilters => f.write_str("there is no topic filter"),
             Self::TooManyRequests => f.write_str("too many requests wait for an answer"),
             Self::Ended(cause) => cause.fmt(f),

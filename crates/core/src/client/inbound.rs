@@ -1,7 +1,7 @@
 //! What the server sends.
 use super::event::{Cause, Event, Message, Stage};
 use super::link::{Incoming, Ping, Said, Unanswered};
-use super::{Acknowledge, Action, Client, Holding, Next, Phase};
+use super::{Client, Holding, Next, Phase};
 use crate::Input;
 use crate::codec::{
     Ack, AckKind, DecodeError, Decoder, Delivery, Disconnect, Item, Limits, Packet, Publish, encode_ack,
@@ -15,7 +15,7 @@ use crate::topic::TopicName;
 use alloc::boxed::Box;
 
 /// Answers that the server does not read, in bytes; beyond this it is not listened to.
-const UNREAD: usize = 64 * 1024;
+pub(super) const UNREAD: usize = 64 * 1024;
 
 /// The server broke a rule that the decoder does not know of.
 struct Violation(ReasonCode);
@@ -28,6 +28,11 @@ impl Client {
     pub(super) fn feed(&mut self, now: Instant, bytes: &[u8]) -> Input {
         match self.phase {
             Phase::Greeting(_) | Phase::Up => {}
+            Phase::Asking(_) => {
+                // CONNECT comes first. [MQTT-3.1.0-1]
+                self.violated(now, ReasonCode::ProtocolError);
+                return Input::Done;
+            }
             _ => return Input::Done,
         }
         let (first, n) = &mut self.link.first;
@@ -145,6 +150,7 @@ impl Client {
     fn on_disconnect(&mut self, now: Instant, disconnect: &Disconnect<'_>) {
         let taken_over = disconnect.reason == ReasonCode::SessionTakenOver;
         let next = if taken_over && !self.config.fight_for_session { Next::Stop } else { Next::Reconnect };
+        self.explain(None, disconnect.properties);
         self.close(now, Cause::Disconnected(disconnect.reason), next);
     }
 
@@ -153,7 +159,8 @@ impl Client {
     fn on_puback(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
         match self.sender.on_puback(ack.packet_id) {
             Acknowledged::Done(place) => {
-                self.link.useful = true;
+                self.link.brings_acknowledgement();
+                self.explain_stage(place, ack.properties);
                 self.ended(place, Stage::Acknowledged(ack.reason));
             }
             // For a message of a session that the server remembers and we don't.
@@ -167,7 +174,8 @@ impl Client {
     fn on_pubrec(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
         let reason = match self.sender.on_pubrec(ack.packet_id, ack.reason.is_error()) {
             Received::First(place) => {
-                self.link.useful = true;
+                self.link.brings_acknowledgement();
+                self.explain_stage(place, ack.properties);
                 if let Some(outgoing) = self.outbox.get(place) {
                     let stage = Stage::Acknowledged(ack.reason);
                     self.inbox.push(Event::Progress(outgoing.ticket, stage));
@@ -177,7 +185,8 @@ impl Client {
             }
             Received::Again => ReasonCode::Success,
             Received::Refused(place) => {
-                self.link.useful = true;
+                self.link.brings_acknowledgement();
+                self.explain_stage(place, ack.properties);
                 self.ended(place, Stage::Acknowledged(ack.reason));
                 self.actions.transmit();
                 return Ok(());
@@ -198,7 +207,8 @@ impl Client {
         }
         match self.sender.on_pubcomp(ack.packet_id) {
             Acknowledged::Done(place) => {
-                self.link.useful = true;
+                self.link.brings_acknowledgement();
+                self.explain_stage(place, ack.properties);
                 self.ended(place, Stage::Released(ack.reason));
             }
             Acknowledged::Unknown => {}
@@ -218,12 +228,19 @@ impl Client {
             // We said that there are none. [MQTT-3.3.2-9]
             return Err(Violation(ReasonCode::TopicAliasInvalid));
         }
+        if !self.link.passed_over.is_empty()
+            && let Some(packet_id) = publish.delivery.packet_id()
+        {
+            // Some servers do not wait for the next connection.
+            self.link.passed_over.remove(&packet_id);
+        }
         let again = publish.delivery.qos() == QoS::ExactlyOnce
             && publish.delivery.packet_id().is_some_and(|id| self.receiver.contains(id));
         if publish.delivery.qos() > QoS::AtMostOnce && !again && self.version.is_v5() {
             // Messages that are neither acknowledged nor, with QoS 2, released. What was open before this connection
             // comes on top: the server may not count it. [MQTT-3.3.4-9]
-            let open = self.link.unanswered.pubacks() + self.receiver.len();
+            let waiting = self.link.unanswered.pubacks() + self.receiver.len();
+            let open = waiting + self.link.passed_over.len();
             if open >= usize::from(self.config.receive_maximum.max(1)) + self.link.leftover {
                 return Err(Violation(ReasonCode::ReceiveMaximumExceeded));
             }
@@ -332,84 +349,6 @@ impl Client {
         self.link.leftover = self.link.leftover.min(self.receiver.len());
         encode_ack(AckKind::Pubcomp, packet_id, reason, self.version, &mut self.link.out);
         self.actions.transmit();
-    }
-
-    /// The application has a message, or refuses it.
-    pub(super) fn answer(&mut self, token: &Token, reason: ReasonCode) {
-        if reason.is_error() && !self.version.is_v5() {
-            return self.pass_over(token);
-        }
-        let reason =
-            if AckKind::Puback.has(reason) { reason } else { ReasonCode::ImplementationSpecificError };
-        if let Some(held) = self.holding.get_mut(&token.packet_id).filter(|held| held.number == token.epoch) {
-            held.answer = Some(reason);
-        }
-        // An old token names nothing here: it can't acknowledge another message that has the same identifier now.
-        if let Some(number) = self.link.unanswered.find(|u| u.number == token.epoch) {
-            self.link.unanswered.change(number, |unanswered| unanswered.answer = Said::Reason(reason));
-            self.release_answers();
-        }
-    }
-
-    /// Before 5.0 a refusal has no words: the message is not acknowledged, and comes again on the next connection.
-    fn pass_over(&mut self, token: &Token) {
-        let Some(number) = self.link.unanswered.find(|u| u.number == token.epoch) else { return };
-        self.link.unanswered.change(number, |unanswered| {
-            unanswered.answer = Said::PassOver;
-            if unanswered.kind == AckKind::Pubrec {
-                self.receiver.release(unanswered.packet_id);
-                self.holding.remove(&unanswered.packet_id);
-            }
-        });
-        self.release_answers();
-    }
-
-    /// PUBACK and PUBREC in the order of their PUBLISHes. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
-    fn release_answers(&mut self) {
-        while let Some(&Unanswered { packet_id, kind, answer, .. }) = self.link.unanswered.first()
-            && answer != Said::Nothing
-        {
-            self.link.unanswered.pop();
-            let Said::Reason(reason) = answer else { continue };
-            encode_ack(kind, packet_id, reason, self.version, &mut self.link.out);
-            if kind == AckKind::Pubrec {
-                self.holding.remove(&packet_id);
-                if reason.is_error() {
-                    self.receiver.release(packet_id);
-                }
-            }
-            self.actions.transmit();
-        }
-    }
-
-    pub(super) fn take_message(&mut self, now: Instant) -> Option<Message> {
-        self.actions.taken();
-        let mut message = self.inbox.take()?;
-        self.stats.taken += 1;
-        if self.config.acknowledge == Acknowledge::WhenTaken
-            && let Some(token) = message.token.take()
-        {
-            self.answer(&token, ReasonCode::Success);
-        }
-        self.read_on(now);
-        Some(message)
-    }
-
-    /// The application has made room: what was kept is handled, and then the socket is read again.
-    pub(super) fn read_on(&mut self, now: Instant) {
-        let (messages, bytes) = (self.config.inbox_messages / 2, self.config.inbox_bytes / 2);
-        let window = usize::from(self.config.receive_maximum.max(1));
-        let full = self.inbox.is_full(window, messages.max(1), bytes.max(1));
-        if !self.link.held || full || self.link.out.len() >= UNREAD {
-            return;
-        }
-        // What the server said meanwhile may lie in the socket.
-        (self.link.held, self.link.ping) = (false, Ping::None);
-        let kept = core::mem::take(&mut self.link.kept);
-        if kept.is_empty() || self.feed(now, &kept) == Input::More {
-            self.link.heard = now;
-            self.actions.push(Action::Resume);
-        }
     }
 }
 

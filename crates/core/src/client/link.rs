@@ -7,6 +7,7 @@ use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::version::{Role, Version};
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 /// The state of a connection: one value, replaced whole when the next one opens.
@@ -26,12 +27,16 @@ pub(super) struct Link {
     pub(super) since: Option<Instant>,
     /// It brought something forward: a message of ours was acknowledged, or one came that we have to acknowledge.
     pub(super) useful: bool,
+    /// A message of ours was.
+    pub(super) acknowledged: bool,
     /// The first bytes that came, and how many these are.
     pub(super) first: ([u8; 4], usize),
     /// A PUBLISH whose payload is not complete.
     pub(super) incoming: Option<Box<Incoming>>,
     /// What is to be acknowledged, in the order in which it came. [MQTT-4.6.0-2] [MQTT-4.6.0-3]
     pub(super) unanswered: InOrder<Unanswered>,
+    /// Of what came on this connection, what is never acknowledged on it, but counts against the Receive Maximum.
+    pub(super) passed_over: BTreeSet<PacketId>,
     /// What came and was not decoded, because the application has enough to do.
     pub(super) kept: Vec<u8>,
     pub(super) held: bool,
@@ -120,6 +125,11 @@ impl Answer for Unanswered {
 }
 
 impl Link {
+    /// A message of ours has come further.
+    pub(super) fn brings_acknowledgement(&mut self) {
+        (self.useful, self.acknowledged) = (true, true);
+    }
+
     pub(super) fn new(now: Instant, version: Version) -> Self {
         Self {
             decoder: Decoder::new(Mode { role: Role::Client, version: Some(version) }),
@@ -130,9 +140,11 @@ impl Link {
             ping: Ping::None,
             since: None,
             useful: false,
+            acknowledged: false,
             first: ([0; 4], 0),
             incoming: None,
             unanswered: InOrder::default(),
+            passed_over: BTreeSet::new(),
             kept: Vec::new(),
             held: false,
             leftover: 0,

@@ -16,13 +16,16 @@
 //! | QoS 1 | `Acknowledged` |
 //! | QoS 2 | `Acknowledged` with an error, or `Released` |
 //! | subscribe, unsubscribe | `Subscribed`, `Unsubscribed` |
-//! | any | `Failed`; or `Ended`, if the client ends first |
+//! | any | `Failed`, also if the server ends ten connections in a row at it; or `Ended`, if the client ends first |
+//! | what is withdrawn | the answer of [`withdraw`](Client::withdraw) |
 mod actions;
+mod answers;
 mod check;
 mod config;
 mod connect;
 mod end;
 mod event;
+mod goodbye;
 mod inbound;
 mod inbox;
 mod link;
@@ -31,12 +34,22 @@ mod outbox;
 mod publish;
 mod requests;
 mod server;
+mod stats;
 mod strange;
+mod suspect;
 mod timing;
+mod withdraw;
+mod words;
 
-pub use config::{Acknowledge, Authentication, Backoff, Config, OutboxFull, SessionLost, Subscription, Will};
+pub use config::{
+    Acknowledge, Authentication, Backoff, Config, Credentials, OutboxFull, SessionLost, Subscription, Will,
+};
 pub use event::{Cause, Event, Message, Misuse, Stage};
+pub use goodbye::Goodbye;
 pub use server::Server;
+pub use stats::Stats;
+pub use withdraw::Withdrawn;
+pub use words::Words;
 
 use crate::Input;
 use crate::delivery::{Receiver, Sender};
@@ -57,6 +70,7 @@ use link::Link;
 use outbox::Outbox;
 use requests::Requests;
 use strange::Strange;
+use suspect::Suspect;
 
 /// Announces what the client wants done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +84,8 @@ pub enum Action {
     Close,
     /// Drop the connection; then call `handle_close`.
     Abort,
+    /// Find out with which credentials to connect; then call `credentials`. The server waits for CONNECT meanwhile.
+    Credentials,
     /// Read at once, what came before `Hold` among it.
     Resume,
     /// There is something to know: call `poll_event`.
@@ -105,6 +121,8 @@ enum Phase {
     Waiting(Instant),
     /// A connection is to be opened, until then.
     Opening(Instant),
+    /// It is there, and the application is asked for credentials; CONNACK is to come until then.
+    Asking(Instant),
     /// CONNECT is out; CONNACK is to come until then.
     Greeting(Instant),
     Up,
@@ -121,15 +139,19 @@ enum Next {
     Reconnect,
     /// Another attempt at once, with the other version.
     OtherVersion,
+    /// Another attempt at once, as the application wants it.
+    AtOnce,
+    /// Another attempt after a while, with the same server.
+    Again,
     /// Nothing: it would be in vain.
     Stop,
 }
 
 /// A goodbye under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Leaving {
     deadline: Instant,
-    reason: ReasonCode,
+    goodbye: Goodbye,
 }
 
 /// A QoS 2 message between its PUBLISH and our PUBREC, over any number of connections.
@@ -137,28 +159,6 @@ struct Leaving {
 struct Holding {
     number: u32,
     answer: Option<ReasonCode>,
-}
-
-/// Counts of what was published and what came. For each: `begun = ended + open`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Messages that were accepted from the application.
-    pub published: u64,
-    /// Of those, that the server has, or, with QoS 0, that the transport had.
-    pub delivered: u64,
-    /// Of those, that the server refused.
-    pub refused: u64,
-    /// Of those, that ended otherwise.
-    pub failed: u64,
-    /// Of those, that have not ended.
-    pub open: u64,
-    /// Messages that came.
-    pub received: u64,
-    /// Of those, that the application has taken.
-    pub taken: u64,
-    /// Of those, that wait for it.
-    pub waiting: u64,
 }
 
 /// One client of one server, or of several that stand in for each other.
@@ -238,6 +238,8 @@ pub struct Client {
     actions: Actions,
     /// The server may hold QoS 2 identifiers of a session that we know nothing of.
     strange: Option<Strange>,
+    /// At which the server has closed, perhaps.
+    suspect: Option<Suspect>,
     /// What the server has called us.
     assigned: Option<Box<str>>,
     /// QoS 2 messages that the application has, or that wait for it, without an answer.
@@ -285,6 +287,7 @@ impl Client {
             inbox: Inbox::default(),
             actions: Actions::default(),
             strange: None,
+            suspect: None,
             assigned: None,
             holding: BTreeMap::new(),
             numbered: 0,
@@ -301,9 +304,22 @@ impl Client {
         self.begin(now);
     }
 
+    /// Gives up this connection, or the wait for the next attempt, and connects now, to the same server: the network may
+    /// be another one. The session and all that is open go on, and no will is published. Does nothing during a goodbye,
+    /// or if no connection is wanted.
+    pub fn reconnect(&mut self, now: Instant) {
+        self.renew(now);
+    }
+
     /// The connection that `Open` asked for is there.
     pub fn handle_open(&mut self, now: Instant) {
-        self.greet(now);
+        self.opened(now);
+    }
+
+    /// With what to connect, as [`Action::Credentials`] has asked; `None` gives the attempt up. Nothing of it is kept. Does
+    /// nothing if nobody has asked: that attempt has ended.
+    pub fn credentials(&mut self, now: Instant, credentials: Option<Credentials>) {
+        self.on_credentials(now, credentials);
     }
 
     /// Bytes came. On `Hold` they are kept and no more are to be read, until `Resume`.
@@ -340,6 +356,13 @@ impl Client {
         self.accept(now, publication)
     }
 
+    /// Takes a message back: what was never sent is as if it had never been published, what was sent is not sent again on
+    /// a later connection. Unless it is `Unknown`, the ticket has ended with this answer, and no event tells of it; with
+    /// QoS 2 an `Acknowledged` from before may still be among those that were not polled.
+    pub fn withdraw(&mut self, now: Instant, ticket: Ticket) -> Withdrawn {
+        self.take_back(now, ticket)
+    }
+
     /// Subscribes, with an answer for each Topic Filter, in their order, in however many packets they are asked for: one
     /// that needs a larger packet than the server takes is answered with `PacketTooLarge`. `identifier` comes back with
     /// each message that is sent for one of them. (5.0)
@@ -357,12 +380,24 @@ impl Client {
     }
 
     /// A message that came with a token is in safe hands; or it is refused, which before 5.0 can't be said, so that
-    /// it is not acknowledged at all.
+    /// it is [passed over](Self::pass_over).
     ///
     /// Acknowledgements leave in the order in which the messages came, whatever order they are given in.
     #[expect(clippy::needless_pass_by_value, reason = "a token is used up")]
     pub fn acknowledge(&mut self, token: Token, reason: ReasonCode) {
         self.answer(&token, reason);
+    }
+
+    /// Nobody will say what becomes of a message that came with a token, at least not now. It is not acknowledged on this
+    /// connection, and those behind it are. The server goes on to count it against the Receive Maximum, and sends it again
+    /// on the next connection, if the session lives so long; then it has another token.
+    ///
+    /// In 5.0, when the server may send nothing more because of such messages alone, another connection is made, after a
+    /// while, unless [`reconnect`](Config::reconnect) is off. Before 5.0 nobody knows how many a server sends, so that is
+    /// left to [`reconnect`](Self::reconnect).
+    #[expect(clippy::needless_pass_by_value, reason = "a token is used up")]
+    pub fn pass_over(&mut self, now: Instant, token: Token) {
+        self.pass(now, &token);
     }
 
     /// The next step of an authentication that the server has asked for by [`Event::Auth`]; or, while connected, the
@@ -375,13 +410,21 @@ impl Client {
     }
 
     /// Says goodbye when everything that was accepted has ended, or at `deadline`, when what has not ends with the
-    /// client. Nothing more is accepted. `DisconnectWithWill` has the will published.
+    /// client. Nothing more is accepted.
     ///
     /// Messages are waited for over any number of connections; subscriptions only while there is one. With nothing to
     /// wait for it ends at once, wherever it stands: a server that has never answered is not waited for, and one that
     /// has is given twice the time of its first answer to close (100 ms at least, `linger_seconds` at most).
-    pub fn disconnect(&mut self, now: Instant, deadline: Instant, reason: ReasonCode) {
-        self.leave(now, deadline, reason);
+    ///
+    /// # Errors
+    /// A session that ends with its connection can't be made to outlive it now.
+    pub fn disconnect(
+        &mut self,
+        now: Instant,
+        deadline: Instant,
+        goodbye: impl Into<Goodbye>,
+    ) -> Result<(), Misuse> {
+        self.leave(now, deadline, goodbye.into())
     }
 
     /// What to do now.
@@ -425,8 +468,7 @@ impl Client {
 
     /// Counts.
     pub fn stats(&self) -> Stats {
-        let (open, waiting) = (self.outbox.len() as u64, self.inbox.messages() as u64);
-        Stats { open, waiting, ..self.stats }
+        self.count()
     }
 
     /// States what must hold between two calls; panics where it does not. For tests, fuzzing and simulation.

@@ -3,6 +3,7 @@ use super::event::{Cause, Stage};
 use super::link::Ping;
 use super::outbox::Outgoing;
 use super::publish::head;
+use super::withdraw::NOBODY;
 use super::{Client, Phase};
 use crate::codec::Delivery;
 use crate::codec::{AckKind, encode_ack};
@@ -74,6 +75,10 @@ impl Client {
                     let success = ReasonCode::Success;
                     out.append(|out| encode_ack(AckKind::Pubrel, packet_id, success, version, out));
                     self.sender.sent();
+                    true
+                }
+                Unsent::Publish { message: NOBODY, .. } => {
+                    self.drop_next();
                     true
                 }
                 Unsent::Publish { .. } if !self.sender.has_room(quota) => false,

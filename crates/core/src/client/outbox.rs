@@ -3,7 +3,7 @@ use crate::id::Ticket;
 use crate::message::Publication;
 use crate::slab::Slab;
 use crate::time::Instant;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 
 /// A message between `publish` and its end.
@@ -12,6 +12,8 @@ pub(super) struct Outgoing {
     pub(super) publication: Publication,
     pub(super) ticket: Ticket,
     pub(super) expires_at: Option<Instant>,
+    /// It left in a session that the server has lost.
+    pub(super) was_sent: bool,
 }
 
 impl Outgoing {
@@ -73,11 +75,23 @@ impl Outbox {
         self.queue.pop_front()
     }
 
-    /// In front of all others, in this order.
+    /// They were sent in a session that is lost: in front of all others, in this order.
     pub(super) fn requeue(&mut self, places: &[u32]) {
         for place in places.iter().rev() {
             self.queue.push_front(*place);
+            if let Some(outgoing) = self.table.get_mut(*place) {
+                outgoing.was_sent = true;
+            }
         }
+    }
+
+    /// The message of this ticket leaves the queue, not the table; where it stands there, and whether it was ever sent.
+    pub(super) fn unqueue(&mut self, ticket: Ticket) -> Option<(u32, bool)> {
+        let of = |place: &u32| self.get(*place).map(|outgoing| outgoing.ticket);
+        // They wait in the order in which they were accepted.
+        let at = self.queue.binary_search_by_key(&Some(ticket), of).ok()?;
+        let place = self.queue.remove(at)?;
+        Some((place, self.get(place)?.was_sent))
     }
 
     /// It has ended. Returns its ticket.
@@ -100,12 +114,15 @@ impl Outbox {
         all.into_iter()
     }
 
-    pub(super) fn check(&self, in_flight: usize) {
+    pub(super) fn check(&self, in_flight: impl Iterator<Item = u32>) {
         let bytes: usize = self.table.iter().map(|(_, outgoing)| outgoing.size()).sum();
         self.table.check();
         assert_eq!(bytes, self.bytes, "what is kept is charged");
-        assert_eq!(self.queue.len() + in_flight, self.len(), "each waits, or is in flight");
-        assert!(self.queue.iter().all(|place| self.get(*place).is_some()), "what waits is there");
+        let places: BTreeSet<u32> = self.queue.iter().copied().chain(in_flight).collect();
+        assert_eq!(places.len(), self.len(), "each waits, or is in flight");
+        assert!(places.iter().all(|place| self.get(*place).is_some()), "and nothing else does");
+        let tickets = self.queue.iter().filter_map(|place| self.get(*place)).map(|outgoing| outgoing.ticket);
+        assert!(tickets.is_sorted(), "they wait in the order of their tickets");
     }
 }
 

@@ -2,6 +2,7 @@
 use super::config::OutboxFull;
 use super::event::{Cause, Event, Misuse, Stage};
 use super::outbox::{Outgoing, charge};
+use super::withdraw::NOBODY;
 use super::{Client, Phase, SessionLost};
 use crate::codec::{Delivery, PublishHead};
 use crate::delivery::Progress;
@@ -37,12 +38,17 @@ impl Client {
         }
         self.make_room(charge(&publication))?;
         let ticket = self.ticket();
-        self.outbox.push(Outgoing { publication, ticket, expires_at });
+        self.outbox.push(Outgoing { publication, ticket, expires_at, was_sent: false });
         self.stats.published += 1;
+        self.transmit_if_up();
+        Ok(ticket)
+    }
+
+    /// There may be something to send.
+    pub(super) fn transmit_if_up(&mut self) {
         if self.phase == Phase::Up {
             self.actions.transmit();
         }
-        Ok(ticket)
     }
 
     /// How long its packet will be.
@@ -58,7 +64,7 @@ impl Client {
 
     /// Nothing is accepted during a goodbye, or after the end.
     pub(super) fn goes_on(&self) -> Result<(), Misuse> {
-        match self.leaving.map(|_| Cause::Ended).or(self.ended) {
+        match self.leaving.as_ref().map(|_| Cause::Ended).or(self.ended) {
             Some(cause) => Err(Misuse::Ended(cause)),
             None => Ok(()),
         }
@@ -83,7 +89,7 @@ impl Client {
         Ok(())
     }
 
-    /// The only place where a message of the application ends.
+    /// The only place where a message of the application ends, unless it is withdrawn.
     pub(super) fn ended(&mut self, place: u32, stage: Stage) {
         let Some(ticket) = self.outbox.remove(place) else { return };
         let count = match stage {
@@ -110,6 +116,7 @@ impl Client {
                 (Progress::Sent, SessionLost::Fail) if qos == QoS::ExactlyOnce => {
                     self.ended(place, Stage::Failed(Cause::SessionLost));
                 }
+                _ if place == NOBODY => {}
                 _ => again.push(place),
             }
         }

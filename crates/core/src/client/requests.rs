@@ -3,6 +3,7 @@
 //! What is asked for under one ticket goes out in as many packets as it takes, and ends when each of its Topic Filters has
 //! its answer: over any number of connections, on each of which only those are asked again that have none.
 use super::event::{Cause, Event, Misuse, Stage};
+use super::suspect::TRIES;
 use super::{Client, Phase, Subscription};
 use crate::codec::{
     EncodeError, FilterNamesBuf, FiltersBuf, Packet, Properties, PropertiesBuf, Property, Suback, Subscribe,
@@ -21,8 +22,6 @@ use alloc::vec::Vec;
 
 /// Requests that may wait for an answer.
 const MOST: usize = 4096;
-/// Connections that a request may break, or outlive, before it is given up.
-const TRIES: u32 = 10;
 /// The number of the first request.
 const MIDDLE: u32 = 1 << 31;
 
@@ -158,6 +157,11 @@ impl Requests {
     /// None waits for an answer.
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
+    }
+
+    /// Was something sent on this connection that has no answer?
+    pub(super) fn is_asking(&self) -> bool {
+        !self.parts.is_empty()
     }
 
     fn push(&mut self, ticket: Option<Ticket>, asked: Asked) {
@@ -298,9 +302,7 @@ impl Client {
         }
         let ticket = self.ticket();
         self.requests.push(Some(ticket), asked);
-        if self.phase == Phase::Up {
-            self.actions.transmit();
-        }
+        self.transmit_if_up();
         Ok(ticket)
     }
 
@@ -366,7 +368,11 @@ impl Client {
             }
             return false;
         }
-        self.requests.useful |= request.ticket.is_some();
+        let ticket = request.ticket;
+        self.requests.useful |= ticket.is_some();
+        if ticket.is_some() {
+            self.explain(ticket, answer.properties);
+        }
         self.on_reasons(part, &reasons);
         true
     }

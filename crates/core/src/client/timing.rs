@@ -20,12 +20,15 @@ impl Client {
         let phase = match self.phase {
             Phase::Idle => return None,
             Phase::Waiting(until) => at(until, Timer::Reconnect),
-            Phase::Opening(until) | Phase::Greeting(until) => at(until, Timer::Connect),
+            Phase::Opening(until) | Phase::Asking(until) | Phase::Greeting(until) => {
+                at(until, Timer::Connect)
+            }
             Phase::Closing(until) => at(until, Timer::Linger),
             Phase::Aborted => None,
             Phase::Up => self.keep_alive_due(),
         };
-        let drain = self.leaving.filter(|_| !matches!(self.phase, Phase::Closing(_) | Phase::Aborted));
+        let drain =
+            self.leaving.as_ref().filter(|_| !matches!(self.phase, Phase::Closing(_) | Phase::Aborted));
         let drain = drain.and_then(|leaving| at(leaving.deadline, Timer::Drain));
         [phase, drain].into_iter().flatten().min_by_key(|deadline| deadline.at)
     }

@@ -252,6 +252,13 @@ impl<M: Copy> Sender<M> {
         sent.map(|entry| entry.awaits = Awaits::Pubcomp).is_some()
     }
 
+    /// From now on another message stands for what is in flight under this identifier.
+    pub(crate) fn replace(&mut self, id: PacketId, message: M) {
+        if let Some(at) = self.place(id) {
+            self.ring[at].message = message;
+        }
+    }
+
     /// Gives up messages that were never sent and are not to stay; returns them, in order.
     #[cfg(feature = "broker")]
     pub(crate) fn give_up_unsent(&mut self, mut stays: impl FnMut(M) -> bool) -> Vec<M> {
@@ -345,6 +352,14 @@ impl<M: Copy> Sender<M> {
                 Awaits::Nothing | Awaits::Answer => None,
             }
         })
+    }
+
+    /// The first message that was sent on this connection and has not ended, unless the receiver has it.
+    pub(crate) fn oldest_sent(&self) -> Option<(M, PacketId)> {
+        let is_open = |entry: &&InFlight<M>| !matches!(entry.awaits, Awaits::Nothing | Awaits::Answer);
+        let oldest = self.ring.iter().take(self.sent).find(is_open)?;
+        let is_unknown = matches!(oldest.awaits, Awaits::Puback | Awaits::Pubrec);
+        PacketId::new(oldest.packet_id).filter(|_| is_unknown).map(|id| (oldest.message, id))
     }
 
     /// Puts back what a journal says was in flight, in the order of the binding; false if that can't be.

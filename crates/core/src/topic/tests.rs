@@ -5,6 +5,43 @@ use proptest::sample::select;
 use std::string::String;
 use std::vec::Vec;
 
+/// As an argument of which somebody makes a topic.
+fn named(of: impl TryInto<TopicName>) -> Option<TopicName> {
+    of.try_into().ok()
+}
+
+fn filtering(of: impl TryInto<TopicFilter>) -> Option<TopicFilter> {
+    of.try_into().ok()
+}
+
+#[test]
+fn whatever_std_has_for_text_is_a_topic_if_it_is_valid() {
+    let (owned, checked) = (String::from("a/b"), TopicName::new("a/b").unwrap());
+    for made in [named("a/b"), named(&owned), named(owned.clone()), named(&checked), named(checked.clone())] {
+        assert_eq!(made.as_ref(), Some(&checked));
+    }
+    let (wild, checked) = (String::from("a/+"), TopicFilter::new("a/+").unwrap());
+    for made in [
+        filtering("a/+"),
+        filtering(&wild),
+        filtering(wild.clone()),
+        filtering(&checked),
+        filtering(checked.clone()),
+    ] {
+        assert_eq!(made.as_ref(), Some(&checked));
+    }
+    assert_eq!(TopicName::try_from(&wild), Err(TopicError::Wildcard));
+    assert_eq!(TopicFilter::try_from("$share/g"), Err(TopicError::ShareName));
+}
+
+#[test]
+fn levels_may_be_empty() {
+    for (topic, levels) in [("a", &["a"][..]), ("/a", &["", "a"]), ("a//", &["a", "", ""]), ("/", &["", ""])]
+    {
+        assert!(TopicName::new(topic).unwrap().levels().eq(levels.iter().copied()), "{topic}");
+    }
+}
+
 #[test]
 fn names() {
     for name in ["a", "/", "//", "$SYS/x", " ", "\u{feff}topic", "A\u{2a6d4}", "$share/a/b", "a b/c"] {

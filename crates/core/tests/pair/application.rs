@@ -1,6 +1,6 @@
 //! What the application does.
 use crate::pair::{Cut, Pair, Published, qos};
-use tidewire_core::client::{Cause, Client, Config, Event, Misuse, Stage, Subscription};
+use tidewire_core::client::{Cause, Client, Config, Event, Misuse, Stage, Subscription, Withdrawn};
 use tidewire_core::id::Ticket;
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
@@ -21,6 +21,19 @@ impl Pair {
         self.tell(|| format!("publishes m{number} with QoS {bits}, {ticket:?}"));
         self.published.push(Published { qos: bits, ..Published::default() });
         self.tickets.insert(ticket, number);
+        self.act();
+    }
+
+    /// Takes back the message of that number, if it is open.
+    pub(crate) fn withdraw(&mut self, number: usize) {
+        let ticket = self.tickets.iter().find(|(_, of)| **of == number).map(|(ticket, _)| *ticket);
+        let (Some(ticket), None) = (ticket, self.published[number].ended) else { return };
+        let withdrawn = self.client.withdraw(self.now, ticket);
+        self.tell(|| format!("withdraws m{number}: {withdrawn:?}"));
+        if withdrawn != Withdrawn::Unknown {
+            let published = &mut self.published[number];
+            (published.ended, published.withdrawn) = (Some(self.losses), Some(withdrawn));
+        }
         self.act();
     }
 
@@ -75,6 +88,12 @@ impl Pair {
                 Some(number) => {
                     let (losses, connects) = (self.losses, self.connects.len());
                     let published = &mut self.published[*number];
+                    if published.withdrawn.is_some() {
+                        // It came before that, and lay among the events.
+                        assert!(matches!(stage, Stage::Acknowledged(_)), "{stage:?} of {published:?}");
+                        self.act();
+                        return true;
+                    }
                     published.stages.push(stage);
                     assert!(published.ended.is_none(), "{ticket:?} went on after its end: {published:?}");
                     let ended = match stage {
@@ -91,7 +110,7 @@ impl Pair {
                 }
             },
             Event::Subscribed(ticket, reasons) => {
-                self.subscribed = true;
+                self.subscribed |= self.asked[&ticket].iter().any(|filter| filter == "down/#");
                 self.answered(ticket, &reasons, true);
             }
             Event::Unsubscribed(ticket, reasons) => self.answered(ticket, &reasons, false),
@@ -107,23 +126,39 @@ impl Pair {
     fn take_message(&mut self) -> bool {
         let Some(message) = self.client.poll_message(self.now) else { return false };
         self.tell(|| format!("application: {message:?}"));
-        let number = String::from_utf8(message.payload.to_vec()).unwrap().parse().unwrap();
+        let number: usize = message.payload.text().unwrap().parse().unwrap();
         self.heard.push((number, message.qos.bits(), message.dup));
-        self.tokens.extend(message.token);
+        self.tokens.extend(message.token.map(|token| (number, token)));
         self.act();
         true
     }
 
     pub(crate) fn acknowledge(&mut self, at: usize) {
-        let token = self.tokens.remove(at);
+        let (_, token) = self.tokens.remove(at);
         self.client.acknowledge(token, ReasonCode::Success);
+        self.act();
+    }
+
+    pub(crate) fn pass_over(&mut self, at: usize) {
+        let (number, token) = self.tokens.remove(at);
+        let before = self.client.stats().passed_over;
+        self.client.pass_over(self.now, token);
+        let passed = self.client.stats().passed_over > before;
+        self.tell(|| format!("passes m{number} over: {passed}"));
+        *self.passed_over.entry(number).or_default() += usize::from(passed);
         self.act();
     }
 
     pub(crate) fn says_goodbye(&mut self, patience: Duration) {
         self.tell(|| format!("the client says goodbye, within {patience:?}"));
         let deadline = self.now.after(patience);
-        self.client.disconnect(self.now, deadline, ReasonCode::Success);
+        self.client.disconnect(self.now, deadline, ReasonCode::Success).unwrap();
+        self.act();
+    }
+
+    pub(crate) fn reconnects(&mut self) {
+        self.tell(|| "the client wants another connection".to_owned());
+        self.client.reconnect(self.now);
         self.act();
     }
 

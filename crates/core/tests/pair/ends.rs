@@ -43,7 +43,7 @@ impl Scripted {
     fn says_goodbye_behind_a_large_message(&mut self) -> Output {
         let large = Publication::new(TopicName::new("t").unwrap(), vec![7; 1_000_000]);
         self.client.publish(self.now, large).unwrap();
-        self.client.disconnect(self.now, self.now.after_secs(HOUR), ReasonCode::Success);
+        self.client.disconnect(self.now, self.now.after_secs(HOUR), ReasonCode::Success).unwrap();
         let mut out = Output::default();
         while out.unsent() < 1_000_000 {
             assert!(self.client.poll_transmit(self.now, 65_536, &mut out));
@@ -53,7 +53,7 @@ impl Scripted {
     }
 
     fn says_goodbye(&mut self) {
-        self.client.disconnect(self.now, self.now.after_secs(HOUR), ReasonCode::Success);
+        self.client.disconnect(self.now, self.now.after_secs(HOUR), ReasonCode::Success).unwrap();
         self.act();
         self.sent();
     }
@@ -285,7 +285,7 @@ fn a_second_goodbye_that_is_in_a_hurry_drops_what_does_not_leave() {
     assert!(s.client.poll_transmit(s.now, 65_536, &mut out), "its goodbye");
     s.act();
     assert_eq!(s.client.poll_timeout().map(|due| due.at), Some(s.now.after_secs(HOUR)));
-    s.client.disconnect(s.now, s.now.after_secs(1), ReasonCode::Success);
+    s.client.disconnect(s.now, s.now.after_secs(1), ReasonCode::Success).unwrap();
     assert_eq!(s.client.poll_timeout().map(|due| due.at), Some(s.now.after_secs(1)));
 }
 

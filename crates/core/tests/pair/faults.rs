@@ -111,7 +111,7 @@ fn a_message_after_a_goodbye_that_failed_is_not_taken_for_an_old_one() {
     pair.publish(2);
     pair.up(usize::MAX);
     let deadline = pair.now.after_secs(1);
-    pair.client.disconnect(pair.now, deadline, ReasonCode::Success);
+    pair.client.disconnect(pair.now, deadline, ReasonCode::Success).unwrap();
     pair.act();
     // The PUBREC is never heard.
     pair.wait(Duration::from_secs(2));
@@ -193,7 +193,7 @@ fn who_says_goodbye_before_connack_discards_the_will() {
         config.will = Some(Will { publication, delay_seconds: 0 });
     });
     s.open();
-    s.client.disconnect(s.now, s.now.after_secs(5), ReasonCode::Success);
+    s.client.disconnect(s.now, s.now.after_secs(5), ReasonCode::Success).unwrap();
     assert_eq!(s.sent(), [0xe0, 0]);
 }
 

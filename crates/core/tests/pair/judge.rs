@@ -1,6 +1,6 @@
 //! What must be true when all is said and done.
 use crate::pair::Pair;
-use tidewire_core::client::{Cause, SessionLost, Stage};
+use tidewire_core::client::{Cause, SessionLost, Stage, Withdrawn};
 use tidewire_core::reason::ReasonCode;
 
 /// What is wrong, if anything is. All tickets have had the time to end.
@@ -16,7 +16,11 @@ pub(crate) fn judge(pair: &Pair, policy: SessionLost, keeps: bool) -> Result<(),
         }
         let end = message.stages.last().copied();
         // It gave up, or its program did: nobody was promised anything.
-        let gave_up = message.forgotten || end == Some(Stage::Ended(Cause::Ended));
+        let gave_up =
+            message.forgotten || message.withdrawn.is_some() || end == Some(Stage::Ended(Cause::Ended));
+        if message.withdrawn == Some(Withdrawn::Unsent) && came > 0 {
+            return tell("it was never sent");
+        }
         let failed = matches!(end, Some(Stage::Failed(_) | Stage::Ended(_)));
         match message.qos {
             0 if came > 1 => return tell("QoS 0"),
@@ -61,8 +65,9 @@ fn downward(pair: &Pair, lost: bool) -> Result<(), String> {
     for (number, qos) in pair.told.iter().enumerate() {
         let heard: Vec<_> = pair.heard.iter().filter(|(n, ..)| *n == number).collect();
         let tell = |what: &str| Err(format!("m{number} of the server, QoS {qos}: {what}: {:?}", pair.heard));
+        let passed_over = pair.passed_over.get(&number).copied().unwrap_or_default();
         // A program that was started again does not know what it had.
-        let most = if *qos == 1 || pair.restarts > 0 { usize::MAX } else { 1 };
+        let most = if *qos == 1 || pair.restarts > 0 { usize::MAX } else { 1 + passed_over };
         if heard.len() > most {
             return tell("the application had it twice");
         }
@@ -71,6 +76,9 @@ fn downward(pair: &Pair, lost: bool) -> Result<(), String> {
         }
         if !lost && *qos > 0 && heard.is_empty() {
             return tell("the application never had it");
+        }
+        if !lost && passed_over > 0 && heard.len() <= passed_over {
+            return tell("it was passed over, and never came again");
         }
         let first = pair.heard.iter().position(|(n, ..)| *n == number);
         if let Some(first) = first {

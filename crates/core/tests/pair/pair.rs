@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Open, Peer};
 use tidewire_core::broker::{self, Broker, CloseCause};
-use tidewire_core::client::{Action, Cause, Client, Config, Stage};
+use tidewire_core::client::{Action, Cause, Client, Config, Credentials, Stage, Withdrawn};
 use tidewire_core::id::{ConnectionId, LocalId, Ticket, Token};
 use tidewire_core::output::Output;
 use tidewire_core::qos::QoS;
@@ -52,6 +52,8 @@ pub(crate) struct Published {
     pub(crate) ended_on: usize,
     /// The program that published it ended before it did.
     pub(crate) forgotten: bool,
+    /// The application took it back.
+    pub(crate) withdrawn: Option<Withdrawn>,
 }
 
 pub(crate) struct Pair {
@@ -75,7 +77,7 @@ pub(crate) struct Pair {
     pub(crate) asked: BTreeMap<Ticket, Vec<String>>,
     /// What the application takes for subscribed; `None` if it can't know.
     pub(crate) granted: Option<BTreeSet<String>>,
-    /// A SUBACK has come.
+    /// The SUBACK for what the server publishes has come.
     pub(crate) subscribed: bool,
     /// What the server got, by number.
     pub(crate) arrived: Vec<usize>,
@@ -83,7 +85,10 @@ pub(crate) struct Pair {
     pub(crate) told: Vec<u8>,
     /// What the application took.
     pub(crate) heard: Vec<(usize, u8, bool)>,
-    pub(crate) tokens: Vec<Token>,
+    /// With the number of the message.
+    pub(crate) tokens: Vec<(usize, Token)>,
+    /// How often the server's messages were passed over, by number.
+    pub(crate) passed_over: BTreeMap<usize, usize>,
     /// How often the program was started again.
     pub(crate) restarts: usize,
     /// How often the server lost everything.
@@ -134,6 +139,7 @@ impl Pair {
             told: vec![],
             heard: vec![],
             tokens: vec![],
+            passed_over: BTreeMap::new(),
             restarts: 0,
             losses: 0,
             blind: false,
@@ -306,6 +312,9 @@ impl Pair {
                 if let Some(line) = &mut self.line {
                     line.client_holds = false;
                 }
+            }
+            Action::Credentials => {
+                self.client.credentials(self.now, Some(Credentials::new("pair", b"token")));
             }
             Action::Event | Action::Message => {}
             other => panic!("an action that nobody knows: {other:?}"),

@@ -23,6 +23,9 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
     let forgets = random.chance(30);
     let cuts = random.of(&[0, 3, 10]);
     let leaves = random.chance(40);
+    let withdraws = random.chance(40);
+    let passes = random.of(&[0, 10, 50]);
+    config.ask_credentials = random.chance(20);
     let setup = config.clone();
     let mut pair = Pair::new(config);
     pair.persistent = true;
@@ -39,7 +42,7 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
             64..76 => drop(pair.take()),
             76..82 if !pair.tokens.is_empty() => {
                 let at = random.below(pair.tokens.len());
-                pair.acknowledge(at);
+                if random.chance(passes) { pair.pass_over(at) } else { pair.acknowledge(at) }
             }
             82..90 => {
                 pair.unreachable = random.chance(20);
@@ -47,6 +50,12 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
             }
             90 => pair.subscribe_all(&side[random.below(4)..]),
             91 => pair.unsubscribe_all(&side[random.below(4)..]),
+            92 if withdraws && !pair.published.is_empty() => {
+                // One of the last: it may be anywhere.
+                let last = pair.published.len();
+                pair.withdraw(last - 1 - random.below(last.min(6)));
+            }
+            93 if withdraws && random.chance(30) => pair.reconnects(),
             _ if leaves && random.chance(8) => match random.below(3) {
                 0 => pair.says_goodbye(Duration::from_millis(random.below(3000) as u64)),
                 1 => pair.comes_back(),
@@ -59,6 +68,10 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
         }
     }
     pair.settle();
+    if !pair.passed_over.is_empty() {
+        pair.reconnects();
+        pair.settle();
+    }
     let result = judge(&pair, policy, keeps);
     let tale = pair.tale.take().unwrap_or_default();
     (result.map_err(|fault| format!("seed {seed}: {fault}")), tale)

@@ -447,41 +447,27 @@ fn a_large_payload_is_read_to_where_it_stays() {
     assert_eq!(s.sent(), ack(AckKind::Puback, 5, ReasonCode::Success));
 }
 
-#[test]
-fn an_authentication_takes_its_steps() {
-    let properties = |data| with(&[Property::AuthenticationMethod("m"), Property::AuthenticationData(data)]);
-    let mut s = Scripted::new(|config| {
-        config.version = Some(V5);
-        config.authentication = Some(Authentication { method: "m".into(), data: Some((*b"one").into()) });
-    });
-    let connect = s.open();
-    assert!(connect.windows(3).any(|w| w == b"one"));
-    for (reason, question) in
-        [(ReasonCode::ContinueAuthentication, b"two"), (ReasonCode::ContinueAuthentication, b"for")]
-    {
-        let properties = properties(question);
-        s.says(V5, &Packet::Auth(Auth { reason, properties: properties.as_properties() }));
-        let Some(Event::Auth { data, .. }) = s.event() else { panic!("it is asked") };
-        assert_eq!(*data, *question);
-        s.client.authenticate(ReasonCode::ContinueAuthentication, b"six").unwrap();
-        assert!(s.sent().ends_with(b"six"));
-    }
-    s.says(V5, &connack(ReasonCode::Success, &with(&[Property::AuthenticationMethod("m")])));
-    s.event();
-    s.client.authenticate(ReasonCode::ReAuthenticate, b"again").unwrap();
-    assert!(s.sent().ends_with(b"again"));
-    let other = with(&[Property::AuthenticationMethod("other")]);
-    s.says(V5, &Packet::Auth(Auth { reason: ReasonCode::Success, properties: other.as_properties() }));
-    assert!(s.closed, "[MQTT-4.12.0-5]");
-}
-
 #[path = "attempts.rs"]
 mod attempts;
+#[path = "credentials.rs"]
+mod credentials;
 #[path = "ends.rs"]
 mod ends;
 #[path = "faults.rs"]
 mod faults;
+#[path = "goodbyes.rs"]
+mod goodbyes;
+#[path = "passed_over.rs"]
+mod passed_over;
+#[path = "reconnect.rs"]
+mod reconnect;
 #[path = "requests.rs"]
 mod requests;
 #[path = "states.rs"]
 mod states;
+#[path = "suspects.rs"]
+mod suspects;
+#[path = "withdraw.rs"]
+mod withdraw;
+#[path = "words.rs"]
+mod words;

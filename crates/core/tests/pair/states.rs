@@ -30,7 +30,7 @@ fn in_state(state: State, version: Version) -> Scripted {
         State::Up => Scripted::up(version, &PropertiesBuf::new(), |_| {}),
         State::Leaving => {
             let mut s = Scripted::up(version, &PropertiesBuf::new(), |_| {});
-            s.client.disconnect(s.now, s.now, ReasonCode::Success);
+            s.client.disconnect(s.now, s.now, ReasonCode::Success).unwrap();
             s.act();
             s.sent();
             s

@@ -32,7 +32,7 @@ fn a_goodbye_waits_for_what_is_open() {
     assert_eq!(pair.client.server().map(|s| s.version), Some(Version::V5));
     pair.publish(2);
     let deadline = pair.now.after_secs(10);
-    pair.client.disconnect(pair.now, deadline, ReasonCode::Success);
+    pair.client.disconnect(pair.now, deadline, ReasonCode::Success).unwrap();
     pair.act();
     let late = Publication::new(TopicName::new("up/a").unwrap(), "late");
     assert_eq!(pair.client.publish(pair.now, late), Err(Misuse::Ended(Cause::Ended)));
@@ -50,7 +50,7 @@ fn a_goodbye_ends_at_its_deadline_and_every_ticket_with_it() {
     pair.cut(Cut::Reset);
     pair.publish(1);
     pair.subscribe("down/#");
-    pair.client.disconnect(pair.now, pair.now.after_secs(10), ReasonCode::Success);
+    pair.client.disconnect(pair.now, pair.now.after_secs(10), ReasonCode::Success).unwrap();
     pair.act();
     pair.unreachable = true;
     while timer(&pair) != Some(Timer::Drain) {

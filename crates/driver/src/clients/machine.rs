@@ -137,7 +137,10 @@ impl Turned for Clients {
         self.going = Some(left);
         for index in 0..u32::try_from(self.members.len()).unwrap_or(u32::MAX) {
             if let Some(member) = self.member(index) {
-                member.client.disconnect(now, deadline, ReasonCode::Success);
+                member
+                    .client
+                    .disconnect(now, deadline, ReasonCode::Success)
+                    .expect("a reason alone can be said");
                 self.act(now, index);
             }
         }

@@ -98,6 +98,8 @@ impl Member {
                 tasks.push_back(Task::Abort(id));
             }
             Action::Resume => tasks.push_back(Task::Resume(id)),
+            // Nobody can be asked through this handle.
+            Action::Credentials => self.client.credentials(now, None),
             // They are taken whenever there is room.
             Action::Event | Action::Message => {}
             // The core and this crate are released together.
@@ -159,7 +161,7 @@ impl Member {
                 let _ = self.client.authenticate(reason, &data);
             }
             Command::Disconnect(patience, reason) => {
-                self.client.disconnect(now, now.after(patience), reason);
+                self.client.disconnect(now, now.after(patience), reason).expect("a reason alone can be said");
             }
             Command::Connect => self.client.connect(now),
         }
@@ -192,6 +194,8 @@ impl Member {
                 Event::SubscriptionLost(filter, reason) => {
                     notices.push(Notice::SubscriptionLost(filter, reason));
                 }
+                // No notice has room for them.
+                Event::Words(..) => {}
                 Event::Auth { reason, data } => notices.push(Notice::Auth { reason, data }),
                 // The core and this crate are released together.
                 other => debug_assert!(false, "an event that the loop does not know: {other:?}"),

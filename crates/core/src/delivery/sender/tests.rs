@@ -30,6 +30,28 @@ fn only_the_acknowledgement_that_is_awaited_counts() {
 }
 
 #[test]
+fn the_oldest_is_the_first_that_was_sent_on_this_connection_and_is_not_received() {
+    let mut sender = Sender::default();
+    assert_eq!(sender.oldest_sent(), None);
+    sender.bind_sent('a', QoS::AtLeastOnce);
+    sender.bind_sent('b', QoS::ExactlyOnce);
+    sender.reserve('r');
+    sender.bind_sent('c', QoS::AtLeastOnce);
+    assert_eq!(sender.oldest_sent(), Some(('a', id(1))));
+    sender.replace(id(1), 'z');
+    assert_eq!(sender.oldest_sent(), Some(('z', id(1))));
+    assert_eq!(sender.on_puback(id(1)), Acknowledged::Done('z'));
+    assert_eq!(sender.oldest_sent(), Some(('b', id(2))));
+    sender.on_pubrec(id(2), false);
+    assert_eq!(sender.oldest_sent(), None, "the receiver has it");
+    sender.on_pubcomp(id(2));
+    assert_eq!(sender.oldest_sent(), Some(('c', id(4))));
+    sender.resume(u16::MAX);
+    assert_eq!(sender.oldest_sent(), None, "nothing was sent on this one");
+    sender.check();
+}
+
+#[test]
 fn a_new_connection_gets_everything_again_in_order() {
     let mut sender = Sender::default();
     sender.bind_sent('a', QoS::ExactlyOnce);
