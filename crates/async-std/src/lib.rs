@@ -57,9 +57,14 @@ impl Runtime for AsyncStd {
         or_watch(stream.get_ref().write_vectored(slices), || stream.poll_writable(cx))
     }
 
-    // The first event is what this is asked for.
+    // The socket says it itself, not the reactor: what that calls ready is an event of a round that began after it was
+    // asked, and while other threads wait there, each event can be of the round before, for seconds.
     fn poll_write_ready(stream: &Async<TcpStream>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        stream.poll_writable(cx)
+        let failed = Self::take_error(stream)?;
+        match failed.map_or_else(|| stream.get_ref().peer_addr(), Err) {
+            Err(error) if error.kind() == ErrorKind::NotConnected => watch(|| stream.poll_writable(cx)),
+            known => Poll::Ready(known.map(drop)),
+        }
     }
 
     fn take_error(stream: &Async<TcpStream>) -> io::Result<Option<io::Error>> {

@@ -53,3 +53,21 @@ impl Bench for AsyncStdBench {
         async_io::block_on(news)
     }
 }
+
+/// async-io has a thread that waits when nobody else does; here it does so in most rounds.
+#[test]
+fn a_refused_connection_is_known_after_a_few_events_whoever_else_waits_in_the_reactor() {
+    let mut bench = AsyncStdBench::new();
+    for index in 0..50 {
+        let (address, accept) = tcp_listen();
+        drop(accept);
+        let socket = bench.reactor.connect(address).expect("it is begun");
+        let mut stream = bench.attach(Place { index, generation: 1 }, socket);
+        let mut events = 0;
+        while bench.reactor.connected(&mut stream).is_ok_and(|is_connected| !is_connected) {
+            events += 1;
+            assert!(events < 10, "it goes round in circles");
+            bench.news();
+        }
+    }
+}
