@@ -83,11 +83,9 @@ impl Runtime for AsyncStd {
         listener: &Async<TcpListener>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let accepted = listener.get_ref().accept();
-        let accepted = accepted.and_then(|(socket, address)| {
-            socket.set_nonblocking(true)?;
-            Ok((socket, address))
-        });
+        let unblocked =
+            |(socket, from): (TcpStream, _)| socket.set_nonblocking(true).map(|()| (socket, from));
+        let accepted = listener.get_ref().accept().and_then(unblocked);
         or_watch(accepted, || listener.poll_readable(cx))
     }
 

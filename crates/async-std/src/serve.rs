@@ -34,6 +34,9 @@ use tidewire_driver::{Clock, Shard, ShardSetup};
 /// server.join();
 /// # Ok::<(), std::io::Error>(())
 /// ```
+///
+/// # Panics
+/// The system has no descriptors for async-io's reactor, of which a process has one.
 pub fn serve(config: ServeConfig) -> io::Result<Running> {
     let mailboxes = config.mailboxes();
     let clock = config.clock;
