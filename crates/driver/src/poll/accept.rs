@@ -12,6 +12,9 @@ use std::task::Poll;
 use std::time::Duration;
 use tidewire_core::broker::policy::Peer;
 
+/// Accepted before others have their turn: other listeners, above all.
+const IN_TURN: usize = 64;
+
 /// One listener, which closes when this is dropped.
 pub struct Acceptor<R: Runtime> {
     listener: R::Listener,
@@ -43,7 +46,7 @@ impl<R: Runtime> Acceptor<R> {
     /// Its loop, which ends only when it is dropped.
     pub async fn run(self) {
         let mut patience = Patience::default();
-        loop {
+        for left in (0..IN_TURN).rev().cycle() {
             match poll_fn(|cx| R::poll_accept(&self.listener, cx)).await {
                 Ok((socket, address)) => {
                     if patience.succeeded(self.clock.now()) {
@@ -52,6 +55,9 @@ impl<R: Runtime> Acceptor<R> {
                     self.hand_over(socket, address).await;
                 }
                 Err(error) => self.wait_out(&mut patience, error).await,
+            }
+            if left == 0 {
+                step_back().await;
             }
         }
     }
@@ -179,6 +185,16 @@ mod tests {
         assert_eq!(waits().len(), 2);
         let told = bench.told.lock().expect("one thread");
         assert!(matches!(told.as_slice(), [Notice::Paused { listener: 0, .. }]), "{told:?}");
+    }
+
+    #[test]
+    fn whoever_is_there_without_end_leaves_others_their_turn() {
+        let mut bench = Bench::new(vec![ServerMailbox::default()]);
+        let _clients = [(); IN_TURN + 1].map(|()| bench.connect());
+        bench.poll();
+        assert_eq!((state(|state| state.accepted), bench.woken.times()), (IN_TURN, 1));
+        bench.poll();
+        assert_eq!((state(|state| state.accepted), bench.woken.times()), (IN_TURN + 1, 1));
     }
 
     #[test]
