@@ -1,5 +1,6 @@
 //! `cargo xtask ci`: what a change has to pass.
 use crate::shell::{cargo, run as run_command, step, target};
+use crate::suite::WITH_ALL;
 use crate::{Result, bench, fuzz, targets, test, tidy};
 
 const FUZZ_SECONDS: u32 = 20;
@@ -19,7 +20,9 @@ pub(crate) fn run() -> Result {
         })
     })?;
     step("lints", || {
-        run_command(cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;
+        let mut clippy = cargo(&["clippy", "--workspace", "--all-targets"]);
+        clippy.args(WITH_ALL).args(["--", "--deny", "warnings"]);
+        run_command(clippy)?;
         ASIDE.iter().try_for_each(|(name, manifest)| {
             let mut clippy =
                 cargo(&["clippy", "--all-targets", "--manifest-path", manifest, "--", "--deny", "warnings"]);

@@ -10,7 +10,7 @@ use crate::Result;
 use crate::count::Count;
 use crate::packages::{MOSQUITTO, MOSQUITTO_AND_CLIENTS, NODE, Need, PYTHON};
 use crate::shell::{Running, cargo, command, root, run as run_command, step, target, watch};
-use crate::suite::{RUNTIMES, Table};
+use crate::suite::{RUNTIMES, Table, WITH_ALL};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -100,7 +100,9 @@ fn nothing_may_be_skipped() -> bool {
 }
 
 fn build_broker() -> Result<PathBuf> {
-    run_command(cargo(&["build", "--package", "tidewire", "--bin", "tidewire"]))?;
+    let mut build = cargo(&["build", "--package", "tidewire", "--bin", "tidewire"]);
+    build.args(WITH_ALL);
+    run_command(build)?;
     Ok(target().join("debug/tidewire"))
 }
 

@@ -5,15 +5,19 @@ use crate::{Result, clients, test};
 use std::fmt;
 
 /// What a broker can be run on.
-pub(crate) const RUNTIMES: [&str; 2] = ["tokio", "mio"];
+pub(crate) const RUNTIMES: [&str; 3] = ["tokio", "async-std", "mio"];
+
+/// Not all of them are there without this.
+pub(crate) const WITH_ALL: [&str; 2] = ["--features", "tidewire/async-std"];
 
 /// Where tests can run; the first is no runtime, and has no sockets.
-const COLUMNS: [&str; 3] = ["memory", RUNTIMES[0], RUNTIMES[1]];
+const COLUMNS: [&str; 4] = ["memory", RUNTIMES[0], RUNTIMES[1], RUNTIMES[2]];
 
 /// Where tests are that run in more than one column.
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 7] = [
     "tidewire-driver",
     "tidewire-tokio",
+    "tidewire-async-std",
     "tidewire-mio",
     "tidewire-conversation",
     "tidewire-server",
@@ -23,8 +27,10 @@ const PACKAGES: [&str; 6] = [
 /// Only these; `cargo xtask test` runs them among all the others.
 pub(crate) fn run() -> Result {
     let mut table = Table::default();
-    let of: Vec<_> = PACKAGES.iter().flat_map(|package| ["--package", package]).chain(["--tests"]).collect();
-    let names = COLUMNS.map(|column| format!("{column}::"));
+    let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
+    // Without `--tests`, which would leave out the examples that some of them run.
+    let of: Vec<_> = packages.chain(WITH_ALL).collect();
+    let names = COLUMNS.map(|column| format!("{}::", column.replace('-', "_")));
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let mut count = step("tests on each runtime", || test::tests(&of, &names, &mut table))?;
     count += step("clients", || clients::all(&[], &mut table))?;
@@ -45,7 +51,8 @@ struct Row {
 }
 
 impl Table {
-    /// `test mio::NAME ... ok`, if it is such a line: the test stands in a module with the runtime's name.
+    /// `test mio::NAME ... ok`, if it is such a line: the test stands in a module with the runtime's name, or, as far as a
+    /// module can have that, with one like it.
     pub(crate) fn note_line(&mut self, line: &str) {
         let parts = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... "));
         let Some((column, test, verdict)) = parts
@@ -54,7 +61,8 @@ impl Table {
             return;
         };
         if !test.contains("::") {
-            self.note(test, column, if verdict == "ok" { Count::PASSED } else { Count::FAILED });
+            let column = column.replace('_', "-");
+            self.note(test, &column, if verdict == "ok" { Count::PASSED } else { Count::FAILED });
         }
     }
 
@@ -93,12 +101,12 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self.rows.iter().map(|row| row.test.len()).max().unwrap_or_default();
         write!(f, "{:width$}", "test")?;
-        COLUMNS.iter().try_for_each(|column| write!(f, "  {column:>7}"))?;
+        COLUMNS.iter().try_for_each(|column| write!(f, "  {column:>9}"))?;
         for row in &self.rows {
             write!(f, "\n{:width$}", row.test)?;
             row.cells
                 .iter()
-                .try_for_each(|cell| write!(f, "  {:>7}", cell.map_or_else(String::new, brief)))?;
+                .try_for_each(|cell| write!(f, "  {:>9}", cell.map_or_else(String::new, brief)))?;
         }
         Ok(())
     }
@@ -122,6 +130,7 @@ mod tests {
         let mut table = Table::default();
         for line in [
             "test tokio::news ... ok",
+            "test async_std::news ... ok",
             "test mio::news ... FAILED",
             "test memory::news ... ok",
             "test memory::tests::other ... ok",
@@ -133,9 +142,9 @@ mod tests {
         table.note("clients", "mio", Count { passed: 7, failed: 0, skipped: 0 });
         assert_eq!(
             table.to_string(),
-            "test      memory    tokio      mio\n\
-             news          ok       ok   FAILED\n\
-             clients                       7 ok"
+            "test        memory      tokio  async-std        mio\n\
+             news            ok         ok         ok     FAILED\n\
+             clients                                        7 ok"
         );
         assert_eq!(table.print(), Count::FAILED, "clients did not run on tokio");
     }

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: all tests, with all that they need.
 use crate::count::Count;
 use crate::shell::{cargo, step, target, watch};
-use crate::suite::Table;
+use crate::suite::{Table, WITH_ALL};
 use crate::{Result, clients, targets};
 
 pub(crate) fn run(names: &[&str]) -> Result {
@@ -14,7 +14,8 @@ pub(crate) fn run(names: &[&str]) -> Result {
 pub(crate) fn all(names: &[&str]) -> Result<Count> {
     step("rustup targets", targets::add)?;
     let mut table = Table::default();
-    let mut count = step("cargo test", || tests(&["--workspace"], names, &mut table))?;
+    let workspace = [&["--workspace"][..], &WITH_ALL].concat();
+    let mut count = step("cargo test", || tests(&workspace, names, &mut table))?;
     // Each rule between shards, left out in turn, and the seeds of fuzz targets: only the tests that are about that.
     count += step("rules left out, seeds", || {
         let of = ["-p", "tidewire-core", "--features", "_rules,_fuzz"];

@@ -88,7 +88,8 @@ enum Fault {
 }
 
 fn runtimes() -> impl TypedValueParser<Value = Runtime> {
-    PossibleValuesParser::new(Runtime::ALL.map(Runtime::name)).try_map(|name| name.parse::<Runtime>())
+    let names = Runtime::ALL.iter().map(|runtime| runtime.name());
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Runtime>())
 }
 
 fn formats() -> impl TypedValueParser<Value = Format> {

@@ -15,7 +15,9 @@ fn check(arguments: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-tidewire_driver::on_each! { [tokio, mio] { our_own_broker_passes } }
+tidewire_driver::on_each! {
+    [tokio, mio, #[cfg(feature = "async-std")] async_std] { our_own_broker_passes }
+}
 
 fn our_own_broker_passes(runtime: &str) {
     let mut options = Options::default();

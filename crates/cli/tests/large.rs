@@ -66,7 +66,9 @@ fn head(payload: usize) -> Vec<u8> {
     bytes
 }
 
-tidewire_driver::on_each! { [tokio, mio] { to_two_slow_subscribers_it_costs_itself_and_a_mebibyte } }
+tidewire_driver::on_each! {
+    [tokio, mio, #[cfg(feature = "async-std")] async_std] { to_two_slow_subscribers_it_costs_itself_and_a_mebibyte }
+}
 
 fn to_two_slow_subscribers_it_costs_itself_and_a_mebibyte(runtime: &str) {
     for shards in [1, 4] {

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use tidewire_driver::suite::PATIENCE;
 
 tidewire_driver::on_each! {
-    [tokio, mio] {
+    [tokio, mio, #[cfg(feature = "async-std")] async_std] {
         each_line_of_the_guide_is_what_the_broker_says
         json_has_the_fields_of_the_guide
         a_flood_leaves_few_lines_and_each_connection_is_counted
@@ -246,7 +246,7 @@ fn shown() -> Vec<&'static str> {
 fn masked(line: &str) -> String {
     let words = line.split(' ').enumerate().map(|(at, word)| match (at, word) {
         (0, _) => "TIME".to_owned(),
-        (_, "tokio" | "mio") => "RUNTIME".to_owned(),
+        (_, "tokio" | "mio" | "async-std") => "RUNTIME".to_owned(),
         _ => without_address(word),
     });
     let line = words.collect::<Vec<_>>().join(" ");

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use tidewire_driver::suite::PATIENCE;
 
 tidewire_driver::on_each! {
-    [tokio, mio] {
+    [tokio, mio, #[cfg(feature = "async-std")] async_std] {
         #[cfg(target_os = "linux")]
         out_of_descriptors_it_serves_who_is_there_idles_and_recovers
         a_signal_ends_it_in_order

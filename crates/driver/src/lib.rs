@@ -38,5 +38,6 @@ pub use shard::{Shard, ShardSetup, Turn};
 pub mod adapter {
     pub use crate::accept::{Advice, FULL_PAUSE, Patience, Turns, prepare};
     pub use crate::dial::begin;
+    pub use crate::poll::accept::Acceptor;
     pub use crate::thread::spawn;
 }

@@ -1,4 +1,5 @@
 //! Turns any runtime that polls futures into a [`Reactor`], and a shard into a future.
+pub(crate) mod accept;
 #[cfg(test)]
 mod tests;
 
@@ -7,7 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::marker::PhantomData;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
@@ -24,6 +25,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 #[expect(missing_docs, reason = "the methods are the runtimes' own, by their usual names")]
 pub trait Runtime: 'static {
     type Stream;
+    type Listener;
     type Timer;
 
     /// Takes a socket that doesn't block into the runtime that this thread is in.
@@ -47,6 +49,13 @@ pub trait Runtime: 'static {
     fn take_error(stream: &Self::Stream) -> io::Result<Option<io::Error>>;
     /// Half-closes.
     fn finish(stream: &mut Self::Stream) -> io::Result<()>;
+    /// Takes a listener that doesn't block into the runtime that this thread is in.
+    fn attach_listener(listener: TcpListener) -> io::Result<Self::Listener>;
+    /// A connection: a socket that doesn't block and is in no runtime, and whose it is.
+    fn poll_accept(
+        listener: &Self::Listener,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(TcpStream, SocketAddr)>>;
     /// A timer that ends so much later.
     fn timer(wait: Duration) -> Self::Timer;
     fn reset(timer: &mut Self::Timer, wait: Duration);

@@ -106,19 +106,21 @@ macro_rules! reactor_contract {
 }
 
 /// Each test once on each runtime, in modules with the runtimes' names: `on_each! { [tokio, mio] { test… } }`. The
-/// test is a function beside it that takes the runtime's name.
+/// test is a function beside it that takes the runtime's name. A runtime that is not always there stands behind its
+/// `#[cfg(…)]`, and a `-` in a name is a `_` in that of the module.
 #[macro_export]
 macro_rules! on_each {
-    ([$($runtime:ident),*] $tests:tt) => {
-        $($crate::on_each!(@ $runtime $tests);)*
+    ([$($(#[$there:meta])* $runtime:ident),*] $tests:tt) => {
+        $($crate::on_each!(@ [$(#[$there])*] $runtime $tests);)*
     };
-    (@ $runtime:ident { $($(#[$attribute:meta])* $test:ident)* }) => {
+    (@ [$($there:tt)*] $runtime:ident { $($(#[$attribute:meta])* $test:ident)* }) => {
+        $($there)*
         mod $runtime {
             $(
                 $(#[$attribute])*
                 #[test]
                 fn $test() {
-                    super::$test(stringify!($runtime));
+                    super::$test(&stringify!($runtime).replace('_', "-"));
                 }
             )*
         }

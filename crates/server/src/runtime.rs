@@ -6,23 +6,34 @@ use tidewire_driver::serve::{Running, ServeConfig};
 
 /// What a server's shards run on. Clients notice no difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Runtime {
     /// Tokio, a runtime for each shard.
     Tokio,
     /// mio's poll on plain threads: the least memory for each connection.
     #[default]
     Mio,
+    /// async-std, one reactor for the whole process. It is discontinued.
+    #[cfg(feature = "async-std")]
+    AsyncStd,
 }
 
 impl Runtime {
-    /// All that there are.
-    pub const ALL: [Self; 2] = [Self::Tokio, Self::Mio];
+    /// All that there are in this build.
+    pub const ALL: &[Self] = &[
+        Self::Tokio,
+        Self::Mio,
+        #[cfg(feature = "async-std")]
+        Self::AsyncStd,
+    ];
 
     /// What it is called.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tokio => "tokio",
             Self::Mio => "mio",
+            #[cfg(feature = "async-std")]
+            Self::AsyncStd => "async-std",
         }
     }
 
@@ -30,6 +41,8 @@ impl Runtime {
         match self {
             Self::Tokio => tidewire_tokio::serve(config),
             Self::Mio => tidewire_mio::serve(config),
+            #[cfg(feature = "async-std")]
+            Self::AsyncStd => tidewire_async_std::serve(config),
         }
     }
 }
@@ -46,7 +59,16 @@ pub struct UnknownRuntime;
 
 impl fmt::Display for UnknownRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no such runtime; there are {}", Runtime::ALL.map(Runtime::name).join(" and "))
+        f.write_str("no such runtime; there are ")?;
+        for (n, runtime) in Runtime::ALL.iter().enumerate() {
+            let before = match n {
+                0 => "",
+                n if n + 1 == Runtime::ALL.len() => " and ",
+                _ => ", ",
+            };
+            write!(f, "{before}{runtime}")?;
+        }
+        Ok(())
     }
 }
 
@@ -56,7 +78,7 @@ impl FromStr for Runtime {
     type Err = UnknownRuntime;
 
     fn from_str(name: &str) -> Result<Self, UnknownRuntime> {
-        Self::ALL.into_iter().find(|runtime| runtime.name() == name).ok_or(UnknownRuntime)
+        Self::ALL.iter().copied().find(|runtime| runtime.name() == name).ok_or(UnknownRuntime)
     }
 }
 
@@ -67,9 +89,11 @@ mod tests {
     #[test]
     fn each_is_found_by_its_name_and_others_are_told_which_there_are() {
         for runtime in Runtime::ALL {
-            assert_eq!(runtime.to_string().parse(), Ok(runtime));
+            assert_eq!(runtime.to_string().parse(), Ok(*runtime));
         }
         let said = "Tokio".parse::<Runtime>().expect_err("names are lower case").to_string();
-        assert_eq!(said, "no such runtime; there are tokio and mio");
+        let there_are =
+            if cfg!(feature = "async-std") { "tokio, mio and async-std" } else { "tokio and mio" };
+        assert_eq!(said, format!("no such runtime; there are {there_are}"));
     }
 }

@@ -6,7 +6,7 @@ use tidewire_driver::suite::PATIENCE;
 use tidewire_server::{Options, Server};
 
 tidewire_driver::on_each! {
-    [tokio, mio] {
+    [tokio, mio, #[cfg(feature = "async-std")] async_std] {
         version_3_is_let_in
         credentials_are_not_checked_on_an_open_listener
         a_message_crosses_between_shards

@@ -15,7 +15,7 @@ use tidewire_mio::MioReactor;
 use tidewire_server::{Options, Server};
 
 tidewire_driver::on_each! {
-    [tokio, mio] {
+    [tokio, mio, #[cfg(feature = "async-std")] async_std] {
         messages_of_any_size_cross_in_all_qualities
         who_can_not_be_reached_is_told_why
         the_next_server_has_its_turn
@@ -44,6 +44,8 @@ fn run(test: impl Future<Output = ()>) {
 /// A loop for clients.
 enum Clients {
     Tokio(tidewire_tokio::Clients),
+    #[cfg(feature = "async-std")]
+    AsyncStd(tidewire_async_std::Clients),
     /// A thread of its own, as a program without async would have it.
     Mio {
         maker: Maker,
@@ -55,8 +57,11 @@ enum Clients {
 
 impl Clients {
     fn start(runtime: &str) -> Self {
-        if runtime == "tokio" {
-            return Self::Tokio(tidewire_tokio::Clients::start());
+        match runtime {
+            "tokio" => return Self::Tokio(tidewire_tokio::Clients::start()),
+            #[cfg(feature = "async-std")]
+            "async-std" => return Self::AsyncStd(tidewire_async_std::Clients::start()),
+            _ => {}
         }
         let (clock, mailbox) = (Clock::start(), Mailbox::default());
         let (machine, maker) = clients::Clients::new(&mailbox);
@@ -69,6 +74,8 @@ impl Clients {
     fn client(&self, config: Config, servers: Vec<Endpoint>) -> Client {
         match self {
             Self::Tokio(clients) => clients.client(config, servers),
+            #[cfg(feature = "async-std")]
+            Self::AsyncStd(clients) => clients.client(config, servers),
             Self::Mio { maker, .. } => maker.client(config, servers, clients::seed()),
         }
     }
@@ -76,6 +83,8 @@ impl Clients {
     async fn shutdown(self, grace: Duration) {
         match self {
             Self::Tokio(clients) => clients.shutdown(grace).await,
+            #[cfg(feature = "async-std")]
+            Self::AsyncStd(clients) => clients.shutdown(grace).await,
             Self::Mio { mailbox, clock, thread, .. } => {
                 mailbox.post(Post::Shutdown(clock.now().after(grace)));
                 thread.join().expect("it ends");

@@ -16,7 +16,7 @@ use tidewire_server::{Journal, Journals, Options, Position, Recorded, Server, Sh
 use tidewire_tokio::Clients;
 
 tidewire_driver::on_each! {
-    [tokio, mio] {
+    [tokio, mio, #[cfg(feature = "async-std")] async_std] {
         a_restart_forgets_nothing
         a_journal_that_can_not_be_written_promises_nothing
     }

@@ -5,7 +5,6 @@
 //! [`ShardFuture`](tidewire_driver::poll::ShardFuture) of [`Tokio`] and runs it there.
 #![forbid(unsafe_code)]
 
-mod accept;
 mod client;
 mod serve;
 
@@ -14,12 +13,13 @@ pub use serve::serve;
 
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tidewire_driver::poll::Runtime;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep};
 
 /// Tokio, to the driver.
@@ -28,6 +28,7 @@ pub struct Tokio;
 
 impl Runtime for Tokio {
     type Stream = TcpStream;
+    type Listener = TcpListener;
     type Timer = Pin<Box<Sleep>>;
 
     fn attach(socket: std::net::TcpStream) -> io::Result<TcpStream> {
@@ -75,6 +76,18 @@ impl Runtime for Tokio {
             Poll::Ready(result) => result,
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
+    }
+
+    fn attach_listener(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        TcpListener::from_std(listener)
+    }
+
+    fn poll_accept(
+        listener: &TcpListener,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(std::net::TcpStream, SocketAddr)>> {
+        let (stream, address) = ready!(listener.poll_accept(cx))?;
+        Poll::Ready(Ok((stream.into_std()?, address)))
     }
 
     fn timer(wait: Duration) -> Pin<Box<Sleep>> {

@@ -1,9 +1,8 @@
 //! A whole server: listeners, and a thread for each shard.
 use crate::Tokio;
-use crate::accept::Acceptor;
 use std::io;
 use std::sync::Arc;
-use tidewire_driver::adapter::Turns;
+use tidewire_driver::adapter::{Acceptor, Turns};
 use tidewire_driver::poll::{PollReactor, ShardFuture};
 use tidewire_driver::serve::{Running, ServeConfig, ServerMailbox};
 use tidewire_driver::{Clock, Shard, ShardSetup};
@@ -42,14 +41,8 @@ pub fn serve(config: ServeConfig) -> io::Result<Running> {
     let mut acceptors = Vec::new();
     for ((number, listener), runtime) in (0..).zip(config.listeners).zip(runtimes.iter().cycle()) {
         let _entered = runtime.enter();
-        listener.set_nonblocking(true)?;
-        let acceptor = Acceptor {
-            listener: tokio::net::TcpListener::from_std(listener)?,
-            number,
-            clock,
-            notices: Arc::clone(&config.notices),
-            shards: Arc::clone(&shards),
-        };
+        let (notices, shards) = (Arc::clone(&config.notices), Arc::clone(&shards));
+        let acceptor = Acceptor::<Tokio>::new(number, listener, clock, notices, shards)?;
         acceptors.push(runtime.spawn(acceptor.run()).abort_handle());
     }
     let stop_accepting = move || acceptors.iter().for_each(tokio::task::AbortHandle::abort);

@@ -4,6 +4,7 @@ use super::debian::Mosquitto;
 use crate::Result;
 use crate::count::Count;
 use crate::shell::cargo;
+use crate::suite::WITH_ALL;
 use std::net::SocketAddr;
 
 /// A session keeps any number of messages.
@@ -29,7 +30,9 @@ fn both(seeds: u64, broker: Option<SocketAddr>) -> Result<Count> {
 }
 
 fn run(seeds: u64, broker: Option<SocketAddr>) -> Result<Count> {
-    let mut test = cargo(&["test", "--package", "tidewire", "--test", "cuts", "--", "--nocapture"]);
+    let mut test = cargo(&["test", "--package", "tidewire", "--test", "cuts"]);
+    // It builds the broker once more, for those that come after it as well.
+    test.args(WITH_ALL).args(["--", "--nocapture"]);
     test.env("CUTS_SEEDS", seeds.to_string());
     if let Some(broker) = broker {
         test.env("CUTS_BROKER", broker.to_string());

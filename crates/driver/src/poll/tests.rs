@@ -6,26 +6,31 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tidewire_core::id::ShardId;
 
-/// A runtime without sockets, whose timers only say what was done with them.
-struct Timers;
+/// A runtime without streams, whose timers only say what was done with them, and whose listeners fail when they are told to.
+pub(super) struct Timers;
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     /// Each wait that a timer was made for or set to.
-    waits: Vec<Duration>,
-    fired: bool,
+    pub(super) waits: Vec<Duration>,
+    /// The timer has ended; another one has not.
+    pub(super) fired: bool,
+    /// What is next to go wrong at listeners.
+    pub(super) accept_fails: Vec<ErrorKind>,
+    pub(super) accepted: usize,
 }
 
 thread_local! {
     static STATE: Rc<RefCell<State>> = Rc::default();
 }
 
-fn state<T>(with: impl FnOnce(&mut State) -> T) -> T {
+pub(super) fn state<T>(with: impl FnOnce(&mut State) -> T) -> T {
     STATE.with(|state| with(&mut state.borrow_mut()))
 }
 
 impl Runtime for Timers {
     type Stream = ();
+    type Listener = TcpListener;
     type Timer = ();
 
     fn attach(_: TcpStream) -> io::Result<()> {
@@ -60,8 +65,25 @@ impl Runtime for Timers {
         Ok(())
     }
 
+    fn attach_listener(listener: TcpListener) -> io::Result<TcpListener> {
+        Ok(listener)
+    }
+
+    fn poll_accept(listener: &TcpListener, _: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        if let Some(error) = state(|state| state.accept_fails.pop()) {
+            return Poll::Ready(Err(error.into()));
+        }
+        match listener.accept() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Poll::Pending,
+            accepted => {
+                state(|state| state.accepted += 1);
+                Poll::Ready(accepted)
+            }
+        }
+    }
+
     fn timer(wait: Duration) {
-        state(|state| state.waits.push(wait));
+        Self::reset(&mut (), wait);
     }
 
     fn reset((): &mut (), wait: Duration) {
@@ -77,7 +99,13 @@ impl Runtime for Timers {
 }
 
 #[derive(Default)]
-struct Woken(AtomicUsize);
+pub(super) struct Woken(AtomicUsize);
+
+impl Woken {
+    pub(super) fn times(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
@@ -113,12 +141,12 @@ impl Bench {
     }
 
     fn times_woken(&self) -> usize {
-        self.woken.0.load(Ordering::SeqCst)
+        self.woken.times()
     }
 }
 
 /// The waits, rounded up to seconds.
-fn waits() -> Vec<u128> {
+pub(super) fn waits() -> Vec<u128> {
     state(|state| state.waits.iter().map(|wait| wait.as_micros().div_ceil(1_000_000)).collect())
 }
 

@@ -57,7 +57,7 @@ impl Program {
 }
 
 /// Where Cargo puts examples: beside the tests of their package, and built with them.
-fn place(name: &str) -> PathBuf {
+pub fn place(name: &str) -> PathBuf {
     let mut folder = std::env::current_exe().expect("this is one");
     folder.pop();
     folder.pop();

@@ -1,0 +1,128 @@
+//! A whole server: a thread for each shard, and one that accepts.
+use crate::AsyncStd;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::task::{Context, Wake, Waker};
+use tidewire_driver::adapter::{Acceptor, Turns};
+use tidewire_driver::poll::{PollReactor, ShardFuture};
+use tidewire_driver::serve::{Running, ServeConfig, ServerMailbox};
+use tidewire_driver::{Clock, Shard, ShardSetup};
+
+/// Starts a server. Each thread's panic ends the process.
+///
+/// ```
+/// use std::net::TcpListener;
+/// use std::time::Duration;
+/// use tidewire_core::broker::Config;
+/// use tidewire_core::broker::policy::Open;
+/// use tidewire_core::id::ShardId;
+/// use tidewire_driver::serve::ServeConfig;
+/// use tidewire_driver::{Clock, ShardSetup};
+///
+/// // Bytes that nobody can guess: a seed for each shard, and one placement for all of them.
+/// let shard = |number: u8| {
+///     let config = Config::new(Box::new(Open::new()), [number; 32]);
+///     ShardSetup::new(config.one_of(2, ShardId(number.into()), [42; 16]))
+/// };
+/// let listeners = vec![TcpListener::bind("127.0.0.1:0")?];
+/// let config = ServeConfig::new(listeners, vec![shard(0), shard(1)], Clock::start());
+/// let server = tidewire_async_std::serve(config)?;
+/// // From anywhere:
+/// server.stopper().shutdown(Duration::from_secs(5));
+/// server.join();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Panics
+/// The system has no descriptors for async-io's reactor, of which a process has one.
+pub fn serve(config: ServeConfig) -> io::Result<Running> {
+    let mailboxes = config.mailboxes();
+    let clock = config.clock;
+    let shards = Arc::new(Turns::new(mailboxes.clone()));
+    let acceptors = (0..).zip(config.listeners).map(|(number, listener)| {
+        let (notices, shards) = (Arc::clone(&config.notices), Arc::clone(&shards));
+        Ok(Box::pin(Acceptor::<AsyncStd>::new(number, listener, clock, notices, shards)?.run()))
+    });
+    let acceptors = acceptors.collect::<io::Result<Vec<_>>>()?;
+    let bell = Arc::new(Bell::default());
+    let stop = Arc::clone(&bell);
+    let mut running = Running::new(clock, mailboxes, move || stop.ring(News::Stop));
+    for setup in config.shards {
+        running.spawn_shard(setup, move |setup, mailboxes| run(setup, clock, mailboxes))?;
+    }
+    running.spawn("acceptor".into(), move || accept(acceptors, &bell))?;
+    Ok(running)
+}
+
+/// A shard's thread. While it has nothing to do it waits for the sockets of all, if no other thread does: so one shard
+/// alone never needs to be woken by anybody.
+fn run(setup: ShardSetup, clock: Clock, mailboxes: Vec<ServerMailbox>) {
+    let shard = Shard::start(setup, clock, PollReactor::<AsyncStd>::new(clock), mailboxes);
+    async_io::block_on(ShardFuture::new(shard));
+}
+
+/// The thread that accepts. It sleeps apart from the reactor, which is the shards' to wait with: what it saw there, it
+/// would have to wake them for.
+fn accept(mut acceptors: Vec<Pin<Box<impl Future<Output = ()>>>>, bell: &Arc<Bell>) {
+    let waker = Waker::from(Arc::clone(bell));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        for acceptor in &mut acceptors {
+            // They have no end.
+            let _ = acceptor.as_mut().poll(&mut cx);
+        }
+        if bell.wait() == News::Stop {
+            return;
+        }
+    }
+}
+
+/// What wakes the thread that accepts.
+#[derive(Default)]
+struct Bell {
+    news: Mutex<News>,
+    rung: Condvar,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum News {
+    #[default]
+    None,
+    /// Somebody is there, or a pause is over.
+    Look,
+    /// It is to end, whatever else there is.
+    Stop,
+}
+
+impl Bell {
+    fn ring(&self, news: News) {
+        let mut last = self.news();
+        if *last != News::Stop {
+            *last = news;
+        }
+        drop(last);
+        self.rung.notify_one();
+    }
+
+    /// The news, once there are some.
+    fn wait(&self) -> News {
+        let news = self.rung.wait_while(self.news(), |news| *news == News::None);
+        std::mem::take(&mut *news.expect("nothing panics while it is held"))
+    }
+
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.news.lock().expect("nothing panics while it is held")
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ring(News::Look);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring(News::Look);
+    }
+}
