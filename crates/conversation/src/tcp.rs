@@ -53,9 +53,12 @@ impl Wire for Tcp {
         }
     }
 
-    /// The standard library cannot send a reset; to the broker a connection without DISCONNECT is the same.
+    /// The standard library cannot send a reset; to the broker a connection without DISCONNECT is the same. What another
+    /// client does next it does to a broker that has noticed.
     fn close(&mut self, line: LineId, _cut: bool) {
         // It may have gone already.
+        let _ = self.lines[line.0].shutdown(Shutdown::Write);
+        while self.lines[line.0].read(&mut [0; 4096]).is_ok_and(|n| n > 0) {}
         let _ = self.lines[line.0].shutdown(Shutdown::Both);
     }
 
