@@ -1,6 +1,5 @@
 //! `cargo xtask TASK`: everything that is done to this repository, one file per task.
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a task does")]
 
 mod bench;
 mod ci;

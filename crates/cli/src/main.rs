@@ -1,5 +1,6 @@
 //! Tidewire: an MQTT broker in one executable.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod broker;
 mod check;

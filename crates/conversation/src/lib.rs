@@ -28,6 +28,7 @@
 //! is named is compared. A Packet Identifier may be a name: the first `gets` that uses it binds it, later uses
 //! mean that number. Reason Codes may be alternatives, `Success|NoMatchingSubscribers`.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod memory;
 mod packet;

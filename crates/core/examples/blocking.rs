@@ -1,5 +1,4 @@
 //! A whole client on nothing but the standard library: `blocking HOST:PORT FILTER` prints what comes.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example has a screen")]
 #![allow(clippy::disallowed_methods, reason = "and a clock")]
 use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
 use std::io::{Read, Write};

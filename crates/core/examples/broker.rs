@@ -3,7 +3,6 @@
 //! It lets everybody in from this machine, prints where it listens and what happens, and what is published to `screen/#`.
 //! With a file for its journal it is durable: what it has acknowledged outlives it. It asks each socket in turn, which is
 //! right for an example and a few clients; the adapters wait until a socket is ready.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example has a screen")]
 #![allow(clippy::disallowed_methods, reason = "and a clock")]
 use std::collections::BTreeMap;
 use std::fs::File;

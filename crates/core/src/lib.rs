@@ -5,6 +5,7 @@
 //! they are driven.
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 extern crate alloc;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! A program that embeds it says by [`Options::policy`] who is let in and who may do what, hears of everything by
 //! [`Options::host`], and reaches the shards through [`Server::mailboxes`].
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod descriptors;
 mod error;

@@ -477,8 +477,6 @@ fn every_schedule_of_two_retained_messages_is_explained_here() {
 fn every_schedule_of_two_retained_messages_is_explained_there() {
     explore_all(|scenario| scenario.depth < ALL && scenario.owner != 0);
 }
-
-#[expect(clippy::print_stdout, reason = "how many states there are")]
 fn explore_all(of: impl Fn(&Scenario) -> bool) {
     let wanted = std::env::var("EXPLORE_SCENARIO").unwrap_or_default();
     let mut faults = vec![];
