@@ -71,6 +71,11 @@ impl Message {
         self.properties.as_properties()
     }
 
+    /// What came with it, for whoever takes the message apart.
+    pub fn take_properties(&mut self) -> PropertiesBuf {
+        core::mem::take(&mut self.properties)
+    }
+
     pub(super) fn size(&self) -> usize {
         self.topic.as_str().len() + self.payload.len() + self.properties.as_properties().as_bytes().len()
     }

@@ -363,6 +363,11 @@ impl Client {
         self.take_back(now, ticket)
     }
 
+    /// Does the message of this ticket wait to be sent for the first time?
+    pub fn is_unsent(&self, ticket: Ticket) -> bool {
+        self.outbox.is_unsent(ticket)
+    }
+
     /// Subscribes, with an answer for each Topic Filter, in their order, in however many packets they are asked for: one
     /// that needs a larger packet than the server takes is answered with `PacketTooLarge`. `identifier` comes back with
     /// each message that is sent for one of them. (5.0)

@@ -85,6 +85,13 @@ impl Outbox {
         }
     }
 
+    /// Does the message of this ticket wait to be sent for the first time?
+    pub(super) fn is_unsent(&self, ticket: Ticket) -> bool {
+        let of = |place: &u32| self.get(*place).map(|outgoing| outgoing.ticket);
+        let place = self.queue.binary_search_by_key(&Some(ticket), of).ok().map(|at| self.queue[at]);
+        place.and_then(|place| self.get(place)).is_some_and(|outgoing| !outgoing.was_sent)
+    }
+
     /// The message of this ticket leaves the queue, not the table; where it stands there, and whether it was ever sent.
     pub(super) fn unqueue(&mut self, ticket: Ticket) -> Option<(u32, bool)> {
         let of = |place: &u32| self.get(*place).map(|outgoing| outgoing.ticket);
