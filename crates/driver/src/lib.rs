@@ -5,8 +5,10 @@
 //! futures get both reactor and waiting from [`poll`]. [`serve`] is what the servers of all adapters consist of,
 //! [`clients`] is any number of clients.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod accept;
+pub mod client;
 pub mod clients;
 mod clock;
 mod dial;

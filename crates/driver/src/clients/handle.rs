@@ -1,12 +1,16 @@
 //! The application's end of a client.
+use super::Clients;
+use super::credentials::CredentialsFrom;
 use super::error::Error;
-use super::shared::{Command, Notice, Receipt, Shared, Slot, charge};
-use super::{Call, ClientId, Clients};
+use super::reach::{Poster, Reach, call};
+use super::shared::{Command, Notice, Receipt, Shared, Slot, State, charge};
+use super::streams::Terms;
+use crate::Post;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tidewire_core::client::{Acknowledge, Config, Misuse, OutboxFull, Subscription};
@@ -14,10 +18,8 @@ use tidewire_core::codec::{PropertiesBuf, Property};
 use tidewire_core::id::Token;
 use tidewire_core::message::Publication;
 use tidewire_core::reason::ReasonCode;
-use tidewire_core::topic::TopicFilter;
-
-/// How a call reaches the loop.
-pub(super) type Poster = Arc<dyn Fn(Call) + Send + Sync>;
+use tidewire_core::time::Instant;
+use tidewire_core::topic::{TopicFilter, TopicName};
 
 /// Where a server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,9 +76,21 @@ impl Maker {
     ///
     /// # Panics
     /// Without a server.
-    pub fn client(&self, mut config: Config, servers: Vec<Endpoint>, seed: [u8; 32]) -> Client {
+    pub fn client(&self, config: Config, servers: Vec<Endpoint>, seed: [u8; 32]) -> Client {
+        Client { inner: Arc::new(self.make(config, servers, seed, Face::default())) }
+    }
+
+    /// A client whose messages go to streams, if there are terms for these.
+    pub(crate) fn make(
+        &self,
+        mut config: Config,
+        servers: Vec<Endpoint>,
+        seed: [u8; 32],
+        face: Face,
+    ) -> Handle {
         assert!(!servers.is_empty(), "a client has at least one server");
-        let shared = Shared::new();
+        let shared = Shared::new(face.streams);
+        let ends_at_close = config.session_expiry_seconds == 0;
         // Handles wait for room, and the machine has it for all that they let in; unless the oldest make room there.
         let (messages, bytes) = (&mut config.outbox_messages, &mut config.outbox_bytes);
         let limits = match config.outbox_full {
@@ -87,14 +101,44 @@ impl Maker {
         config.servers = u16::try_from(servers.len()).unwrap_or(u16::MAX);
         let id = Arc::new(std::sync::OnceLock::new());
         let (unmade, place) = (Unmade(Some(Arc::clone(&shared))), Arc::clone(&id));
-        (self.poster)(Box::new(move |clients: &mut Clients, now| {
+        self.call(move |clients, now| {
             let Some(shared) = { unmade }.0.take() else { return };
-            let id = clients.add(now, config, servers, &seed, shared);
+            let id = clients.add(now, config, servers, &seed, shared, face);
             let _ = place.set(id);
             clients.knocked(now, id);
-        }));
-        let inner = Inner { shared, poster: Arc::clone(&self.poster), id, limits, acknowledge };
-        Client { inner: Arc::new(inner) }
+        });
+        let reach = Arc::new(Reach::new(shared, Arc::clone(&self.poster), id));
+        Handle { reach, limits, acknowledge, ends_at_close }
+    }
+
+    fn call(&self, what: impl FnOnce(&mut Clients, Instant) + Send + 'static) {
+        call(&self.poster, what);
+    }
+
+    /// The loop ends when it has no client any more.
+    pub(crate) fn end_when_empty(&self) {
+        self.call(|clients, now| clients.end_when_empty(now));
+    }
+
+    /// All clients say goodbye, after `grace` at the latest, and the loop ends; then this is done.
+    pub fn shutdown(&self, grace: Duration) -> Receipt<()> {
+        let slot = Slot::new();
+        let over = Over(Arc::clone(&slot));
+        let poster = Arc::clone(&self.poster);
+        self.call(move |clients, now| {
+            clients.over.push(over);
+            poster(Post::Shutdown(now.after(grace)));
+        });
+        Receipt { slot }
+    }
+}
+
+/// Waits for the end of a loop, which may have been before.
+pub(super) struct Over(Arc<Slot<()>>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.put(Ok(()));
     }
 }
 
@@ -112,21 +156,29 @@ impl Drop for Unmade {
 /// A handle of one client. Copies are handles of the same one; when the last is dropped, it says goodbye.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    inner: Arc<Handle>,
 }
 
-struct Inner {
-    shared: Arc<Shared>,
-    poster: Poster,
-    /// Set on the loop's thread, before anything else reaches the client.
-    id: Arc<std::sync::OnceLock<ClientId>>,
+/// What keeps a client going. It says goodbye when this is dropped.
+pub(crate) struct Handle {
+    pub(crate) reach: Arc<Reach>,
     limits: (usize, usize),
     acknowledge: Acknowledge,
+    ends_at_close: bool,
+}
+
+/// What is done for a client beyond its machine.
+#[derive(Default)]
+pub(crate) struct Face {
+    /// Messages go to streams.
+    pub(crate) streams: Option<Terms>,
+    pub(crate) credentials_from: Option<CredentialsFrom>,
+    pub(crate) response_topic: Option<TopicName>,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("id", &self.inner.id.get()).finish_non_exhaustive()
+        f.debug_struct("Client").field("id", &self.inner.reach.id()).finish_non_exhaustive()
     }
 }
 
@@ -147,55 +199,59 @@ impl Drop for Queue<'_> {
 /// How long a client that nobody holds any more goes on with what it has accepted.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-impl Drop for Inner {
+impl Drop for Handle {
     fn drop(&mut self) {
-        let _ = self.command(Command::Disconnect(FAREWELL, ReasonCode::Success));
-        let id = Arc::clone(&self.id);
-        (self.poster)(Box::new(move |clients: &mut Clients, now| {
-            if let Some(id) = id.get() {
-                clients.abandon(now, *id);
-            }
-        }));
+        let _ = self.reach.command(Command::Disconnect(FAREWELL, ReasonCode::Success.into()));
+        self.reach.abandon();
     }
 }
 
-impl Inner {
-    fn command(&self, command: Command) -> Result<(), Error> {
-        let knock = Shared::command(&mut self.shared.state(), command)?;
-        if knock {
-            self.knock();
-        }
-        Ok(())
+impl Handle {
+    /// The session ends with its connection.
+    pub(crate) fn ends_at_close(&self) -> bool {
+        self.ends_at_close
     }
 
-    fn knock(&self) {
-        let id = Arc::clone(&self.id);
-        (self.poster)(Box::new(move |clients: &mut Clients, now| {
-            if let Some(id) = id.get() {
-                clients.knocked(now, *id);
-            }
-        }));
-    }
-
-    fn poll_publish(
+    pub(crate) fn poll_publish(
         &self,
         cx: &mut Context<'_>,
         publication: &mut Option<Publication>,
         place: &mut Option<u64>,
-    ) -> Poll<Result<Receipt<ReasonCode>, Error>> {
-        let mut state = self.shared.state();
+    ) -> Poll<Result<Arc<Slot<ReasonCode>>, Error>> {
+        let mut state = self.reach.shared.state();
         let bytes = publication.as_ref().map_or(0, charge);
         ready!(Shared::poll_room(&mut state, bytes, self.limits, place, cx));
         let Some(publication) = publication.take() else { return Poll::Pending };
+        let slot = self.accept(state, publication, bytes)?;
+        Poll::Ready(Ok(slot))
+    }
+
+    /// The same, if there is room now.
+    pub(crate) fn try_publish(&self, publication: Publication) -> Result<Arc<Slot<ReasonCode>>, Error> {
+        let state = self.reach.shared.state();
+        let bytes = charge(&publication);
+        if Shared::has_room(&state, bytes, self.limits) {
+            self.accept(state, publication, bytes)
+        } else {
+            Err(Error::Misuse(Misuse::OutboxFull))
+        }
+    }
+
+    fn accept(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        publication: Publication,
+        bytes: usize,
+    ) -> Result<Arc<Slot<ReasonCode>>, Error> {
         let slot = Slot::new();
         let knock = Shared::command(&mut state, Command::Publish(publication, Some(Arc::clone(&slot))))?;
         state.open += 1;
         state.bytes += bytes;
         drop(state);
         if knock {
-            self.knock();
+            self.reach.knock();
         }
-        Poll::Ready(Ok(Receipt { slot }))
+        Ok(slot)
     }
 }
 
@@ -207,8 +263,9 @@ impl Client {
     /// the message was sent.
     pub async fn publish(&self, publication: Publication) -> Result<Receipt<ReasonCode>, Error> {
         let mut publication = Some(publication);
-        let mut queue = Queue { shared: &self.inner.shared, place: None };
-        poll_fn(|cx| self.inner.poll_publish(cx, &mut publication, &mut queue.place)).await
+        let mut queue = Queue { shared: &self.inner.reach.shared, place: None };
+        let slot = poll_fn(|cx| self.inner.poll_publish(cx, &mut publication, &mut queue.place)).await?;
+        Ok(Receipt { slot })
     }
 
     /// Subscribes. The receipt has an answer for each Topic Filter: the QoS that was granted, or why not.
@@ -220,14 +277,14 @@ impl Client {
         identifier: Option<u32>,
     ) -> Result<Receipt<Box<[ReasonCode]>>, Error> {
         let slot = Slot::new();
-        self.inner.command(Command::Subscribe(subscriptions.into(), identifier, Arc::clone(&slot)))?;
+        self.inner.reach.command(Command::Subscribe(subscriptions.into(), identifier, Arc::clone(&slot)))?;
         Ok(Receipt { slot })
     }
 
     /// Ends subscriptions. The receipt has an answer for each Topic Filter.
     pub fn unsubscribe(&self, filters: &[TopicFilter]) -> Result<Receipt<Box<[ReasonCode]>>, Error> {
         let slot = Slot::new();
-        self.inner.command(Command::Unsubscribe(filters.into(), Arc::clone(&slot)))?;
+        self.inner.reach.command(Command::Unsubscribe(filters.into(), Arc::clone(&slot)))?;
         Ok(Receipt { slot })
     }
 
@@ -241,30 +298,30 @@ impl Client {
 
     /// The same, for whoever polls.
     pub fn poll_recv(&self, cx: &mut Context<'_>) -> Poll<Option<Notice>> {
-        let (mut notice, knock) = ready!(self.inner.shared.poll_notice(cx));
+        let (mut notice, knock) = ready!(self.inner.reach.shared.poll_notice(cx));
         if knock {
-            self.inner.knock();
+            self.inner.reach.knock();
         }
         if let Some(Notice::Message(message)) = &mut notice
             && self.inner.acknowledge == Acknowledge::WhenTaken
             && let Some(token) = message.token.take()
         {
             // A loop that is gone acknowledges nothing, and the server will send it again.
-            let _ = self.inner.command(Command::Acknowledge(token, ReasonCode::Success));
+            let _ = self.inner.reach.command(Command::Acknowledge(token, ReasonCode::Success));
         }
         Poll::Ready(notice)
     }
 
     /// A message that came with a token is in safe hands, or is refused.
     pub fn acknowledge(&self, token: Token, reason: ReasonCode) -> Result<(), Error> {
-        self.inner.command(Command::Acknowledge(token, reason))
+        self.inner.reach.command(Command::Acknowledge(token, reason))
     }
 
     /// The next step of an authentication, or the first one of another. `data` has at most 65,535 bytes.
     pub fn authenticate(&self, reason: ReasonCode, data: &[u8]) -> Result<(), Error> {
         PropertiesBuf::of([Property::AuthenticationData(data)])
             .map_err(|error| Error::Misuse(Misuse::Property(error)))?;
-        self.inner.command(Command::Authenticate(reason, data.into()))
+        self.inner.reach.command(Command::Authenticate(reason, data.into()))
     }
 
     /// Says goodbye when everything that was accepted has ended, at the latest after `patience`, when what is left ends
@@ -274,11 +331,11 @@ impl Client {
     /// Messages are waited for over any number of connections; subscriptions only while there is one. If nothing is
     /// open, it ends at once, whether or not a server has answered.
     pub fn disconnect(&self, patience: Duration, reason: ReasonCode) -> Result<(), Error> {
-        self.inner.command(Command::Disconnect(patience, reason))
+        self.inner.reach.command(Command::Disconnect(patience, reason.into()))
     }
 
     /// Connects again after `Ended`, or once a goodbye that is under way has been said.
     pub fn connect(&self) -> Result<(), Error> {
-        self.inner.command(Command::Connect)
+        self.inner.reach.command(Command::Connect)
     }
 }

@@ -110,6 +110,7 @@ impl Turned for Clients {
             if let Some(member) = self.member(index) {
                 member.armed = None;
                 member.client.handle_timeout(now);
+                member.handle_timeout(now);
                 self.act(now, index);
             }
         }

@@ -1,24 +1,38 @@
 //! One client with what its connection needs.
-use super::Clients;
-use super::error::{Ended, Error};
-use super::handle::{Endpoint, Poster};
+use super::credentials::Asking;
+use super::error::{Ended, Error, Refusal};
+use super::handle::Endpoint;
+use super::inbox::Inbox;
 use super::machine::{ClientId, Matter};
-use super::shared::{self, Command, Notice, Shared, Slot};
+use super::reach::{Poster, call};
+use super::requests::Requests;
+use super::shared::{self, Command, Follow, Notice, Shared, Slot};
+use super::streams::StreamId;
 use crate::dial::Resolver;
 use crate::machine::Task;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tidewire_core::client::{self, Action, Cause, Event, Misuse, Stage};
+use tidewire_core::client::{self, Action, Cause, Event, Misuse, Stage, Words};
 use tidewire_core::id::Ticket;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
+use tidewire_core::topic::TopicFilter;
+
+/// No packet has more bytes.
+const LARGEST: u32 = 268_435_455;
 
 /// Where the end of something goes.
 pub(super) enum Waits {
     Published(Option<Arc<Slot<ReasonCode>>>, usize, QoS),
+    /// The request of that number.
+    Requested(u64, usize, QoS),
     Answered(Arc<Slot<Box<[ReasonCode]>>>),
+    /// A subscription whose messages go to a stream.
+    Granted(Follow),
+    /// The end of some.
+    Left(Vec<TopicFilter>, Option<StreamId>, Option<Arc<Slot<()>>>),
 }
 
 /// One client with what its connection needs.
@@ -45,6 +59,18 @@ pub(super) struct Member {
     pub(super) abandoned: bool,
     /// A shutdown waits for its end.
     pub(super) awaited: bool,
+    /// Its messages go to streams.
+    pub(super) by_streams: bool,
+    /// What there is for them.
+    pub(super) inbox: Inbox,
+    pub(super) requests: Requests,
+    /// What the server said besides the answer that follows.
+    pub(super) words: Option<(Ticket, Box<Words>)>,
+    /// What it said of why the connection ends.
+    pub(super) last_words: Option<Box<Words>>,
+    pub(super) credentials: Asking,
+    /// As the application said.
+    pub(super) client_id: Box<str>,
 }
 
 /// How far a connection has come.
@@ -62,8 +88,9 @@ impl Member {
     /// Receipts that somebody still waits for.
     pub(super) fn end_all(&mut self) {
         for waits in std::mem::take(&mut self.tickets).into_values() {
-            waits.end(Err(Error::Gone), &self.shared);
+            self.end(waits, Err(Error::Gone));
         }
+        self.requests.end_all(&Error::Gone);
     }
 
     /// Does what the machine has announced.
@@ -98,8 +125,7 @@ impl Member {
                 tasks.push_back(Task::Abort(id));
             }
             Action::Resume => tasks.push_back(Task::Resume(id)),
-            // Nobody can be asked through this handle.
-            Action::Credentials => self.client.credentials(now, None),
+            Action::Credentials => self.ask_for_credentials(now, index, poster),
             // They are taken whenever there is room.
             Action::Event | Action::Message => {}
             // The core and this crate are released together.
@@ -125,7 +151,7 @@ impl Member {
         self.attempt = Attempt::Resolving;
         let poster = Arc::clone(poster);
         let found = move |found| {
-            poster(Box::new(move |clients: &mut Clients, now| clients.resolved(now, id, found)));
+            call(&poster, move |clients, now| clients.resolved(now, id, found));
         };
         resolver.ask(&endpoint.host, endpoint.port, Box::new(found));
     }
@@ -135,15 +161,29 @@ impl Member {
             Command::Publish(publication, slot) => {
                 let (bytes, qos) = (shared::charge(&publication), publication.qos);
                 match self.client.publish(now, publication) {
-                    Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Published(slot, bytes, qos))),
+                    Ok(ticket) => {
+                        if let Some(slot) = &slot {
+                            slot.waits_for(ticket);
+                        }
+                        self.tickets.insert(ticket, Waits::Published(slot, bytes, qos));
+                    }
                     Err(misuse) => {
                         self.shared.ended(bytes);
                         if let Some(slot) = slot {
-                            slot.put(Err(self.refused(misuse)));
+                            slot.put(Err(self.refused_message(misuse, bytes)));
                         }
                     }
                 }
             }
+            Command::Follow(follow) => self.follow(follow),
+            Command::Leave { stream, unwanted, slot } => self.leave(stream, unwanted, slot),
+            Command::Answer(token, outcome) => self.answer(now, token, outcome),
+            Command::Withdraw { message, even_if_sent, slot } => {
+                self.withdraw(now, &message, even_if_sent, slot);
+            }
+            Command::Request(publication, timeout, slot) => self.request(now, publication, timeout, slot),
+            Command::ForgetRequest(slot) => self.forget_request(now, &slot),
+            Command::Reconnect => self.client.reconnect(now),
             Command::Subscribe(subscriptions, identifier, slot) => {
                 match self.client.subscribe(&subscriptions, identifier) {
                     Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Answered(slot))),
@@ -160,8 +200,10 @@ impl Member {
                 // patience ends.
                 let _ = self.client.authenticate(reason, &data);
             }
-            Command::Disconnect(patience, reason) => {
-                self.client.disconnect(now, now.after(patience), reason).expect("a reason alone can be said");
+            Command::Disconnect(patience, goodbye) => {
+                self.client
+                    .disconnect(now, now.after(patience), goodbye)
+                    .expect("handles say what can be said");
             }
             Command::Connect => self.client.connect(now),
         }
@@ -174,6 +216,7 @@ impl Member {
             match event {
                 Event::Connected { session_present } => {
                     self.error = None;
+                    self.credentials.connected();
                     if let Some(server) = self.client.server() {
                         let server = Box::new(server.clone());
                         notices.push(Notice::Connected { session_present, server });
@@ -181,62 +224,106 @@ impl Member {
                 }
                 Event::Disconnected(cause) => {
                     let error = self.error.take();
-                    self.last = Some(Ended { cause, error: error.clone() });
-                    notices.push(Notice::Disconnected { cause, error });
+                    self.credentials.ended(cause);
+                    let words = self.last_words.take();
+                    let said = words.as_ref().map(|words| Arc::from(words.to_string()));
+                    self.last = Some(Ended { cause, error: error.clone(), words });
+                    notices.push(Notice::Disconnected { cause, error: error.or(said) });
                 }
                 Event::Ended(cause) => notices.push(Notice::Ended(self.ended(cause))),
                 Event::Progress(ticket, stage) => self.progress(ticket, stage),
                 Event::Subscribed(ticket, reasons) | Event::Unsubscribed(ticket, reasons) => {
-                    if let Some(Waits::Answered(slot)) = self.tickets.remove(&ticket) {
-                        slot.put(Ok(reasons));
-                    }
+                    self.answered(ticket, reasons);
                 }
                 Event::SubscriptionLost(filter, reason) => {
                     notices.push(Notice::SubscriptionLost(filter, reason));
                 }
-                // No notice has room for them.
-                Event::Words(..) => {}
+                Event::Words(None, words) => self.last_words = Some(words),
+                Event::Words(Some(ticket), words) => self.words = Some((ticket, words)),
                 Event::Auth { reason, data } => notices.push(Notice::Auth { reason, data }),
                 // The core and this crate are released together.
                 other => debug_assert!(false, "an event that the loop does not know: {other:?}"),
             }
         }
-        let mut room = self.shared.room(notices);
-        while room.is_left() {
-            let Some(message) = self.client.poll_message(now) else {
-                self.shared.no_more();
-                break;
-            };
-            room.take(&message);
-            notices.push(Notice::Message(message));
+        let ended = std::mem::take(&mut self.ended);
+        if self.by_streams {
+            let unfinished = ended.iter().filter(|(waits, _)| matches!(waits, Waits::Published(..))).count();
+            self.announce(now, unfinished, notices);
+            self.give(now);
+            self.take_replies(now);
+        } else {
+            let mut room = self.shared.room(notices);
+            while room.is_left() {
+                let Some(message) = self.client.poll_message(now) else {
+                    self.shared.no_more();
+                    break;
+                };
+                room.take(&message);
+                notices.push(Notice::Message(message));
+            }
+            self.shared.notify(notices, self.client.is_ended());
         }
-        self.shared.notify(notices, self.client.is_ended());
         // Whoever hears from a receipt that the client has ended finds all that explains it.
-        for (waits, cause) in std::mem::take(&mut self.ended) {
-            waits.end(Err(Error::Ended(self.ended(cause))), &self.shared);
+        for (waits, cause) in ended {
+            let error = Error::Ended(self.ended(cause));
+            self.end(waits, Err(error));
+        }
+        if !self.requests.is_empty() && self.client.is_ended() {
+            let error = self.shared.state().error().unwrap_or(Error::Gone);
+            self.requests.end_all(&error);
+        }
+    }
+
+    /// The server has answered each Topic Filter.
+    fn answered(&mut self, ticket: Ticket, reasons: Box<[ReasonCode]>) {
+        match self.tickets.remove(&ticket) {
+            Some(Waits::Answered(slot)) => slot.put(Ok(reasons)),
+            Some(Waits::Granted(follow)) => self.followed(ticket, &follow, &reasons),
+            Some(Waits::Left(filters, stream, slot)) => self.left(&filters, stream, slot),
+            Some(Waits::Published(..) | Waits::Requested(..)) | None => {}
         }
     }
 
     /// This cause of an end, with the system's words for it.
-    fn ended(&self, cause: Cause) -> Ended {
+    pub(super) fn ended(&self, cause: Cause) -> Ended {
         let last = self.last.as_ref().filter(|last| last.cause == cause);
-        Ended { cause, error: last.and_then(|last| last.error.clone()) }
+        last.cloned().unwrap_or(Ended { cause, error: None, words: None })
     }
 
-    fn refused(&self, misuse: Misuse) -> Error {
+    pub(super) fn refused_message(&self, misuse: Misuse, bytes: usize) -> Error {
+        match misuse {
+            Misuse::TooLarge => {
+                let limit = self.client.server().map_or(LARGEST, |server| server.maximum_packet_size);
+                Error::TooLarge { bytes, limit: limit.min(LARGEST) }
+            }
+            misuse => self.refused(misuse),
+        }
+    }
+
+    pub(super) fn refused(&self, misuse: Misuse) -> Error {
         match misuse {
             Misuse::Ended(cause) => Error::Ended(self.ended(cause)),
             misuse => Error::Misuse(misuse),
         }
     }
 
+    /// What the server said besides its answer to this.
+    pub(super) fn words_of(&mut self, ticket: Ticket) -> Option<Box<Words>> {
+        self.words.take().filter(|(about, _)| *about == ticket).map(|(_, words)| words)
+    }
+
     fn progress(&mut self, ticket: Ticket, stage: Stage) {
         let end = match stage {
             Stage::Sent => Ok(ReasonCode::Success),
-            Stage::Acknowledged(reason) if reason.is_error() => Err(Error::Refused(reason)),
+            Stage::Acknowledged(reason) if reason.is_error() => {
+                Err(Error::Refused(Refusal { reason, words: self.words_of(ticket) }))
+            }
             Stage::Acknowledged(reason) => {
                 // With QoS 2 the exchange goes on.
-                if matches!(self.tickets.get(&ticket), Some(Waits::Published(_, _, QoS::ExactlyOnce))) {
+                if matches!(
+                    self.tickets.get(&ticket),
+                    Some(Waits::Published(_, _, QoS::ExactlyOnce) | Waits::Requested(_, _, QoS::ExactlyOnce))
+                ) {
                     return;
                 }
                 Ok(reason)
@@ -251,26 +338,44 @@ impl Member {
             _ => return,
         };
         if let Some(waits) = self.tickets.remove(&ticket) {
-            waits.end(end, &self.shared);
+            self.end(waits, end);
         }
     }
-}
 
-impl Waits {
     /// It ends like this; `Ok` is the end of a message alone.
-    fn end(self, end: Result<ReasonCode, Error>, shared: &Shared) {
-        match self {
-            Self::Published(slot, bytes, _) => {
-                shared.ended(bytes);
+    fn end(&mut self, waits: Waits, end: Result<ReasonCode, Error>) {
+        match waits {
+            Waits::Published(slot, bytes, _) => {
+                self.shared.ended(bytes);
                 if let Some(slot) = slot {
                     slot.put(end);
                 }
             }
-            Self::Answered(slot) => {
+            Waits::Requested(number, bytes, _) => {
+                self.shared.ended(bytes);
+                self.requested(number, end);
+            }
+            Waits::Answered(slot) => {
                 if let Err(error) = end {
                     slot.put(Err(error));
                 }
             }
+            Waits::Granted(follow) => {
+                if let Err(error) = end {
+                    self.unfollow(&follow);
+                    follow.slot.put(Err(error));
+                }
+            }
+            Waits::Left(filters, stream, slot) => match end {
+                // With the client or the connection what was to be ended has ended, too.
+                Err(Error::Ended(_) | Error::Gone) => self.left(&filters, stream, slot),
+                Err(error) => {
+                    if let Some(slot) = slot {
+                        slot.put(Err(error));
+                    }
+                }
+                Ok(_) => {}
+            },
         }
     }
 }

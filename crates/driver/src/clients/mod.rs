@@ -2,35 +2,53 @@
 //!
 //! [`Clients`] is a machine like a broker: the same loop turns it, and every adapter with it. Handles post commands
 //! into it and wait for receipts; no state of the protocol lives in a future, so dropping one can lose nothing.
+mod credentials;
 mod error;
 mod handle;
+mod inbox;
+mod listeners;
 mod machine;
 mod member;
+mod message;
+mod reach;
+mod requests;
 mod shared;
+mod stream;
+mod streams;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod window;
 
-pub use error::{Ended, Error};
+pub use credentials::Ask;
+pub(crate) use credentials::CredentialsFrom;
+pub use error::{Ended, Error, Refusal};
 pub use handle::{Client, Endpoint, Maker};
+pub(crate) use handle::{Face, Handle};
+pub use listeners::Event;
+pub use message::{Ack, Message};
+pub(crate) use reach::Reach;
+pub(crate) use shared::{Command, Follow, Slot, Withdrawal};
 pub use shared::{Notice, Receipt};
+pub(crate) use stream::Manner;
+pub(crate) use streams::{StreamId, Terms};
 
 use crate::dial::Resolver;
 use crate::machine::Task;
-use crate::mailbox::Call as CallOf;
 use crate::{Mailbox, Post};
-use handle::Poster;
+use credentials::Asking;
+use handle::Over;
+use inbox::Inbox;
 use machine::{ClientId, Matter};
 use member::{Attempt, Member};
-use shared::{Command, Shared};
+use reach::Poster;
+use requests::Requests;
+use shared::Shared;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tidewire_core::client::{self, Cause, Config};
 use tidewire_core::time::Instant;
-
-/// Something to do with the clients on their own thread.
-pub(crate) type Call = CallOf<Clients>;
 
 /// Where a client's delays are drawn from, different each time.
 pub fn seed() -> [u8; 32] {
@@ -55,6 +73,10 @@ pub struct Clients {
     notices: Vec<Notice>,
     /// No new client is made, and those that there are go: so many are left.
     going: Option<usize>,
+    /// It ends when the last of them is gone.
+    is_temporary: bool,
+    /// Who waits for the end.
+    over: Vec<Over>,
 }
 
 impl fmt::Debug for Clients {
@@ -69,7 +91,7 @@ impl Clients {
     /// None yet. They are reached through `mailbox`, which must be the one of the loop that turns them.
     pub fn new<S: Send + 'static>(mailbox: &Mailbox<Self, S>) -> (Self, Maker) {
         let mailbox = mailbox.clone();
-        let poster: Poster = Arc::new(move |call| mailbox.post(Post::Call(call)));
+        let poster: Poster = Arc::new(move |post| mailbox.post(post));
         let clients = Self {
             members: Vec::new(),
             generations: Vec::new(),
@@ -80,6 +102,8 @@ impl Clients {
             poster: Arc::clone(&poster),
             notices: Vec::new(),
             going: None,
+            is_temporary: false,
+            over: Vec::new(),
         };
         (clients, Maker::new(poster))
     }
@@ -91,9 +115,21 @@ impl Clients {
         servers: Vec<Endpoint>,
         seed: &[u8; 32],
         shared: Arc<Shared>,
+        face: Face,
     ) -> ClientId {
+        let by_streams = shared.state().streams.is_some();
         let mut member = Member {
+            client_id: config.client_id.clone(),
             client: client::Client::new(config, seed),
+            by_streams,
+            inbox: Inbox::default(),
+            requests: Requests::new(
+                face.response_topic,
+                u64::from_ne_bytes(std::array::from_fn(|n| seed[n])),
+            ),
+            words: None,
+            last_words: None,
+            credentials: Asking::new(face.credentials_from),
             shared,
             servers: servers.into(),
             generation: 0,
@@ -170,12 +206,15 @@ impl Clients {
                 next = member.client.poll_action();
             }
             member.tell(now, &mut self.notices);
+            member.advance_requests(now);
             next = member.client.poll_action();
             if next.is_none() {
                 break;
             }
         }
         let due = member.client.poll_timeout().map(|deadline| deadline.at);
+        let due =
+            due.into_iter().chain(member.inbox.poll_timeout()).chain(member.requests.poll_timeout()).min();
         if let Some(at) = due
             && member.armed.is_none_or(|armed| at < armed)
         {
@@ -187,7 +226,7 @@ impl Clients {
         let ended = member.client.is_ended();
         let gone = ended && std::mem::take(&mut member.awaited);
         if ended && member.abandoned {
-            self.remove(index);
+            self.remove(now, index);
         }
         if let Some(left) = self.going.as_mut().filter(|left| gone && **left > 0) {
             *left -= 1;
@@ -197,7 +236,7 @@ impl Clients {
         }
     }
 
-    fn remove(&mut self, index: u32) {
+    fn remove(&mut self, now: Instant, index: u32) {
         if let Some(mut member) = self.members[index as usize].take() {
             member.end_all();
             member.shared.close();
@@ -206,6 +245,19 @@ impl Clients {
             }
             self.generations[index as usize] = member.generation.wrapping_add(1);
             self.free.push(index);
+            self.end_if_empty(now);
+        }
+    }
+
+    /// There is nobody who could want another client.
+    fn end_when_empty(&mut self, now: Instant) {
+        self.is_temporary = true;
+        self.end_if_empty(now);
+    }
+
+    fn end_if_empty(&self, now: Instant) {
+        if self.is_temporary && self.free.len() == self.members.len() && self.going.is_none() {
+            (self.poster)(Post::Shutdown(now));
         }
     }
 

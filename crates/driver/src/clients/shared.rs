@@ -1,26 +1,72 @@
 //! What a client's handles and its loop share: commands in, notices out, and places for what has ended.
 use super::error::{Ended, Error};
+use super::listeners::Listeners;
+use super::streams::{StreamId, Streams, Terms};
+use super::window::Outcome;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tidewire_core::client::{Cause, Message, Server, Subscription};
-use tidewire_core::id::Token;
+use tidewire_core::client::{Cause, Goodbye, Message, Server, Stats, Subscription};
+use tidewire_core::id::{Ticket, Token};
 use tidewire_core::message::Publication;
+use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::TopicFilter;
 
 /// What a handle asks of the loop.
-pub(super) enum Command {
+pub(crate) enum Command {
     Publish(Publication, Option<Arc<Slot<ReasonCode>>>),
     Subscribe(Box<[Subscription]>, Option<u32>, Arc<Slot<Box<[ReasonCode]>>>),
     Unsubscribe(Box<[TopicFilter]>, Arc<Slot<Box<[ReasonCode]>>>),
+    /// What comes for these goes to a stream; done when all are granted, or none is.
+    Follow(Follow),
+    /// A stream, if there is one left, is no longer to get what comes for these; nobody wants those that are `unwanted`.
+    Leave {
+        stream: Option<StreamId>,
+        unwanted: Vec<TopicFilter>,
+        slot: Option<Arc<Slot<()>>>,
+    },
+    /// A message of a stream is answered.
+    Answer(Token, Outcome),
+    /// A message that was accepted is taken back; if it was sent, only if that is asked for.
+    Withdraw {
+        message: Arc<Slot<ReasonCode>>,
+        even_if_sent: bool,
+        slot: Option<Arc<Slot<Withdrawal>>>,
+    },
+    /// A request, to be answered within that time.
+    Request(Publication, Duration, Arc<Slot<super::Message>>),
+    /// Nobody waits for its answer.
+    ForgetRequest(Arc<Slot<super::Message>>),
+    /// This connection is given up, or the wait for the next attempt.
+    Reconnect,
     Acknowledge(Token, ReasonCode),
     Authenticate(ReasonCode, Box<[u8]>),
-    Disconnect(Duration, ReasonCode),
+    Disconnect(Duration, Goodbye),
     Connect,
+}
+
+/// A subscription whose messages go to a stream.
+pub(crate) struct Follow {
+    pub(crate) subscriptions: Box<[Subscription]>,
+    pub(crate) identifier: u32,
+    pub(crate) stream: StreamId,
+    pub(crate) slot: Arc<Slot<Box<[QoS]>>>,
+}
+
+/// What became of a message that was to be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Withdrawal {
+    /// Nobody has seen it.
+    Unsent,
+    /// It is not sent again; the server may have it.
+    Sent,
+    /// It had ended.
+    Ended,
 }
 
 /// Something that the application may want to know.
@@ -59,8 +105,10 @@ pub enum Notice {
 
 /// Where the end of something is put, and taken.
 #[derive(Debug)]
-pub(super) struct Slot<T> {
+pub(crate) struct Slot<T> {
     state: Mutex<SlotState<T>>,
+    /// The ticket of what it waits for, and one more; 0 as long as there is none.
+    ticket: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -70,33 +118,21 @@ struct SlotState<T> {
 }
 
 impl<T> Slot<T> {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new(SlotState { end: None, waker: None }) })
+    pub(crate) fn new() -> Arc<Self> {
+        let state = Mutex::new(SlotState { end: None, waker: None });
+        Arc::new(Self { state, ticket: AtomicU64::new(0) })
     }
 
-    pub(super) fn put(&self, end: Result<T, Error>) {
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        self.ticket.load(Ordering::Relaxed).checked_sub(1).map(Ticket)
+    }
+
+    pub(super) fn waits_for(&self, ticket: Ticket) {
+        self.ticket.store(ticket.0 + 1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
         let mut state = lock(&self.state);
-        state.end = Some(end);
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
-
-/// The end of something that was asked for. Dropping it changes nothing: what was accepted goes its way.
-#[derive(Debug)]
-#[must_use = "what became of it is known only here"]
-pub struct Receipt<T> {
-    pub(super) slot: Arc<Slot<T>>,
-}
-
-impl<T> Future for Receipt<T> {
-    type Output = Result<T, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
-        let mut state = lock(&self.slot.state);
         match state.end.take() {
             Some(end) => Poll::Ready(end),
             None => {
@@ -105,15 +141,48 @@ impl<T> Future for Receipt<T> {
             }
         }
     }
+
+    /// Its end, if it has come.
+    pub(super) fn take_end(&self) -> Option<Result<T, Error>> {
+        lock(&self.state).end.take()
+    }
+
+    pub(super) fn put(&self, end: Result<T, Error>) {
+        if let Some(waker) = self.put_quietly(end) {
+            waker.wake();
+        }
+    }
+
+    /// The same, with somebody to be woken once no lock is held.
+    pub(super) fn put_quietly(&self, end: Result<T, Error>) -> Option<Waker> {
+        let mut state = lock(&self.state);
+        state.end = Some(end);
+        state.waker.take()
+    }
+}
+
+/// The end of something that was asked for. Dropping it changes nothing: what was accepted goes its way.
+#[derive(Debug)]
+#[must_use = "what became of it is known only here"]
+pub struct Receipt<T> {
+    pub(crate) slot: Arc<Slot<T>>,
+}
+
+impl<T> Future for Receipt<T> {
+    type Output = Result<T, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
+        self.slot.poll_end(cx)
+    }
 }
 
 /// Of one client.
-pub(super) struct Shared {
+pub(crate) struct Shared {
     state: Mutex<State>,
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     pub(super) commands: VecDeque<Command>,
     /// The loop knows that there are commands, or room for notices.
     pub(super) knocked: bool,
@@ -129,6 +198,16 @@ pub(super) struct State {
     /// The loop has more of them than it may put here, or is about to look.
     more: bool,
     readers: Vec<Waker>,
+    /// Where its messages go, unless they are notices.
+    pub(super) streams: Option<Streams>,
+    pub(super) listeners: Listeners,
+    /// What the server said, as long as there is a connection.
+    pub(crate) server: Option<Arc<Server>>,
+    /// Who waits for one.
+    hopes: Vec<Arc<Slot<Arc<Server>>>>,
+    /// Who waits for the end.
+    farewells: Vec<Arc<Slot<()>>>,
+    pub(crate) stats: Stats,
     /// The client has ended, and nobody has asked it to connect again.
     pub(super) ended: Option<Ended>,
     /// There is no loop any more.
@@ -167,23 +246,27 @@ fn size_of_notice(notice: &Notice) -> usize {
 }
 
 impl Shared {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default() })
+    pub(super) fn new(terms: Option<Terms>) -> Arc<Self> {
+        let state = State { streams: terms.map(Streams::new), ..State::default() };
+        Arc::new(Self { state: Mutex::new(state) })
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 
     /// Puts a command in; true if the loop has to be told.
-    pub(super) fn command(state: &mut State, command: Command) -> Result<bool, Error> {
+    pub(crate) fn command(state: &mut State, command: Command) -> Result<bool, Error> {
+        match (&command, &state.ended) {
+            (Command::Connect | Command::Disconnect(..), _) => {}
+            (_, Some(ended)) => return Err(Error::Ended(ended.clone())),
+            (_, None) => {}
+        }
         if state.gone {
             return Err(Error::Gone);
         }
-        match (&command, &state.ended) {
-            (Command::Connect, _) => state.ended = None,
-            (Command::Disconnect(..), _) | (_, None) => {}
-            (_, Some(ended)) => return Err(Error::Ended(ended.clone())),
+        if let Command::Connect = command {
+            state.ended = None;
         }
         state.commands.push_back(command);
         Ok(!std::mem::replace(&mut state.knocked, true))
@@ -246,17 +329,30 @@ impl Shared {
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.gone = true;
+        state.server = None;
         let left = std::mem::take(&mut state.commands);
         let waiting = std::mem::take(&mut state.waiting);
-        let readers = std::mem::take(&mut state.readers);
+        let mut readers = std::mem::take(&mut state.readers);
+        state.wake_all(&mut readers);
+        let ended = state.ended.clone();
+        let (hopes, farewells) = (std::mem::take(&mut state.hopes), std::mem::take(&mut state.farewells));
         drop(state);
         waiting.into_values().chain(readers).for_each(Waker::wake);
+        let error = ended.map_or(Error::Gone, Error::Ended);
+        hopes.iter().for_each(|slot| slot.put(Err(error.clone())));
+        farewells.iter().for_each(|slot| slot.put(Err(error.clone())));
         for command in left {
             command.end(&Error::Gone);
         }
     }
 
-    /// Is there room for a message of so many bytes?
+    /// Is there room for a message of so many bytes, or nobody who would take it?
+    pub(super) fn has_room(state: &State, bytes: usize, limits: (usize, usize)) -> bool {
+        let room = state.open < limits.0 && (state.bytes == 0 || state.bytes + bytes <= limits.1);
+        room || state.gone || state.ended.is_some()
+    }
+
+    /// Waits for that.
     pub(super) fn poll_room(
         state: &mut State,
         bytes: usize,
@@ -264,8 +360,7 @@ impl Shared {
         place: &mut Option<u64>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let room = state.open < limits.0 && (state.bytes == 0 || state.bytes + bytes <= limits.1);
-        if room || state.gone || state.ended.is_some() {
+        if Self::has_room(state, bytes, limits) {
             return Poll::Ready(());
         }
         let place = *place.get_or_insert_with(|| {
@@ -277,7 +372,7 @@ impl Shared {
     }
 
     /// Whoever has that place waits no more.
-    pub(super) fn leave(&self, place: u64) {
+    pub(crate) fn leave(&self, place: u64) {
         self.state().waiting.remove(&place);
     }
 
@@ -303,12 +398,88 @@ impl Shared {
     }
 }
 
+impl State {
+    /// Nothing more will come.
+    pub(super) fn is_over(&self) -> bool {
+        self.gone || self.ended.is_some()
+    }
+
+    fn wake_all(&mut self, wakers: &mut Vec<Waker>) {
+        if let Some(streams) = &mut self.streams {
+            streams.wake_all(wakers);
+        }
+        self.listeners.wake_all(wakers);
+    }
+
+    /// Why nothing is accepted any more, if so it is.
+    pub(crate) fn error(&self) -> Option<Error> {
+        match &self.ended {
+            Some(ended) => Some(Error::Ended(ended.clone())),
+            None => self.gone.then_some(Error::Gone),
+        }
+    }
+
+    /// Done when there is a connection.
+    pub(crate) fn hope(&mut self) -> Arc<Slot<Arc<Server>>> {
+        let slot = Slot::new();
+        match (self.error(), &self.server) {
+            (Some(error), _) => slot.put(Err(error)),
+            (None, Some(server)) => slot.put(Ok(Arc::clone(server))),
+            (None, None) => self.hopes.push(Arc::clone(&slot)),
+        }
+        slot
+    }
+
+    /// Done when the client has ended.
+    pub(crate) fn farewell(&mut self) -> Arc<Slot<()>> {
+        let slot = Slot::new();
+        match self.error() {
+            Some(Error::Ended(ended)) if ended.cause == Cause::Ended => slot.put(Ok(())),
+            Some(error) => slot.put(Err(error)),
+            None => self.farewells.push(Arc::clone(&slot)),
+        }
+        slot
+    }
+
+    /// There is a connection.
+    pub(super) fn connected(&mut self, server: Server, wakers: &mut Vec<Waker>) -> Arc<Server> {
+        let server = Arc::new(server);
+        self.server = Some(Arc::clone(&server));
+        for slot in std::mem::take(&mut self.hopes) {
+            wakers.extend(slot.put_quietly(Ok(Arc::clone(&server))));
+        }
+        server
+    }
+
+    /// The client has ended, and so many messages had not: everybody hears it.
+    pub(super) fn end(&mut self, ended: &Ended, unfinished: usize, wakers: &mut Vec<Waker>) {
+        self.ended = Some(ended.clone());
+        self.server = None;
+        for slot in std::mem::take(&mut self.hopes) {
+            wakers.extend(slot.put_quietly(Err(Error::Ended(ended.clone()))));
+        }
+        for slot in std::mem::take(&mut self.farewells) {
+            wakers.extend(slot.put_quietly(match (ended.cause, unfinished) {
+                (Cause::Ended, 0) => Ok(()),
+                (Cause::Ended, _) => Err(Error::Unfinished(unfinished)),
+                _ => Err(Error::Ended(ended.clone())),
+            }));
+        }
+        wakers.extend(std::mem::take(&mut self.waiting).into_values());
+        self.wake_all(wakers);
+    }
+}
+
 impl Command {
     /// It can't be done.
     pub(super) fn end(self, error: &Error) {
         match self {
             Self::Publish(_, Some(slot)) => slot.put(Err(error.clone())),
             Self::Subscribe(_, _, slot) | Self::Unsubscribe(_, slot) => slot.put(Err(error.clone())),
+            Self::Follow(follow) => follow.slot.put(Err(error.clone())),
+            Self::Request(_, _, slot) => slot.put(Err(error.clone())),
+            Self::Leave { slot: Some(slot), .. } => slot.put(Err(error.clone())),
+            Self::Withdraw { slot: Some(slot), .. } => slot.put(Err(error.clone())),
             _ => {}
         }
     }

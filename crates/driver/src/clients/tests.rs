@@ -18,23 +18,31 @@ use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
 use tidewire_core::topic::{TopicFilter, TopicName};
 
-const SERVER: &str = "10.0.0.1";
+pub(crate) const SERVER: &str = "10.0.0.1";
 
-struct World {
-    network: Network,
+pub(crate) struct World {
+    pub(crate) network: Network,
     broker: Shard<MemoryReactor>,
     clients: Shard<MemoryReactor, Clients>,
-    maker: Maker,
+    pub(crate) maker: Maker,
     /// The client's line, and the broker's.
     lines: Vec<(Wire, Wire)>,
+    is_over: bool,
 }
 
-fn server() -> SocketAddr {
+fn loop_of(network: &Network) -> (Shard<MemoryReactor, Clients>, Maker) {
+    let mailbox = Mailbox::default();
+    let (clients, maker) = Clients::new(&mailbox);
+    let shard = Shard::new(ShardId(0), clients, network.reactor(), Box::new(()), None, vec![mailbox]);
+    (shard, maker)
+}
+
+pub(crate) fn server() -> SocketAddr {
     SocketAddr::new(SERVER.parse().unwrap(), 1883)
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let network = Network::new();
         network.set_now(Instant::from_secs(1_000_000));
         network.listen(server());
@@ -42,10 +50,8 @@ impl World {
         let config = broker::Config::new(Box::new(Open::new()), [0; 32]);
         let broker = Broker::new(network.now(), config);
         let broker = Shard::new(ShardId(0), broker, network.reactor(), Box::new(()), None, vec![mailbox]);
-        let mailbox = Mailbox::default();
-        let (clients, maker) = Clients::new(&mailbox);
-        let clients = Shard::new(ShardId(0), clients, network.reactor(), Box::new(()), None, vec![mailbox]);
-        Self { network, broker, clients, maker, lines: vec![] }
+        let (clients, maker) = loop_of(&network);
+        Self { network, broker, clients, maker, lines: vec![], is_over: false }
     }
 
     fn client(&self, id: &str, change: impl Fn(&mut Config)) -> Client {
@@ -56,7 +62,7 @@ impl World {
     }
 
     /// Carries bytes both ways; true if there were any.
-    fn carry(&mut self) -> bool {
+    pub(crate) fn carry(&mut self) -> bool {
         let mut busy = false;
         while let Some((_, wire)) = self.network.accept() {
             let (peer, mut socket) = self.network.connect();
@@ -91,11 +97,16 @@ impl World {
         busy
     }
 
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for _ in 0..10_000 {
             let mut busy = self.carry();
             busy |= self.broker.turn() == Turn::Again;
-            busy |= self.clients.turn() == Turn::Again;
+            match self.clients.turn() {
+                Turn::Again => busy = true,
+                Turn::Wait(_) => {}
+                // A loop drops its shard then.
+                Turn::Ended => (self.clients, self.is_over) = (loop_of(&self.network).0, true),
+            }
             busy |= self.carry();
             if !busy {
                 return;
@@ -104,8 +115,13 @@ impl World {
         panic!("it never comes to rest");
     }
 
+    /// Has the clients' loop ended?
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     /// Until that is done, in so many turns at most.
-    fn run<T>(&mut self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn run<T>(&mut self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         for _ in 0..20_000 {
             if let Poll::Ready(done) = poll(future.as_mut()) {
@@ -116,20 +132,20 @@ impl World {
         panic!("it is never done");
     }
 
-    fn cut(&mut self) {
+    pub(crate) fn cut(&mut self) {
         for (client, broker) in self.lines.drain(..) {
             client.reset();
             broker.reset();
         }
     }
 
-    fn wait(&mut self, time: Duration) {
+    pub(crate) fn wait(&mut self, time: Duration) {
         self.network.set_now(self.network.now().after(time));
         self.settle();
     }
 }
 
-fn poll<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
+pub(crate) fn poll<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 

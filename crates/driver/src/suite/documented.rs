@@ -14,7 +14,7 @@ use tidewire_core::version::{Role, Version};
 
 /// What it takes to begin; whoever waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The programs' `connect_seconds`.
+/// How long the programs wait for CONNACK.
 const CONNECT: Duration = Duration::from_secs(3);
 /// After this, whoever knows has said so.
 const KNOWING: Duration = Duration::from_secs(1);
@@ -68,6 +68,11 @@ pub fn place(name: &str) -> PathBuf {
         place.display()
     );
     place
+}
+
+/// Runs an example to its end: whether it ends well, and what it says to those who read its output, and to people.
+pub fn run(name: &str, arguments: &[String], patience: Duration) -> (bool, String, String) {
+    Program::start(name, arguments).ends_within(patience)
 }
 
 /// A server for one connection. It tells when it has done what it does.
@@ -162,35 +167,40 @@ macro_rules! documented_program {
 
             #[test]
             fn a_wrong_password_ends_the_documented_program_with_a_line() {
-                documented::refused($name, documented::host_and_port);
+                documented::refused($name, documented::url);
             }
 
             #[test]
             fn a_server_that_is_not_there_ends_the_documented_program_with_a_line() {
-                documented::absent($name, documented::host_and_port);
+                documented::absent($name, documented::url);
             }
 
             #[test]
             fn a_server_that_never_answers_ends_the_documented_program_with_a_line() {
-                documented::silent($name, documented::host_and_port);
+                documented::silent($name, documented::url);
             }
 
             #[test]
             fn a_server_that_leaves_ends_the_documented_program_with_a_line() {
-                documented::leaving($name, documented::host_and_port, "");
+                documented::leaving($name, documented::url, "");
             }
 
             #[test]
             fn with_a_good_server_the_documented_program_ends_well() {
-                documented::good($name, documented::host_and_port);
+                documented::good($name, documented::url);
             }
         }
     };
 }
 
 /// As the adapters' programs want it.
-pub fn host_and_port(server: SocketAddr) -> Vec<String> {
-    vec![server.ip().to_string(), server.port().to_string()]
+pub fn url(server: SocketAddr) -> Vec<String> {
+    vec![format!("mqtt://{server}")]
+}
+
+/// One line, that says why.
+fn says(error: &str, why: &str) {
+    assert!(error.contains(why) && error.lines().count() == 1, "{error}");
 }
 
 /// How a program is called.
@@ -210,7 +220,7 @@ pub fn refused(name: &str, arguments: Arguments) {
     told.recv_timeout(PATIENCE).expect("it connects");
     let (well, out, error) = program.ends_within(KNOWING);
     assert_eq!((well, out.as_str()), (false, ""));
-    assert_eq!(error, "the server refused the connection: 0x87 NotAuthorized\n");
+    says(&error, "0x87 NotAuthorized");
 }
 
 /// Nobody listens.
@@ -219,7 +229,7 @@ pub fn absent(name: &str, arguments: Arguments) {
     let program = Program::start(name, &arguments(address));
     let (well, out, error) = program.ends_within(KNOWING);
     assert_eq!((well, out.as_str()), (false, ""));
-    assert!(error.starts_with("the server could not be reached") && error.lines().count() == 1, "{error}");
+    says(&error, "the server could not be reached");
 }
 
 /// A server that accepts and says nothing.
@@ -232,7 +242,7 @@ pub fn silent(name: &str, arguments: Arguments) {
     told.recv_timeout(PATIENCE).expect("it connects");
     let (well, out, error) = program.ends_within(CONNECT + KNOWING);
     assert_eq!((well, out.as_str()), (false, ""));
-    assert_eq!(error, "the server did not answer in time\n");
+    says(&error, "the server did not answer in time");
 }
 
 /// A server that is as it should be.
@@ -251,5 +261,5 @@ pub fn leaving(name: &str, arguments: Arguments, printed: &str) {
     told.recv_timeout(PATIENCE).expect("it subscribes");
     let (well, out, error) = program.ends_within(KNOWING);
     assert_eq!((well, out.as_str()), (false, printed));
-    assert_eq!(error, "the server ended the connection: 0x8b ServerShuttingDown\n");
+    says(&error, "0x8b ServerShuttingDown");
 }

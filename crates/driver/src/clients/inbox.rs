@@ -1,0 +1,276 @@
+//! From one client's machine to its streams, and back.
+use super::error::{Error, Refusal};
+use super::listeners::Event;
+use super::member::{Member, Waits};
+use super::shared::{Follow, Notice, Slot, Withdrawal};
+use super::streams::{Given, StreamId};
+use super::window::Outcome;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+use tidewire_core::client::{self, Misuse, Timer, Withdrawn};
+use tidewire_core::id::{Ticket, Token};
+use tidewire_core::qos::QoS;
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::time::Instant;
+use tidewire_core::topic::TopicFilter;
+
+/// So long a message of QoS 0 waits for room; then what is older makes some.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// So long nothing more may come before that is told.
+const STALLED: Duration = Duration::from_secs(10);
+
+/// What there is for the streams of one client.
+#[derive(Default)]
+pub(super) struct Inbox {
+    /// There was no room for this one; until when it waits for some, if it does not wait for ever.
+    next: Option<(client::Message, Option<Instant>)>,
+    /// When it is to be told that nothing more can come.
+    stalls: Option<Instant>,
+    /// That was told, and nothing has come since.
+    is_stalled: bool,
+}
+
+impl Inbox {
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let next = self.next.as_ref().and_then(|(_, until)| *until);
+        next.into_iter().chain(self.stalls).min()
+    }
+}
+
+impl Member {
+    /// As many messages as there is room for.
+    pub(super) fn give(&mut self, now: Instant) {
+        let mut wakers = Vec::new();
+        let mut unwanted = Vec::new();
+        let shared = Arc::clone(&self.shared);
+        let mut guard = shared.state();
+        let state = &mut *guard;
+        let Some(streams) = &mut state.streams else { return };
+        loop {
+            let (message, until) = match self.inbox.next.take() {
+                Some(next) => next,
+                None => match self.client.poll_message(now) {
+                    Some(message) => (message, None),
+                    None => break,
+                },
+            };
+            let late = until.is_some_and(|until| now >= until);
+            match streams.give(now, message, late, &mut state.listeners, &mut wakers) {
+                Given::Taken | Given::Held | Given::Unwanted(None) => {}
+                Given::Unwanted(Some(token)) => unwanted.push(token),
+                Given::NoRoom(message) => {
+                    let until =
+                        until.or_else(|| (message.qos == QoS::AtMostOnce).then(|| now.after(PATIENCE)));
+                    self.inbox.next = Some((message, until));
+                    break;
+                }
+            }
+        }
+        streams.is_behind = self.inbox.next.is_some();
+        match streams.stalled() {
+            None => (self.inbox.stalls, self.inbox.is_stalled) = (None, false),
+            Some(_) if self.inbox.is_stalled => {}
+            Some(_) => {
+                self.inbox.stalls.get_or_insert(now.after(STALLED));
+            }
+        }
+        state.stats = self.client.stats();
+        drop(guard);
+        for token in unwanted {
+            self.answer(now, token, Outcome::Unwanted);
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// It may be time to say that nothing comes.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.give_requests_up(now);
+        if self.inbox.stalls.is_none_or(|at| now < at) {
+            return;
+        }
+        (self.inbox.stalls, self.inbox.is_stalled) = (None, true);
+        let mut wakers = Vec::new();
+        let mut state = self.shared.state();
+        let stalled = state.streams.as_ref().and_then(|streams| streams.stalled());
+        if let Some(filter) = stalled {
+            state.listeners.tell(Event::Stalled { filter }, &mut wakers);
+        }
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// To all who listen.
+    pub(super) fn announce(&mut self, now: Instant, unfinished: usize, notices: &mut Vec<Notice>) {
+        if notices.is_empty() {
+            return;
+        }
+        let mut wakers = Vec::new();
+        let mut state = self.shared.state();
+        for notice in notices.drain(..) {
+            match notice {
+                Notice::Connected { session_present, server } => {
+                    let server = state.connected(*server, &mut wakers);
+                    state.listeners.tell(Event::Connected { server, session_present }, &mut wakers);
+                }
+                Notice::Disconnected { cause, error } => {
+                    state.server = None;
+                    let next = self.client.poll_timeout().filter(|due| due.timer == Timer::Reconnect);
+                    let retry_in = match next {
+                        Some(due) => Some(due.at.saturating_duration_since(now)),
+                        None => (!self.client.is_ended()).then_some(Duration::ZERO),
+                    };
+                    state.listeners.tell(Event::Disconnected { cause, error, retry_in }, &mut wakers);
+                }
+                Notice::Ended(ended) => {
+                    let event = Event::Ended { cause: ended.cause, unfinished };
+                    state.listeners.tell(event, &mut wakers);
+                    state.end(&ended, unfinished, &mut wakers);
+                }
+                Notice::SubscriptionLost(filter, reason) => {
+                    if let Some(streams) = &mut state.streams {
+                        streams.lost(&filter, &Error::Refused(reason.into()), &mut wakers);
+                    }
+                    state.listeners.tell(Event::SubscriptionLost { filter, reason }, &mut wakers);
+                }
+                Notice::Message(_) | Notice::Auth { .. } => {}
+            }
+        }
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    pub(super) fn answer(&mut self, now: Instant, token: Token, outcome: Outcome) {
+        let is_v5 = self.client.server().is_some_and(|server| server.version.is_v5());
+        match outcome {
+            Outcome::Accepted => self.client.acknowledge(token, ReasonCode::Success),
+            Outcome::Refused(reason) => self.client.acknowledge(token, reason),
+            Outcome::PassedOver => self.client.pass_over(now, token),
+            Outcome::Unwanted if is_v5 => {
+                self.client.acknowledge(token, ReasonCode::ImplementationSpecificError);
+            }
+            // It is of a session that ends with the connection: it is gone either way, and this way it does not keep its
+            // place in the server's window until then.
+            Outcome::Unwanted => self.client.acknowledge(token, ReasonCode::Success),
+        }
+    }
+
+    pub(super) fn follow(&mut self, follow: Follow) {
+        let identifier = Some(follow.identifier);
+        let asked = match self.client.subscribe(&follow.subscriptions, identifier) {
+            // This server knows none: its messages are told apart by their topics.
+            Err(Misuse::SubscriptionIdentifier) => self.client.subscribe(&follow.subscriptions, None),
+            asked => asked,
+        };
+        match asked {
+            Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Granted(follow))),
+            Err(misuse) => {
+                let error = self.refused(misuse);
+                self.unfollow(&follow);
+                follow.slot.put(Err(error));
+            }
+        }
+    }
+
+    /// All are granted, or all end.
+    pub(super) fn followed(&mut self, ticket: Ticket, follow: &Follow, reasons: &[ReasonCode]) {
+        let Some(refused) = reasons.iter().copied().find(|reason| granted(*reason).is_none()) else {
+            return follow.slot.put(Ok(reasons.iter().copied().filter_map(granted).collect()));
+        };
+        // What was refused is none that could be ended.
+        let asked = follow.subscriptions.iter().zip(reasons);
+        let was_refused = asked.filter(|(_, reason)| granted(**reason).is_none());
+        let was_refused: Vec<_> = was_refused.map(|(asked, _)| asked.filter.clone()).collect();
+        let (none, unwanted): (Vec<_>, Vec<_>) =
+            self.unfollow(follow).into_iter().partition(|filter| was_refused.contains(filter));
+        self.left(&none, None, None);
+        self.leave(None, unwanted, None);
+        let refused = Refusal { reason: refused, words: self.words_of(ticket) };
+        follow.slot.put(Err(Error::Refused(refused)));
+    }
+
+    /// Its stream does not get what comes for these; gives back those that nobody wants then.
+    pub(super) fn unfollow(&self, follow: &Follow) -> Vec<TopicFilter> {
+        let filters: Vec<_> = follow.subscriptions.iter().map(|asked| asked.filter.clone()).collect();
+        let mut state = self.shared.state();
+        let Some(streams) = &mut state.streams else { return Vec::new() };
+        streams.leave(follow.stream, &filters)
+    }
+
+    pub(super) fn leave(
+        &mut self,
+        stream: Option<StreamId>,
+        unwanted: Vec<TopicFilter>,
+        slot: Option<Arc<Slot<()>>>,
+    ) {
+        if unwanted.is_empty() {
+            return self.left(&[], stream, slot);
+        }
+        match self.client.unsubscribe(&unwanted) {
+            Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Left(unwanted, stream, slot))),
+            Err(misuse) => {
+                let error = self.refused(misuse);
+                if let Some(slot) = slot {
+                    slot.put(Err(error));
+                }
+            }
+        }
+    }
+
+    /// The server sends nothing more for these.
+    pub(super) fn left(
+        &self,
+        filters: &[TopicFilter],
+        stream: Option<StreamId>,
+        slot: Option<Arc<Slot<()>>>,
+    ) {
+        let mut wakers = Vec::new();
+        let mut state = self.shared.state();
+        if let Some(streams) = &mut state.streams {
+            streams.unsubscribed(filters);
+            if let Some(stream) = stream {
+                streams.finish(stream, &mut wakers);
+            }
+        }
+        drop(state);
+        if let Some(slot) = slot {
+            slot.put(Ok(()));
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    pub(super) fn withdraw(
+        &mut self,
+        now: Instant,
+        message: &Slot<ReasonCode>,
+        even_if_sent: bool,
+        slot: Option<Arc<Slot<Withdrawal>>>,
+    ) {
+        let ticket = message.ticket().filter(|ticket| even_if_sent || self.client.is_unsent(*ticket));
+        let withdrawn = ticket.map_or(Withdrawn::Unknown, |ticket| self.client.withdraw(now, ticket));
+        let withdrawal = match withdrawn {
+            Withdrawn::Unsent => Withdrawal::Unsent,
+            Withdrawn::Sent => Withdrawal::Sent,
+            _ => Withdrawal::Ended,
+        };
+        if withdrawal != Withdrawal::Ended
+            && let Some(Waits::Published(_, bytes, _)) =
+                ticket.and_then(|ticket| self.tickets.remove(&ticket))
+        {
+            self.shared.ended(bytes);
+        }
+        if let Some(slot) = slot {
+            slot.put(Ok(withdrawal));
+        }
+    }
+}
+
+/// The QoS that was granted, unless it was refused.
+fn granted(reason: ReasonCode) -> Option<QoS> {
+    match reason {
+        ReasonCode::Success => Some(QoS::AtMostOnce),
+        ReasonCode::GrantedQoS1 => Some(QoS::AtLeastOnce),
+        ReasonCode::GrantedQoS2 => Some(QoS::ExactlyOnce),
+        _ => None,
+    }
+}
