@@ -1,15 +1,17 @@
 #![doc = include_str!("../README.md")]
 //! ## Where to begin
 //!
-//! [`Clients`] and [`serve`] have examples. Whoever has a task already makes a
+//! [`connect`] and [`serve`] have examples. Whoever has a task already makes a
 //! [`ShardFuture`](tidewire_driver::poll::ShardFuture) of [`AsyncStd`] and runs it there.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod client;
 mod serve;
 
-pub use client::Clients;
+pub use client::{clients, connect, launch};
 pub use serve::serve;
+pub use tidewire_driver::client::*;
 
 use async_io::{Async, Timer};
 use std::future::Future;
@@ -17,7 +19,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+pub use std::time::Duration;
 use tidewire_driver::poll::Runtime;
 
 /// async-std, to the driver: the reactor that it waits with.

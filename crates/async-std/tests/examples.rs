@@ -20,8 +20,8 @@ fn the_broker_serves_the_client() {
     let mut broker = Broker(broker.stdout(Stdio::piped()).spawn().expect("it can be run"));
     let mut said = BufReader::new(broker.0.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
     let line = said.find(|line| line.starts_with("listening on ")).expect("it says where");
-    let (host, port) = line.split(' ').nth(2).and_then(|at| at.split_once(':')).expect("an address");
-    let client = Command::new(place("sensors_async_std")).args([host, port]).output().expect("it can be run");
+    let url = format!("mqtt://{}", line.split(' ').nth(2).expect("an address"));
+    let client = Command::new(place("sensors_async_std")).arg(url).output().expect("it can be run");
     assert_eq!(String::from_utf8_lossy(&client.stderr), "");
     assert_eq!(String::from_utf8_lossy(&client.stdout), "sensors/7: 21.5\n");
 }

@@ -1,16 +1,20 @@
 #![doc = include_str!("../README.md")]
 //! ## Where to begin
 //!
-//! [`Clients`] and [`serve`] have examples. Whoever has a thread already, or a loop of
-//! [`Clients`](tidewire_driver::Clients) to turn, makes a [`Shard`](tidewire_driver::Shard) with a [`MioReactor`] and calls
+//! [`connect`] and [`serve`] have examples. Whoever has a thread already, or a loop of
+//! [clients](tidewire_driver::Clients) to turn, makes a [`Shard`](tidewire_driver::Shard) with a [`MioReactor`] and calls
 //! [`run`] there.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod accept;
 mod client;
 mod reactor;
 mod serve;
+mod wait;
 
-pub use client::{Client, Clients, Receipt, TimedOut};
+pub use client::{clients, connect, launch};
 pub use reactor::MioReactor;
 pub use serve::{run, serve};
+pub use tidewire_driver::client::*;
+pub use wait::Wait;

@@ -1,17 +1,13 @@
 //! Our clients and our server over TCP, on each runtime.
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
-use std::thread::JoinHandle;
+use std::net::TcpListener;
 use std::time::Duration;
 use tidewire_core::client::{Cause, Config, Subscription};
-use tidewire_core::id::ShardId;
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::{TopicFilter, TopicName};
-use tidewire_driver::clients::{self, Client, Endpoint, Error, Maker, Notice};
-use tidewire_driver::{Clock, Mailbox, Post, Shard};
-use tidewire_mio::MioReactor;
+use tidewire_driver::clients::{Client, Endpoint, Error, Maker, Notice, seed};
 use tidewire_server::{Options, Server};
 
 tidewire_driver::on_each! {
@@ -42,55 +38,15 @@ fn run(test: impl Future<Output = ()>) {
 }
 
 /// A loop for clients.
-enum Clients {
-    Tokio(tidewire_tokio::Clients),
-    #[cfg(feature = "async-std")]
-    AsyncStd(tidewire_async_std::Clients),
-    /// A thread of its own, as a program without async would have it.
-    Mio {
-        maker: Maker,
-        mailbox: Mailbox<clients::Clients, TcpStream>,
-        clock: Clock,
-        thread: JoinHandle<()>,
-    },
-}
-
-impl Clients {
-    fn start(runtime: &str) -> Self {
-        match runtime {
-            "tokio" => return Self::Tokio(tidewire_tokio::Clients::start()),
-            #[cfg(feature = "async-std")]
-            "async-std" => return Self::AsyncStd(tidewire_async_std::Clients::start()),
-            _ => {}
-        }
-        let (clock, mailbox) = (Clock::start(), Mailbox::default());
-        let (machine, maker) = clients::Clients::new(&mailbox);
-        let reactor = MioReactor::new(clock).expect("a poll");
-        let shard = Shard::new(ShardId(0), machine, reactor, Box::new(()), None, vec![mailbox.clone()]);
-        let thread = std::thread::spawn(move || tidewire_mio::run(shard).expect("a poll"));
-        Self::Mio { maker, mailbox, clock, thread }
+fn launch(runtime: &str) -> Maker {
+    match runtime {
+        "tokio" => tidewire_tokio::launch(),
+        #[cfg(feature = "async-std")]
+        "async-std" => tidewire_async_std::launch(),
+        // A thread of its own, as a program without async would have it.
+        _ => tidewire_mio::launch(),
     }
-
-    fn client(&self, config: Config, servers: Vec<Endpoint>) -> Client {
-        match self {
-            Self::Tokio(clients) => clients.client(config, servers),
-            #[cfg(feature = "async-std")]
-            Self::AsyncStd(clients) => clients.client(config, servers),
-            Self::Mio { maker, .. } => maker.client(config, servers, clients::seed()),
-        }
-    }
-
-    async fn shutdown(self, grace: Duration) {
-        match self {
-            Self::Tokio(clients) => clients.shutdown(grace).await,
-            #[cfg(feature = "async-std")]
-            Self::AsyncStd(clients) => clients.shutdown(grace).await,
-            Self::Mio { mailbox, clock, thread, .. } => {
-                mailbox.post(Post::Shutdown(clock.now().after(grace)));
-                thread.join().expect("it ends");
-            }
-        }
-    }
+    .expect("a loop")
 }
 
 fn to(topic: &str, qos: QoS, payload: Vec<u8>) -> Publication {
@@ -114,8 +70,9 @@ async fn payload(client: &Client) -> Vec<u8> {
 fn messages_of_any_size_cross_in_all_qualities(runtime: &str) {
     let (server, endpoint) = server(runtime);
     run(async {
-        let clients = Clients::start(runtime);
-        let [sender, receiver] = [0, 1].map(|_| clients.client(Config::default(), vec![endpoint.clone()]));
+        let clients = launch(runtime);
+        let [sender, receiver] =
+            [0, 1].map(|_| clients.client(Config::default(), vec![endpoint.clone()], seed()));
         subscribe(&receiver, "t/#").await;
         for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
             for size in [0, 1, 100_000, 3_000_000] {
@@ -125,7 +82,7 @@ fn messages_of_any_size_cross_in_all_qualities(runtime: &str) {
                 assert_eq!(receipt.await, Ok(ReasonCode::Success));
             }
         }
-        clients.shutdown(Duration::from_secs(5)).await;
+        clients.shutdown(Duration::from_secs(5)).await.expect("it ends");
     });
     server.shutdown(Duration::ZERO);
     server.join();
@@ -137,11 +94,11 @@ fn who_can_not_be_reached_is_told_why(runtime: &str) {
     // A name that nobody may ever have. (RFC 6761)
     let nobody = Endpoint::new("tidewire.invalid", 1883);
     run(async {
-        let clients = Clients::start(runtime);
+        let clients = launch(runtime);
         for (endpoint, word) in [(dead, "refused"), (nobody, "")] {
             let mut config = Config::default();
             config.reconnect = false;
-            let client = clients.client(config, vec![endpoint]);
+            let client = clients.client(config, vec![endpoint], seed());
             let Some(Notice::Disconnected { cause, error }) = client.recv().await else { panic!("a cause") };
             assert_eq!(cause, Cause::Unreachable);
             let error = error.expect("the system says why");
@@ -155,9 +112,9 @@ fn the_next_server_has_its_turn(runtime: &str) {
     let (server, endpoint) = server(runtime);
     let free = TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");
     run(async {
-        let clients = Clients::start(runtime);
+        let clients = launch(runtime);
         let servers = vec![Endpoint::new("127.0.0.1", free.port()), endpoint];
-        let client = clients.client(Config::default(), servers);
+        let client = clients.client(Config::default(), servers, seed());
         assert!(matches!(client.recv().await, Some(Notice::Disconnected { .. })));
         assert!(matches!(client.recv().await, Some(Notice::Connected { .. })));
     });
@@ -169,11 +126,11 @@ fn whoever_was_busy_gets_all_that_came_meanwhile(runtime: &str) {
     const MESSAGES: usize = 300;
     let (server, endpoint) = server(runtime);
     run(async {
-        let clients = Clients::start(runtime);
-        let sender = clients.client(Config::default(), vec![endpoint.clone()]);
+        let clients = launch(runtime);
+        let sender = clients.client(Config::default(), vec![endpoint.clone()], seed());
         let mut config = Config::default();
         (config.inbox_bytes, config.keep_alive_seconds) = (100_000, 0);
-        let receiver = clients.client(config, vec![endpoint]);
+        let receiver = clients.client(config, vec![endpoint], seed());
         subscribe(&receiver, "t").await;
         for _ in 0..MESSAGES {
             let receipt =
@@ -183,7 +140,7 @@ fn whoever_was_busy_gets_all_that_came_meanwhile(runtime: &str) {
         for _ in 0..MESSAGES {
             assert_eq!(payload(&receiver).await.len(), 30_000);
         }
-        clients.shutdown(Duration::from_secs(5)).await;
+        clients.shutdown(Duration::from_secs(5)).await.expect("it ends");
     });
     server.shutdown(Duration::ZERO);
     server.join();
@@ -193,8 +150,8 @@ fn a_goodbye_to_a_silent_server_is_over_at_once(runtime: &str) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let endpoint = Endpoint::new("127.0.0.1", listener.local_addr().expect("bound").port());
     run(async {
-        let clients = Clients::start(runtime);
-        let client = clients.client(Config::default(), vec![endpoint]);
+        let clients = launch(runtime);
+        let client = clients.client(Config::default(), vec![endpoint], seed());
         let filter = TopicFilter::new("t").expect("a Topic Filter");
         let asked =
             client.subscribe(&[Subscription::new(filter, QoS::AtMostOnce)], None).expect("it goes on");

@@ -11,9 +11,9 @@ use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::{TopicFilter, TopicName};
-use tidewire_driver::clients::{Client, Endpoint, Notice};
+use tidewire_driver::clients::{Client, Endpoint, Maker, Notice, seed};
 use tidewire_server::{Journal, Journals, Options, Position, Recorded, Server, ShardId, StartError, Synced};
-use tidewire_tokio::Clients;
+use tidewire_tokio::launch;
 
 tidewire_driver::on_each! {
     [tokio, mio, #[cfg(feature = "async-std")] async_std] {
@@ -99,12 +99,12 @@ fn run(test: impl Future<Output = ()>) {
     });
 }
 
-fn client(clients: &Clients, server: &Server, name: &str) -> Client {
+fn client(clients: &Maker, server: &Server, name: &str) -> Client {
     let address = server.addresses().next().expect("it has one listener");
     let mut config = Config::default();
     config.client_id = name.into();
     (config.clean_start, config.session_expiry_seconds) = (false, 3600);
-    clients.client(config, vec![Endpoint::new("127.0.0.1", address.port())])
+    clients.client(config, vec![Endpoint::new("127.0.0.1", address.port())], seed())
 }
 
 fn stop(server: Server) {
@@ -122,7 +122,7 @@ fn a_restart_forgets_nothing(runtime: &str) {
     let readers = ["reader-0", "reader-1", "reader-2", "reader-3"];
     run(async {
         let server = disk.start(runtime, 0).expect("files in a folder of its own");
-        let clients = Clients::start();
+        let clients = launch().expect("a runtime");
         for name in readers {
             let reader = client(&clients, &server, name);
             let filter = TopicFilter::new("t/#").expect("a Topic Filter");
@@ -130,8 +130,8 @@ fn a_restart_forgets_nothing(runtime: &str) {
                 reader.subscribe(&[Subscription::new(filter, QoS::AtLeastOnce)], None).expect("it goes on");
             assert_eq!(*granted.await.expect("it is granted"), [ReasonCode::GrantedQoS1]);
         }
-        clients.shutdown(Duration::from_secs(5)).await;
-        let clients = Clients::start();
+        clients.shutdown(Duration::from_secs(5)).await.expect("it ends");
+        let clients = launch().expect("a runtime");
         let writer = client(&clients, &server, "writer");
         let receipt = writer.publish(message("t/1", "kept").retain(true)).await.expect("it is accepted");
         assert_eq!(receipt.await, Ok(ReasonCode::Success));
@@ -144,7 +144,7 @@ fn a_restart_forgets_nothing(runtime: &str) {
     }
     run(async {
         let server = disk.start(runtime, 1).expect("what was written can be read");
-        let clients = Clients::start();
+        let clients = launch().expect("a runtime");
         for name in readers {
             let reader = client(&clients, &server, name);
             let mut resumed = None;
@@ -157,7 +157,7 @@ fn a_restart_forgets_nothing(runtime: &str) {
             };
             assert_eq!((resumed, payload), (Some(true), b"kept".to_vec()), "{name}");
         }
-        clients.shutdown(Duration::from_secs(5)).await;
+        clients.shutdown(Duration::from_secs(5)).await.expect("it ends");
         stop(server);
     });
 }
@@ -184,7 +184,7 @@ fn a_journal_that_can_not_be_written_promises_nothing(runtime: &str) {
     options.journals = Some(Journals { placement: [7; 16], incarnation: 0, open: Arc::new(open) });
     let server = Server::start(&options).expect("a free port on loopback");
     run(async {
-        let clients = Clients::start();
+        let clients = launch().expect("a runtime");
         let refused = client(&clients, &server, "c");
         loop {
             match refused.recv().await.expect("it goes on") {

@@ -14,9 +14,9 @@ use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
 use tidewire_core::topic::{TopicFilter, TopicName};
 use tidewire_driver::Asked;
-use tidewire_driver::clients::{Endpoint, Error, Notice};
+use tidewire_driver::clients::{Client, Endpoint, Error, Maker, Notice, seed};
 use tidewire_driver::suite::PATIENCE;
-use tidewire_mio::{Client, Clients};
+use tidewire_mio::{Wait, launch};
 use tidewire_server::{Host, Options, Post, Server, ShardId};
 
 /// `alice` may come in at once, `bob` when the program says so, and nobody else. None of them may publish to `no`.
@@ -91,16 +91,16 @@ impl Host for Program {
     }
 }
 
-fn client(clients: &Clients, server: &Server, name: &str) -> Client {
+fn client(clients: &Maker, server: &Server, name: &str) -> Client {
     let mut config = Config::default();
     config.username = Some(name.into());
     config.reconnect_at_first = false;
     let port = server.addresses().next().expect("it has one listener").port();
-    clients.client(config, vec![Endpoint::new("127.0.0.1", port)])
+    clients.client(config, vec![Endpoint::new("127.0.0.1", port)], seed())
 }
 
 fn next(client: &Client) -> Notice {
-    client.recv_timeout(PATIENCE).expect("it comes in time").expect("it goes on")
+    client.recv().wait_for(PATIENCE).expect("it comes in time").expect("it goes on")
 }
 
 fn to(topic: &str) -> Publication {
@@ -122,7 +122,7 @@ fn a_program_decides_who_comes_in_answers_what_it_put_off_and_hears_what_it_subs
     }));
     let server = Server::start(&options).expect("a free port on loopback");
     assert!(server.listeners().iter().all(|listener| !listener.anonymous));
-    let clients = Clients::start().expect("a poll");
+    let clients = launch().expect("a poll");
 
     let stranger = client(&clients, &server, "eve");
     let refused = Cause::Refused(ReasonCode::BadUserNameOrPassword);
@@ -141,10 +141,10 @@ fn a_program_decides_who_comes_in_answers_what_it_put_off_and_hears_what_it_subs
 
     let alice = client(&clients, &server, "alice");
     assert!(matches!(next(&alice), Notice::Connected { .. }));
-    let denied = alice.publish(to("no")).expect("it is accepted").wait();
-    assert_eq!(denied, Err(Error::Refused(ReasonCode::NotAuthorized)));
+    let denied = alice.publish(to("no")).wait().expect("it is accepted").wait();
+    assert_eq!(denied, Err(Error::Refused(ReasonCode::NotAuthorized.into())));
     assert!(matches!(hear(), Heard::Denied(topic) if *topic == *"no"));
-    assert_eq!(alice.publish(to("yes")).expect("it is accepted").wait(), Ok(ReasonCode::Success));
+    assert_eq!(alice.publish(to("yes")).wait().expect("it is accepted").wait(), Ok(ReasonCode::Success));
     assert!(matches!(hear(), Heard::Message(topic) if topic.as_str() == "yes"));
 
     server.shutdown(Duration::ZERO);

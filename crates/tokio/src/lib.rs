@@ -1,22 +1,24 @@
 #![doc = include_str!("../README.md")]
 //! ## Where to begin
 //!
-//! [`Clients`] and [`serve`] have examples. Whoever has a runtime already makes a
+//! [`connect`] and [`serve`] have examples. Whoever has a runtime already makes a
 //! [`ShardFuture`](tidewire_driver::poll::ShardFuture) of [`Tokio`] and runs it there.
 #![forbid(unsafe_code)]
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod client;
 mod serve;
 
-pub use client::Clients;
+pub use client::{clients, connect, launch};
 pub use serve::serve;
+pub use tidewire_driver::client::*;
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+pub use std::time::Duration;
 use tidewire_driver::poll::Runtime;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};

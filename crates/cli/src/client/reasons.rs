@@ -100,8 +100,8 @@ pub(crate) fn not_published(topic: &str, payload: usize, limit: u32, error: &Err
     let is_reserved = topic.starts_with('$');
     let topic = given(topic);
     match error {
-        Error::Refused(reason) => {
-            let why = match reason {
+        Error::Refused(refusal) => {
+            let why = match refusal.reason {
                 ReasonCode::NotAuthorized if is_reserved => {
                     "what begins with `$` is the server's own: publish to another topic"
                 }
@@ -113,7 +113,7 @@ pub(crate) fn not_published(topic: &str, payload: usize, limit: u32, error: &Err
                 }
                 _ => "the server's log may say why",
             };
-            Failure::Code(reason.byte(), format!("{topic}: {error}; {why}"))
+            Failure::Code(refusal.reason.byte(), format!("{topic}: {error}; {why}"))
         }
         Error::Misuse(Misuse::TooLarge) | Error::Failed(Cause::TooLarge) => Failure::Machine(format!(
             "{topic}: a payload of {payload} bytes is too large: the server takes packets of {limit} bytes at most; \

@@ -10,9 +10,8 @@ use tidewire_core::client::{Cause, Message, Server};
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::TopicFilter;
 use tidewire_core::version::Version;
-use tidewire_driver::clients::{Client, Endpoint, Notice};
+use tidewire_driver::clients::{Client, Endpoint, Notice, seed};
 use tidewire_server::{Signal, Signals};
-use tidewire_tokio::Clients;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout};
 
@@ -77,17 +76,16 @@ pub(crate) struct Watched {
     next: Option<Notice>,
     signals: UnboundedReceiver<Signal>,
     debug: bool,
-    _clients: Clients,
 }
 
 impl Watched {
     /// Connects.
     pub(crate) fn start(plan: Plan) -> Result<Self, Failure> {
         let signals = catch_signals()?;
-        let clients = Clients::start();
+        let clients = tidewire_tokio::launch().map_err(|error| Failure::Machine(error.to_string()))?;
         let (version, persists) = (plan.config.version, plan.config.reconnect_at_first);
         let watched = Self {
-            client: clients.client(plan.config, vec![plan.server.clone()]),
+            client: clients.client(plan.config, vec![plan.server.clone()], seed()),
             server: plan.server,
             version: version.unwrap_or(Version::V5),
             version_known: version.is_some(),
@@ -99,7 +97,6 @@ impl Watched {
             next: None,
             signals,
             debug: plan.debug,
-            _clients: clients,
         };
         watched.tell("connecting");
         Ok(watched)
