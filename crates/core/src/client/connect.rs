@@ -133,7 +133,10 @@ impl Client {
         self.inbox.push(Event::Connected { session_present: present });
         self.actions.event();
         self.forget_asked();
-        if !present {
+        if present {
+            // What nobody has taken was not acknowledged, and comes again. [MQTT-4.4.0-1]
+            self.stats.superseded += self.inbox.supersede() as u64;
+        } else {
             self.strange = None;
             self.on_session_lost();
         }

@@ -30,6 +30,14 @@ impl Inbox {
         Some(message)
     }
 
+    /// Messages of QoS 1 are not here any more; how many there were.
+    pub(super) fn supersede(&mut self) -> usize {
+        let before = self.messages.len();
+        self.messages.retain(|message| message.qos != QoS::AtLeastOnce);
+        self.bytes = self.messages.iter().map(Message::size).sum();
+        before - self.messages.len()
+    }
+
     /// Messages that wait.
     pub(super) fn messages(&self) -> usize {
         self.messages.len()
