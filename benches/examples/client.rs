@@ -1,4 +1,4 @@
-//! A million QoS 1 publishes with a window of a thousand: `client tidewire|rumqttc PORT [COUNT]`.
+//! A million QoS 1 publishes with a window of a thousand: `client enqueue|tasks|rumqttc PORT [COUNT]`.
 //!
 //! Prints the CPU seconds of this process, and its memory when half of them are through and at the end.
 use std::time::Duration;
@@ -21,15 +21,16 @@ fn rss_kb() -> usize {
     line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
 }
 
-async fn tidewire(port: u16, count: usize) -> usize {
-    use tidewire_core::{client::Config, message::Publication, qos::QoS, topic::TopicName};
-    use tidewire_driver::clients::Endpoint;
-    let clients = tidewire_tokio::Clients::start();
-    let mut config = Config::default();
-    config.in_flight = u16::try_from(WINDOW).expect("it fits");
-    config.outbox_messages = WINDOW;
-    let client = clients.client(config, vec![Endpoint::new("127.0.0.1", port)]);
-    let topic = TopicName::new("bench/a").expect("a Topic Name");
+async fn connect(port: u16) -> tidewire_tokio::Client {
+    let connect = tidewire_tokio::connect(format!("mqtt://127.0.0.1:{port}"));
+    let window = u16::try_from(WINDOW).expect("it fits");
+    connect.in_flight(window).outbox(WINDOW, usize::MAX).await.expect("it is let in")
+}
+
+/// Accepted one after the other, the receipts a thousand later.
+async fn enqueue(port: u16, count: usize) -> usize {
+    let client = connect(port).await;
+    let topic = tidewire_tokio::TopicName::new("bench/a").expect("a Topic Name");
     let payload = bytes::Bytes::from_static(PAYLOAD);
     let mut half = 0;
     let mut open = std::collections::VecDeque::with_capacity(WINDOW);
@@ -37,14 +38,37 @@ async fn tidewire(port: u16, count: usize) -> usize {
         if n == count / 2 {
             half = rss_kb();
         }
-        let publication = Publication::new(topic.clone(), payload.clone()).qos(QoS::AtLeastOnce);
-        open.push_back(client.publish(publication).await.expect("it is accepted"));
+        let publish = client.publish(&topic, payload.clone());
+        open.push_back(publish.enqueue().await.expect("it is accepted"));
         if open.len() == WINDOW {
             open.pop_front().expect("a thousand").await.expect("it is acknowledged");
         }
     }
     for receipt in open {
         receipt.await.expect("it is acknowledged");
+    }
+    half
+}
+
+/// A thousand tasks that wait for each of theirs.
+async fn tasks(port: u16, count: usize) -> usize {
+    let client = connect(port).await;
+    let tasks: Vec<_> = (0..WINDOW)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move {
+                let topic = tidewire_tokio::TopicName::new("bench/a").expect("a Topic Name");
+                let payload = bytes::Bytes::from_static(PAYLOAD);
+                for _ in 0..count / WINDOW {
+                    client.publish(&topic, payload.clone()).await.expect("it is acknowledged");
+                }
+            })
+        })
+        .collect();
+    let mut half = 0;
+    for task in tasks {
+        half = rss_kb();
+        task.await.expect("it is through");
     }
     half
 }
@@ -75,14 +99,15 @@ async fn rumqttc(port: u16, count: usize) -> usize {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [who, port, rest @ ..] = arguments.as_slice() else { panic!("client tidewire|rumqttc PORT [COUNT]") };
+    let [who, port, rest @ ..] = arguments.as_slice() else { panic!("client enqueue|tasks|rumqttc PORT [COUNT]") };
     let port = port.parse().expect("a port");
     let count = rest.first().map_or(1_000_000, |count| count.parse().expect("a number"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let clock = Clock::start();
     let (before, begun) = (cpu(), clock.now());
     let half = match who.as_str() {
-        "tidewire" => runtime.block_on(tidewire(port, count)),
+        "enqueue" => runtime.block_on(enqueue(port, count)),
+        "tasks" => runtime.block_on(tasks(port, count)),
         _ => runtime.block_on(rumqttc(port, count)),
     };
     let (used, took) = (cpu() - before, clock.now().saturating_duration_since(begun).as_secs_f64());

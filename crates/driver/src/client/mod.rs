@@ -139,7 +139,7 @@ impl Client {
         Disconnect { client: self.clone(), patience: PATIENCE, goodbye: Ok(ReasonCode::Success.into()) }
     }
 
-    /// Counts.
+    /// Counts. What waits in a stream is among what was taken.
     pub fn stats(&self) -> Stats {
         self.handle.reach.shared.state().stats
     }

@@ -4,6 +4,9 @@ use crate::clients::tests::{SERVER, World, poll};
 use std::pin::pin;
 use std::task::Poll;
 
+mod dropped;
+mod random;
+
 /// Both versions; what is not said of one holds for both.
 const VERSIONS: [Version; 2] = [Version::V3_1_1, Version::V5];
 

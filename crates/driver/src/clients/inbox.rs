@@ -110,6 +110,10 @@ impl Member {
         for notice in notices.drain(..) {
             match notice {
                 Notice::Connected { session_present, server } => {
+                    if let (true, Some(streams)) = (session_present, &mut state.streams) {
+                        streams.supersede();
+                        self.inbox.next.take_if(|(message, _)| message.qos == QoS::AtLeastOnce);
+                    }
                     let server = state.connected(*server, &mut wakers);
                     state.listeners.tell(Event::Connected { server, session_present }, &mut wakers);
                 }

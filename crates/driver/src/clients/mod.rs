@@ -39,6 +39,8 @@ use credentials::Asking;
 use handle::Over;
 use inbox::Inbox;
 use machine::{ClientId, Matter};
+#[cfg(test)]
+use member::Waits;
 use member::{Attempt, Member};
 use reach::Poster;
 use requests::Requests;
@@ -157,6 +159,27 @@ impl Clients {
         self.members[index as usize] = Some(member);
         self.act(now, index);
         id
+    }
+
+    /// States what must hold between two turns; panics where it does not.
+    #[cfg(test)]
+    fn check(&self) {
+        for member in self.members.iter().flatten() {
+            member.client.check();
+            let state = member.shared.state();
+            if let Some(streams) = &state.streams {
+                streams.check();
+            }
+            let messages = |waits: &&Waits| matches!(waits, Waits::Published(..) | Waits::Requested(..));
+            let open = member.tickets.values().filter(messages).count();
+            let coming = |command: &&Command| matches!(command, Command::Publish(..));
+            assert_eq!(
+                open + state.commands.iter().filter(coming).count(),
+                state.open,
+                "what is open is counted"
+            );
+            assert!(state.open > 0 || state.bytes == 0, "and its bytes");
+        }
     }
 
     fn member(&mut self, index: u32) -> Option<&mut Member> {

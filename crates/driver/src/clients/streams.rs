@@ -195,6 +195,28 @@ impl Streams {
         leftover
     }
 
+    /// There is another connection, and the session has been kept: what nobody has taken comes again, with QoS 1.
+    pub(super) fn supersede(&mut self) {
+        let comes_again = |qos| qos == QoS::AtLeastOnce;
+        for stream in self.each.values_mut() {
+            let (bytes, window) = (&mut self.bytes, &mut self.window);
+            stream.waiting.retain(|waiting| {
+                let stays = !comes_again(waiting.message.qos);
+                if !stays {
+                    *bytes -= waiting.message.size();
+                    // Its token is of a connection that is gone: nobody is to hear of it.
+                    let _ = waiting.answer.and_then(|place| window.answer(place, Outcome::PassedOver));
+                }
+                stays
+            });
+        }
+        self.unclaimed.retain(|message| {
+            let stays = !comes_again(message.qos);
+            self.bytes -= if stays { 0 } else { size(message) };
+            stays
+        });
+    }
+
     /// The server did not grant this again: the streams that have it end.
     pub(super) fn lost(&mut self, filter: &TopicFilter, error: &Error, wakers: &mut Vec<Waker>) {
         let Some(subscribed) = self.filters.get(filter.as_str()) else { return };
@@ -410,6 +432,33 @@ impl Streams {
     /// What it is subscribed to.
     pub(super) fn filters(&self, id: StreamId) -> Vec<TopicFilter> {
         self.each.get(&id).map(|stream| stream.filters.clone()).unwrap_or_default()
+    }
+
+    /// States what must hold between two calls.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        let waiting = self.each.values().flat_map(|stream| &stream.waiting);
+        let waiting = waiting.map(|waiting| waiting.message.size()).sum::<usize>();
+        let unclaimed = self.unclaimed.iter().map(size).sum::<usize>();
+        assert_eq!(waiting + unclaimed, self.bytes, "messages are charged");
+        for (name, subscribed) in &self.filters {
+            assert!(
+                self.identifiers[&subscribed.identifier].contains(name),
+                "{name} is found by its identifier"
+            );
+            assert_eq!(self.patterns.contains(name), is_pattern(&subscribed.filter), "{name}");
+            for id in &subscribed.streams {
+                assert!(self.each[id].filters.contains(&subscribed.filter), "both sides know of {name}");
+            }
+        }
+        let names = self.identifiers.values().map(Vec::len).sum::<usize>();
+        assert_eq!((names, self.patterns.len() <= names), (self.filters.len(), true), "and nothing else is");
+        for stream in self.each.values() {
+            let zeros =
+                stream.waiting.iter().filter(|waiting| waiting.message.qos == QoS::AtMostOnce).count();
+            assert_eq!(zeros, stream.volatile);
+        }
+        self.window.check();
     }
 
     /// No more of QoS 1 and 2 may come: the stream in which the oldest is, by its first filter.

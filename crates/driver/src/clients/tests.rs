@@ -99,20 +99,30 @@ impl World {
 
     pub(crate) fn settle(&mut self) {
         for _ in 0..10_000 {
-            let mut busy = self.carry();
-            busy |= self.broker.turn() == Turn::Again;
-            match self.clients.turn() {
-                Turn::Again => busy = true,
-                Turn::Wait(_) => {}
-                // A loop drops its shard then.
-                Turn::Ended => (self.clients, self.is_over) = (loop_of(&self.network).0, true),
-            }
-            busy |= self.carry();
-            if !busy {
+            if !self.step() {
                 return;
             }
         }
         panic!("it never comes to rest");
+    }
+
+    /// One turn of each; true if there is more to do.
+    pub(crate) fn step(&mut self) -> bool {
+        let mut busy = self.carry();
+        busy |= self.broker.turn() == Turn::Again;
+        match self.clients.turn() {
+            Turn::Again => busy = true,
+            Turn::Wait(_) => {}
+            // A loop drops its shard then.
+            Turn::Ended => (self.clients, self.is_over) = (loop_of(&self.network).0, true),
+        }
+        busy | self.carry()
+    }
+
+    /// Whatever holds between two turns, of all clients.
+    pub(crate) fn check(&mut self) {
+        self.clients.mailbox().post(Post::Call(Box::new(|clients: &mut Clients, _| clients.check())));
+        self.settle();
     }
 
     /// Has the clients' loop ended?

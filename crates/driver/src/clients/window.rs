@@ -85,4 +85,10 @@ impl Window {
     pub(super) fn oldest(&self) -> Option<StreamId> {
         self.open.front()?.as_ref().map(|open| open.stream)
     }
+
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        assert_eq!(self.open.iter().flatten().count(), self.len);
+        assert!(self.open.front().is_none_or(Option::is_some), "what was answered leaves");
+    }
 }
