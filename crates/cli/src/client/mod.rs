@@ -1,17 +1,25 @@
-//! What `tidewire pub` and `tidewire sub` have in common: whom to connect to and as whom, and what ends it.
+//! What the tools have in common: whom to connect to and as whom, what is sent and what is printed, and what ends it.
+mod input;
 mod options;
+mod output;
 mod properties;
 mod reasons;
+mod topics;
 mod url;
 mod watched;
 
+pub(crate) use input::{Input, Source};
 pub(crate) use options::{Options, Plan, qos, seconds, some_seconds};
+pub(crate) use output::{Output, Unprinted, unread};
 pub(crate) use properties::join;
-pub(crate) use reasons::{not_published, not_subscribed};
+pub(crate) use reasons::{not_published, not_subscribed, timed_out};
+pub(crate) use topics::{filters, template};
 pub(crate) use watched::{Event, FAREWELL, Haste, Watched, code_of};
 
 use crate::say::{self, Failure};
 use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use tokio::runtime::Builder;
 
 /// Runs a tool to its end. Its client has a thread of its own, so that waiting for a pipe does not silence it.
@@ -28,4 +36,12 @@ pub(crate) fn run<T>(quiet: bool, work: impl Future<Output = Result<T, Failure>>
     // Names may be looked up for longer than anybody wants to wait.
     runtime.shutdown_background();
     done
+}
+
+/// What a future comes to that does not wait.
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => None,
+    }
 }

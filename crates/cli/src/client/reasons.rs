@@ -1,9 +1,13 @@
 //! Why it came to nothing, in one line: where, why, and what to do.
 use crate::say::{Failure, given};
+use std::time::Duration;
 use tidewire_core::client::{Cause, Misuse};
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::version::Version;
 use tidewire_driver::clients::{Endpoint, Error};
+
+/// The time is up.
+const TIMED_OUT: u8 = 27;
 
 /// A connection, or the attempt to make one, has ended.
 pub(super) fn lost(
@@ -143,4 +147,9 @@ pub(crate) fn not_subscribed(filter: &str, reason: ReasonCode) -> Failure {
     };
     let filter = given(filter);
     Failure::Code(reason.byte(), format!("{filter}: the server refused the subscription: {reason}; {why}"))
+}
+
+/// The time that it was given is up.
+pub(crate) fn timed_out(time: Duration) -> Failure {
+    Failure::Code(TIMED_OUT, format!("the time is up: {} s (-W)", time.as_secs_f64()))
 }

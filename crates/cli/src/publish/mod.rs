@@ -1,15 +1,12 @@
 //! `tidewire pub`.
-mod input;
 mod publisher;
 
-use crate::client::{self, Options, Plan, Watched};
-use crate::say::{Failure, given};
-use input::{Input, Source};
+use crate::client::{self, Input, Options, Plan, Source, Watched};
+use crate::say::Failure;
 use publisher::Publisher;
 use std::time::Duration;
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
-use tidewire_core::topic::{TopicError, TopicName};
 
 /// What to publish.
 #[derive(clap::Args)]
@@ -64,30 +61,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     plan.config.reconnect_at_first = arguments.patience.is_some();
     // What is taken from the input is bounded there.
     (plan.config.outbox_messages, plan.config.outbox_bytes) = (usize::MAX, usize::MAX);
-    let template = arguments.template(&plan)?;
-    let input = arguments.source.input(arguments.repeat, arguments.repeat_delay)?;
+    let template = client::template("pub", arguments.topic.as_deref(), &plan)?
+        .qos(arguments.qos)
+        .retain(arguments.retain);
+    let input = arguments.source.input("pub", arguments.repeat, arguments.repeat_delay)?;
     client::run(arguments.options.quiet, arguments.publish(plan, template, input))
 }
 
 impl Arguments {
-    /// Everything but the payload.
-    fn template(&self, plan: &Plan) -> Result<Publication, Failure> {
-        let Some(topic) = self.topic.as_deref().or(plan.topic.as_deref()) else {
-            return Err(Failure::Usage("pub: where to? say it with -t, as in -t lights/kitchen".into()));
-        };
-        let topic = TopicName::new(topic).map_err(|error| {
-            let remedy = match error {
-                TopicError::Wildcard => "only subscriptions have + and #: name one topic",
-                _ => "name one, as in -t lights/kitchen",
-            };
-            Failure::Usage(format!("-t \"{}\": {error}; {remedy}", given(topic)))
-        })?;
-        let template = Publication::new(topic, Vec::new()).qos(self.qos).retain(self.retain);
-        let properties = plan.publish.as_properties();
-        let template = properties.iter().try_fold(template, Publication::property);
-        template.map_err(|error| Failure::Usage(format!("-D publish: {error}")))
-    }
-
     async fn publish(&self, plan: Plan, template: Publication, input: Input) -> Result<(), Failure> {
         let mut watched = Watched::start(plan)?;
         let end = Publisher::new(template, input, self.patience).run(&mut watched).await;

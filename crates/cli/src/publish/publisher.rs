@@ -1,11 +1,10 @@
 //! Publishing what comes in, over any number of connections.
-use super::input::Input;
-use crate::client::{Event, FAREWELL, Haste, Watched, code_of, not_published};
+use crate::client::{Event, FAREWELL, Haste, Input, Watched, at_once, code_of, not_published};
 use crate::say::Failure;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tidewire_core::bytes::Bytes;
@@ -252,14 +251,6 @@ fn cut_short(watched: &Watched, haste: &Haste) -> Failure {
     match haste {
         Haste::Signal(signal) => Failure::Quiet(code_of(*signal)),
         Haste::Time => watched.silent().with_code(IMPATIENT).and("not all has left in time (--patience)"),
-    }
-}
-
-/// What a future comes to that does not wait.
-fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(done) => Some(done),
-        Poll::Pending => None,
     }
 }
 

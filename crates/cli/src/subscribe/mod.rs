@@ -1,11 +1,9 @@
 //! `tidewire sub`.
-mod format;
-mod json;
-mod output;
-
-use crate::client::{self, Event, FAREWELL, Options, Plan, Watched, not_subscribed};
+use crate::client::{
+    self, Event, FAREWELL, Options, Output, Plan, Unprinted, Watched, filters, not_subscribed, timed_out,
+    unread,
+};
 use crate::say::{Failure, given};
-use output::{Output, Unprinted};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
@@ -23,8 +21,6 @@ use tokio::time::Instant;
 
 /// Messages that are printed, and not yet acknowledged, at most.
 const TOGETHER: usize = 64;
-/// The time is up.
-const TIMED_OUT: u8 = 27;
 /// For what was accepted, when it is.
 const MOMENT: Duration = Duration::from_millis(500);
 
@@ -99,18 +95,18 @@ pub(crate) struct Arguments {
 /// Prints what comes, until there is a reason to end.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut plan = arguments.options.plan()?;
-    let filters = arguments.filters(&plan)?;
+    let asked = arguments.filters(&plan)?;
     let subscriber = Subscriber {
         output: Output::new(arguments.format.as_deref(), arguments.verbose, !arguments.no_newline)?,
-        without: parse("-T", &arguments.without)?,
-        unsubscribe: parse("-U", &arguments.unsubscribe)?,
+        without: filters("-T", &arguments.without)?,
+        unsubscribe: filters("-U", &arguments.unsubscribe)?,
         identifier: plan.subscription_identifier,
         arguments,
         left: arguments.count,
-        filters,
+        filters: asked,
         asked: Asked::Nothing,
         tokens: Vec::new(),
-        unread: Some(output::unread()?),
+        unread: Some(unread()?),
     };
     // No more than will be printed.
     let most = arguments.count.and_then(|count| u16::try_from(count).ok()).unwrap_or(u16::MAX);
@@ -121,27 +117,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 impl Arguments {
     fn filters(&self, plan: &Plan) -> Result<Vec<TopicFilter>, Failure> {
-        let mut filters = parse("-t", &self.topics)?;
+        let mut all = filters("-t", &self.topics)?;
         if let Some(topic) = &plan.topic {
-            filters.extend(parse("-L", std::slice::from_ref(topic))?);
+            all.extend(filters("-L", std::slice::from_ref(topic))?);
         }
-        if filters.is_empty() && self.unsubscribe.is_empty() {
+        if all.is_empty() && self.unsubscribe.is_empty() {
             return Err(Failure::Usage("sub: to what? say it with -t, as in -t 'lights/#'".into()));
         }
-        Ok(filters)
+        Ok(all)
     }
-}
-
-fn parse(option: &str, filters: &[String]) -> Result<Vec<TopicFilter>, Failure> {
-    let parse = |filter: &String| {
-        TopicFilter::new(filter).map_err(|error| {
-            Failure::Usage(format!(
-                "{option} \"{}\": {error}; as in lights/kitchen, lights/+ (one level) or lights/# (all below)",
-                given(filter)
-            ))
-        })
-    };
-    filters.iter().map(parse).collect()
 }
 
 /// What the server has not answered yet.
@@ -197,9 +181,8 @@ impl Subscriber<'_> {
             End::Done => (ReasonCode::Success, in_time, Ok(())),
             End::Told => (ReasonCode::DisconnectWithWill, self.hurry(), Ok(())),
             End::TimedOut => {
-                let seconds = self.arguments.wait.unwrap_or_default().as_secs_f64();
-                let said = format!("the time is up: {seconds} s (-W)");
-                (ReasonCode::DisconnectWithWill, self.hurry(), Err(Failure::Code(TIMED_OUT, said)))
+                let failure = timed_out(self.arguments.wait.unwrap_or_default());
+                (ReasonCode::DisconnectWithWill, self.hurry(), Err(failure))
             }
             End::Failed(failure) => (ReasonCode::Success, in_time, Err(failure)),
         };

@@ -1,6 +1,9 @@
 //! The standard output, as messages go there.
-use super::format::{Format, Printed};
+mod format;
+mod json;
+
 use crate::say::{self, Failure, given};
+use format::{Format, Printed};
 use jiff::Zoned;
 use std::io::{self, BufWriter, ErrorKind, Stdout, Write};
 use tidewire_core::client::Message;
@@ -14,14 +17,14 @@ enum Style {
     Format(Format),
 }
 
-pub(super) struct Output {
+pub(crate) struct Output {
     style: Style,
     newline: bool,
     out: BufWriter<Stdout>,
 }
 
 /// Why something could not be printed.
-pub(super) enum Unprinted {
+pub(crate) enum Unprinted {
     /// The pipe has no other end any more.
     NobodyReads,
     Failed(Failure),
@@ -29,7 +32,7 @@ pub(super) enum Unprinted {
 
 /// Resolves when nobody can read the standard output any more, also while there is nothing to print.
 #[cfg(unix)]
-pub(super) fn unread() -> Result<oneshot::Receiver<()>, Failure> {
+pub(crate) fn unread() -> Result<oneshot::Receiver<()>, Failure> {
     use rustix::event::{PollFd, PollFlags, poll};
     let (gone, unread) = oneshot::channel();
     let wait = move || {
@@ -50,12 +53,12 @@ pub(super) fn unread() -> Result<oneshot::Receiver<()>, Failure> {
 
 /// Here it is noticed when something is printed.
 #[cfg(not(unix))]
-pub(super) fn unread() -> Result<oneshot::Receiver<()>, Failure> {
+pub(crate) fn unread() -> Result<oneshot::Receiver<()>, Failure> {
     Ok(oneshot::channel().1)
 }
 
 impl Output {
-    pub(super) fn new(format: Option<&str>, verbose: bool, newline: bool) -> Result<Self, Failure> {
+    pub(crate) fn new(format: Option<&str>, verbose: bool, newline: bool) -> Result<Self, Failure> {
         let style = match format {
             Some(format) => Style::Format(
                 Format::parse(format)
@@ -68,11 +71,11 @@ impl Output {
     }
 
     /// It may lie here until it is flushed.
-    pub(super) fn print(&mut self, message: &Message, token: Option<&Token>) -> Result<(), Unprinted> {
+    pub(crate) fn print(&mut self, message: &Message, token: Option<&Token>) -> Result<(), Unprinted> {
         self.write(message, token).map_err(|error| Unprinted::of(&error))
     }
 
-    pub(super) fn flush(&mut self) -> Result<(), Unprinted> {
+    pub(crate) fn flush(&mut self) -> Result<(), Unprinted> {
         self.out.flush().map_err(|error| Unprinted::of(&error))
     }
 

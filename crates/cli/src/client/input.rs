@@ -17,7 +17,7 @@ const AHEAD: usize = 256;
 /// One of these.
 #[derive(clap::Args)]
 #[group(multiple = false)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Publish this
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     message: Option<OsString>,
@@ -43,13 +43,13 @@ pub(super) struct Source {
 type Line = io::Result<Vec<u8>>;
 
 /// What is to be published, one after the other.
-pub(super) enum Input {
+pub(crate) enum Input {
     Repeated(Repeated),
     Lines(Receiver<Line>),
 }
 
 /// The same, so many times.
-pub(super) struct Repeated {
+pub(crate) struct Repeated {
     payload: Bytes,
     left: u64,
     delay: Duration,
@@ -59,7 +59,7 @@ pub(super) struct Repeated {
 
 impl Input {
     /// The next payload; `None` once there is no other.
-    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         match self {
             Self::Repeated(repeated) => repeated.poll_next(cx).map(|payload| payload.map(Ok)),
             Self::Lines(lines) => lines.poll_recv(cx).map(|line| line.map(|line| line.map(Bytes::from))),
@@ -67,14 +67,14 @@ impl Input {
     }
 
     /// One has ended.
-    pub(super) fn ended(&mut self) {
+    pub(crate) fn ended(&mut self) {
         if let Self::Repeated(repeated) = self {
             repeated.ended();
         }
     }
 
     /// How many there are still to be, where that is known.
-    pub(super) fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         match self {
             Self::Repeated(repeated) => repeated.left,
             Self::Lines(_) => 0,
@@ -82,7 +82,7 @@ impl Input {
     }
 
     /// One at a time, and the first that fails is the last.
-    pub(super) fn is_repeated(&self) -> bool {
+    pub(crate) fn is_repeated(&self) -> bool {
         matches!(self, Self::Repeated(_))
     }
 }
@@ -110,15 +110,15 @@ impl Repeated {
 
 impl Source {
     /// What it says, so many times and so far apart; or the lines of the standard input.
-    pub(super) fn input(&self, times: u64, delay: Duration) -> Result<Input, Failure> {
+    pub(crate) fn input(&self, tool: &str, times: u64, delay: Duration) -> Result<Input, Failure> {
         if self.stdin_line {
             return Ok(Input::Lines(lines()?));
         }
-        let payload = self.payload()?;
+        let payload = self.payload(tool)?;
         Ok(Input::Repeated(Repeated { payload, left: times, delay, pause: None }))
     }
 
-    fn payload(&self) -> Result<Bytes, Failure> {
+    fn payload(&self, tool: &str) -> Result<Bytes, Failure> {
         if let Some(text) = &self.message {
             return Ok(text.as_encoded_bytes().to_vec().into());
         }
@@ -145,7 +145,9 @@ impl Source {
         if self.null_message {
             return Ok(Bytes::new());
         }
-        Err(Failure::Usage("pub: what? -m TEXT, -f FILE, -l or -s (standard input) or -n (nothing)".into()))
+        Err(Failure::Usage(format!(
+            "{tool}: what? -m TEXT, -f FILE, -l or -s (standard input) or -n (nothing)"
+        )))
     }
 }
 
