@@ -119,7 +119,7 @@ pub(crate) fn not_published(topic: &str, payload: usize, limit: u32, error: &Err
             };
             Failure::Code(refusal.reason.byte(), format!("{topic}: {error}; {why}"))
         }
-        Error::Misuse(Misuse::TooLarge) | Error::Failed(Cause::TooLarge) => Failure::Machine(format!(
+        Error::TooLarge { .. } | Error::Failed(Cause::TooLarge) => Failure::Machine(format!(
             "{topic}: a payload of {payload} bytes is too large: the server takes packets of {limit} bytes at most; \
              send less at a time, or raise its limit"
         )),
