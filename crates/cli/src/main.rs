@@ -8,6 +8,7 @@ mod client;
 mod explain;
 mod limits;
 mod publish;
+mod request;
 mod say;
 mod subscribe;
 mod usage;
@@ -48,6 +49,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Publish messages
     Pub(publish::Arguments),
+    /// Publish a request, and print the answer
+    Rr(request::Arguments),
     /// Subscribe, and print what comes
     Sub(subscribe::Arguments),
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Pub(arguments) => publish::run(&arguments),
+        Command::Rr(arguments) => request::run(&arguments),
         Command::Sub(arguments) => subscribe::run(&arguments),
     };
     match result {

@@ -29,7 +29,7 @@ pub(crate) fn template(tool: &str, topic: Option<&str>, plan: &Plan) -> Result<P
 }
 
 /// What an option gives as a Topic Name.
-fn name(option: &str, topic: &str) -> Result<TopicName, Failure> {
+pub(crate) fn name(option: &str, topic: &str) -> Result<TopicName, Failure> {
     TopicName::new(topic).map_err(|error| {
         let remedy = match error {
             TopicError::Wildcard => "only subscriptions have + and #: name one topic".to_owned(),

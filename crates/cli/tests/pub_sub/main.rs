@@ -1,4 +1,4 @@
-//! `tidewire pub` and `tidewire sub`, as scripts use them.
+//! `tidewire pub`, `sub` and `rr`, as scripts use them.
 #![cfg(unix)]
 mod again;
 #[path = "../common/broker.rs"]
@@ -6,6 +6,7 @@ mod broker;
 mod on_time;
 mod publishing;
 mod refused;
+mod requesting;
 mod scripted;
 mod subscribing;
 mod support;

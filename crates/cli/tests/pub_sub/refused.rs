@@ -149,8 +149,13 @@ fn what_others_chose_is_not_repeated_as_it_came_either() {
 
 #[test]
 fn each_tool_says_its_version() {
-    for words in [&["--version"][..], &["pub", "--version"], &["sub", "--version"], &["broker", "--version"]]
-    {
+    for words in [
+        &["--version"][..],
+        &["pub", "--version"],
+        &["rr", "--version"],
+        &["sub", "--version"],
+        &["broker", "--version"],
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_tidewire")).args(words).output().expect("it was built");
         let printed = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(0), "{words:?}: {}", said(&output));
