@@ -61,7 +61,7 @@ fn a_refused_connection_is_known_after_a_few_events_whoever_else_waits_in_the_re
     for index in 0..50 {
         let (address, accept) = tcp_listen();
         drop(accept);
-        let socket = bench.reactor.connect(address).expect("it is begun");
+        let socket = bench.reactor.connect(address, None).expect("it is begun");
         let mut stream = bench.attach(Place { index, generation: 1 }, socket);
         let mut events = 0;
         while bench.reactor.connected(&mut stream).is_ok_and(|is_connected| !is_connected) {

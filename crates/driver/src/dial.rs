@@ -1,14 +1,19 @@
 //! Connections that we make: begun without waiting, and names looked up where waiting harms nobody.
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// A socket that is being connected: it can be written to once it is, or reads an error once it can't be.
-pub fn begin(to: SocketAddr) -> io::Result<TcpStream> {
+/// A socket that is being connected: it can be written to once it is, or reads an error once it can't be. It is bound to
+/// `from`, if that is said.
+pub fn begin(to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(to), socket2::Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
+    if let Some(from) = from {
+        let bound = socket.bind(&SocketAddr::new(from, 0).into());
+        bound.map_err(|error| io::Error::new(error.kind(), format!("from {from}: {error}")))?;
+    }
     match socket.connect(&to.into()) {
         Ok(()) => {}
         Err(error) if is_under_way(&error) => {}
@@ -116,6 +121,17 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_connection_comes_from_where_it_was_asked_to() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap();
+        let begun = begin(to, Some(IpAddr::from([127, 0, 0, 1]))).unwrap();
+        assert_eq!(listener.accept().unwrap().1, begun.local_addr().unwrap());
+        // Documentation's, which nobody has.
+        let error = begin(to, Some(IpAddr::from([192, 0, 2, 1]))).unwrap_err();
+        assert!(error.to_string().starts_with("from 192.0.2.1: "), "{error}");
+    }
 
     #[test]
     fn a_name_that_takes_long_is_looked_up_once_and_holds_up_nobody() {

@@ -3,7 +3,7 @@ use crate::Place;
 use crate::host::{Asked, Host};
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Answer, Peer};
 use tidewire_core::broker::{Action, Broker, CloseCause, Event, Mail, Passage};
@@ -34,6 +34,8 @@ pub enum Task<I, M> {
     Connect {
         connection: I,
         to: SocketAddr,
+        /// From that address of ours.
+        from: Option<IpAddr>,
     },
     /// Nothing for the loop: for the program around it.
     Attend(M),

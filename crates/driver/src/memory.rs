@@ -6,7 +6,7 @@ use crate::{Place, Reactor, Ready};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tidewire_core::time::Instant;
 
@@ -289,7 +289,7 @@ impl Reactor for MemoryReactor {
         Ok(stream)
     }
 
-    fn connect(&mut self, to: SocketAddr) -> io::Result<Socket> {
+    fn connect(&mut self, to: SocketAddr, _from: Option<IpAddr>) -> io::Result<Socket> {
         if self.network.state().silent.contains(&to) {
             let (wire, socket) = self.network.connect();
             self.network.state().pipes[wire.number].begun = true;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
 use std::marker::PhantomData;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
@@ -171,8 +171,8 @@ impl<R: Runtime> Reactor for PollReactor<R> {
         R::detach(watched.stream)
     }
 
-    fn connect(&mut self, to: SocketAddr) -> io::Result<TcpStream> {
-        dial::begin(to)
+    fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<TcpStream> {
+        dial::begin(to, from)
     }
 
     fn connected(&mut self, watched: &mut Self::Stream) -> io::Result<bool> {

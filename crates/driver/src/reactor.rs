@@ -1,6 +1,6 @@
 //! The seam below `async`.
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tidewire_core::id::ConnectionId;
 use tidewire_core::time::Instant;
 
@@ -53,8 +53,8 @@ pub trait Reactor {
     /// Lets go of a socket without closing it.
     fn detach(&mut self, stream: Self::Stream) -> io::Result<Self::Socket>;
 
-    /// Begins to connect, without waiting for it.
-    fn connect(&mut self, to: SocketAddr) -> io::Result<Self::Socket>;
+    /// Begins to connect, without waiting for it; from that address of ours, if it is said.
+    fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<Self::Socket>;
 
     /// Is a socket that was begun to be connected, and attached since, connected by now? If not, the reactor owes news
     /// about it.

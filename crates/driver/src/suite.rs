@@ -178,7 +178,7 @@ fn read<B: Bench>(bench: &mut B, stream: &mut StreamOf<B>) -> Result<Vec<u8>, Er
 
 /// A connection that the reactor makes.
 fn dial<B: Bench>(bench: &mut B, to: SocketAddr) -> io::Result<StreamOf<B>> {
-    let socket = bench.reactor().connect(to)?;
+    let socket = bench.reactor().connect(to, None)?;
     let mut stream = bench.attach(PLACE, socket);
     while !bench.reactor().connected(&mut stream)? {
         assert_eq!(bench.news().place, PLACE);

@@ -4,7 +4,7 @@ use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::time::Duration;
@@ -127,8 +127,8 @@ impl Reactor for MioReactor {
         Ok(stream.into())
     }
 
-    fn connect(&mut self, to: SocketAddr) -> io::Result<std::net::TcpStream> {
-        adapter::begin(to)
+    fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<std::net::TcpStream> {
+        adapter::begin(to, from)
     }
 
     fn connected(&mut self, stream: &mut TcpStream) -> io::Result<bool> {

@@ -28,12 +28,19 @@ pub struct Endpoint {
     pub host: Box<str>,
     /// Usually 1883.
     pub port: u16,
+    /// The address of ours to connect from; if there is none, the system chooses.
+    pub from: Option<IpAddr>,
 }
 
 impl Endpoint {
     /// A name or an address, and a port.
     pub fn new(host: &str, port: u16) -> Self {
-        Self { host: host.into(), port }
+        Self { host: host.into(), port, from: None }
+    }
+
+    /// The same, from this address of ours.
+    pub fn from(self, address: IpAddr) -> Self {
+        Self { from: Some(address), ..self }
     }
 
     /// If it is an address, nothing has to be looked up.

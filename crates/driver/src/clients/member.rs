@@ -11,7 +11,7 @@ use super::streams::StreamId;
 use crate::dial::Resolver;
 use crate::machine::Task;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tidewire_core::client::{self, Action, Cause, Event, Misuse, Stage, Words};
 use tidewire_core::id::Ticket;
@@ -43,6 +43,8 @@ pub(super) struct Member {
     /// Counts its connections, attempts among them.
     pub(super) generation: u32,
     pub(super) attempt: Attempt,
+    /// From where it connects, if somebody has chosen that.
+    pub(super) from: Option<IpAddr>,
     /// The last error of the system about its connection.
     pub(super) error: Option<Arc<str>>,
     /// Why its last connection ended, or attempt.
@@ -143,10 +145,11 @@ impl Member {
         tasks: &mut VecDeque<Task<ClientId, Matter>>,
     ) {
         let endpoint = &self.servers[usize::from(server) % self.servers.len()];
+        self.from = endpoint.from;
         if let Some(address) = endpoint.address() {
             self.attempt = Attempt::Connecting(VecDeque::new());
             let to = SocketAddr::new(address, endpoint.port);
-            return tasks.push_back(Task::Connect { connection: id, to });
+            return tasks.push_back(Task::Connect { connection: id, to, from: self.from });
         }
         self.attempt = Attempt::Resolving;
         let poster = Arc::clone(poster);

@@ -136,6 +136,7 @@ impl Clients {
             servers: servers.into(),
             generation: 0,
             attempt: Attempt::None,
+            from: None,
             error: None,
             last: None,
             tickets: BTreeMap::new(),
@@ -312,7 +313,10 @@ impl Clients {
         let Some(member) = self.connected(id) else { return };
         let Attempt::Connecting(left) = &mut member.attempt else { return };
         match left.pop_front() {
-            Some(to) => self.tasks.push_back(Task::Connect { connection: id, to }),
+            Some(to) => {
+                let from = member.from;
+                self.tasks.push_back(Task::Connect { connection: id, to, from });
+            }
             None => {
                 member.attempt = Attempt::None;
                 member.client.handle_close(now, Cause::Unreachable);

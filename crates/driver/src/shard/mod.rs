@@ -31,7 +31,7 @@ use outward::Spares;
 use sockets::{Reading, Socket, Sockets, Writing};
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::broker::{Broker, CloseCause, Config, Restore};
 use tidewire_core::id::{Position, ShardId};
@@ -307,7 +307,7 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
                 Task::Abort(id) => self.lose(now, id.into(), CloseCause::Linger),
                 Task::Pause(id) => self.hold(id.into()),
                 Task::Resume(id) => self.resume(id.into()),
-                Task::Connect { connection, to } => self.connect(now, connection, to),
+                Task::Connect { connection, to, from } => self.connect(now, connection, to, from),
                 Task::Attend(matter) => {
                     let drained = self.machine.attend(now, matter, &mut self.host);
                     if let Some(shutdown) = &mut self.shutdown {
@@ -319,8 +319,8 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
     }
 
     /// Begins a connection that the machine wants.
-    fn connect(&mut self, now: Instant, id: M::Id, to: SocketAddr) {
-        let stream = self.reactor.connect(to).and_then(|socket| self.reactor.attach(id.into(), socket));
+    fn connect(&mut self, now: Instant, id: M::Id, to: SocketAddr, from: Option<IpAddr>) {
+        let stream = self.reactor.connect(to, from).and_then(|socket| self.reactor.attach(id.into(), socket));
         match stream {
             Ok(stream) => {
                 self.sockets.insert(Socket { reading: Reading::Connecting, ..Socket::new(id, stream) });
