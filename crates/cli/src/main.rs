@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+mod bench;
 mod broker;
 mod check;
 mod client;
@@ -41,6 +42,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Load a broker, and measure what it does
+    Bench(bench::Arguments),
     /// Run an MQTT broker
     Broker(broker::Arguments),
     /// Check whether a broker keeps to the specification
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Err(error) => return usage::answer(error),
     };
     let result = match arguments.command {
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Broker(arguments) => broker::run(arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -123,6 +123,13 @@ pub(crate) fn error_line(text: impl fmt::Display) {
     }
 }
 
+/// How it goes, on a terminal: in place of what was said there before.
+pub(crate) fn live_line(text: impl fmt::Display) {
+    if !QUIET.load(Ordering::Relaxed) {
+        let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
+    }
+}
+
 /// What somebody asked to be told.
 pub(crate) fn debug_line(text: impl fmt::Display) {
     let _ = writeln!(std::io::stderr(), "tidewire: {}", one_line(&text.to_string()));

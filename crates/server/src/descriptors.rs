@@ -3,9 +3,10 @@
 /// What the process needs for itself: listeners, runtimes, standard streams.
 const OWN: u64 = 100;
 
-/// Raises the limit as far as it may be raised; says what it is if that is too little for so many connections.
+/// Raises how many files this process may have open, as far as it may be raised; says what it is if that is too little for
+/// so many connections.
 #[cfg(unix)]
-pub(crate) fn raise(connections: u64) -> Option<u64> {
+pub fn raise(connections: u64) -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let before = getrlimit(Resource::Nofile);
     let wanted = Rlimit { current: before.maximum, maximum: before.maximum };
@@ -17,8 +18,9 @@ pub(crate) fn raise(connections: u64) -> Option<u64> {
     now.current.filter(|&allowed| allowed < connections.saturating_add(OWN))
 }
 
+/// It can't be asked here.
 #[cfg(not(unix))]
-pub(crate) fn raise(connections: u64) -> Option<u64> {
+pub fn raise(connections: u64) -> Option<u64> {
     let _ = connections.saturating_add(OWN);
     None
 }

@@ -17,6 +17,7 @@ mod memory;
 mod runtime;
 mod signals;
 
+pub use descriptors::raise as raise_descriptors;
 pub use error::StartError;
 pub use journals::{Journals, Recorded};
 pub use listeners::{Bound, DEFAULT_LISTEN, IPV6_SKIPPED};

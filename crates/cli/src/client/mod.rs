@@ -12,9 +12,9 @@ pub(crate) use input::{Input, Source};
 pub(crate) use options::{Options, Plan, qos, seconds, some_seconds};
 pub(crate) use output::{Output, Unprinted, unread};
 pub(crate) use properties::join;
-pub(crate) use reasons::{not_published, not_subscribed, timed_out};
+pub(crate) use reasons::{lost, not_published, not_subscribed, timed_out};
 pub(crate) use topics::{filters, name, template};
-pub(crate) use watched::{Event, FAREWELL, Haste, Watched, code_of};
+pub(crate) use watched::{Event, FAREWELL, Haste, Watched, catch_signals, code_of};
 
 use crate::say::{self, Failure};
 use std::future::Future;

@@ -10,7 +10,7 @@ use tidewire_driver::clients::{Endpoint, Error};
 const TIMED_OUT: u8 = 27;
 
 /// A connection, or the attempt to make one, has ended.
-pub(super) fn lost(
+pub(crate) fn lost(
     server: &Endpoint,
     version: Version,
     connected: bool,

@@ -236,7 +236,7 @@ pub(crate) fn code_of(signal: Signal) -> u8 {
 }
 
 /// The first is handed on, the second ends the process at once.
-fn catch_signals() -> Result<UnboundedReceiver<Signal>, Failure> {
+pub(crate) fn catch_signals() -> Result<UnboundedReceiver<Signal>, Failure> {
     let mut signals = Signals::catch().map_err(|error| Failure::Machine(format!("no signals: {error}")))?;
     let (sender, receiver) = unbounded_channel();
     let wait = move || {

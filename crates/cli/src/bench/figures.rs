@@ -1,0 +1,113 @@
+//! What is counted and timed.
+use super::stamp::Stamp;
+use super::track::Track;
+use hdrhistogram::Histogram;
+use std::collections::HashMap;
+use tidewire_core::message::Payload;
+
+/// No time is longer, in microseconds: an hour.
+const LONGEST: u64 = 3_600_000_000;
+
+/// How long something took, each time, and when the first and the last ended; in microseconds.
+pub(super) struct Timing {
+    pub(super) latencies: Histogram<u64>,
+    /// From when on they count.
+    pub(super) since: Option<u64>,
+    pub(super) until: u64,
+}
+
+impl Timing {
+    fn new() -> Self {
+        let latencies = Histogram::new_with_bounds(1, LONGEST, 3).expect("these are bounds");
+        Self { latencies, since: None, until: 0 }
+    }
+
+    pub(super) fn record(&mut self, begun: u64, now: u64) {
+        self.latencies.saturating_record(now.saturating_sub(begun));
+        self.since.get_or_insert(now);
+        self.until = now;
+    }
+
+    /// How often in a second.
+    pub(super) fn rate(&self) -> f64 {
+        let micros = self.until.saturating_sub(self.since.unwrap_or(self.until));
+        let times = self.latencies.len();
+        #[expect(clippy::cast_precision_loss, reason = "a rate is not exact")]
+        if micros == 0 { 0.0 } else { times as f64 * 1e6 / micros as f64 }
+    }
+}
+
+/// What a subscriber has, by whose it is.
+#[derive(Default)]
+pub(super) struct Tracks(HashMap<(u16, u32), Track>);
+
+impl Tracks {
+    pub(super) fn of(&self, run: u16, publisher: u32) -> Option<&Track> {
+        self.0.get(&(run, publisher))
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Track> {
+        self.0.values()
+    }
+}
+
+pub(super) struct Figures {
+    run: u16,
+    /// Subscribers know what there was before the first message that came.
+    is_whole: bool,
+    pub(super) connects: Timing,
+    pub(super) refused: u64,
+    /// Messages that were handed over, by publisher.
+    pub(super) sent: Vec<u64>,
+    pub(super) publishes: Timing,
+    pub(super) deliveries: Timing,
+    /// Messages that came, each counted once.
+    pub(super) received: u64,
+    /// Messages that are not of a bench.
+    pub(super) foreign: u64,
+    pub(super) subscribers: Vec<Tracks>,
+}
+
+impl Figures {
+    pub(super) fn new(run: u16, publishers: u32, subscribers: u32) -> Self {
+        Self {
+            run,
+            is_whole: publishers > 0,
+            connects: Timing::new(),
+            refused: 0,
+            sent: vec![0; publishers as usize],
+            publishes: Timing::new(),
+            deliveries: Timing::new(),
+            received: 0,
+            foreign: 0,
+            subscribers: (0..subscribers).map(|_| Tracks::default()).collect(),
+        }
+    }
+
+    /// From now on it is published.
+    pub(super) fn begin(&mut self, now: u64) {
+        self.publishes.since = Some(now);
+        if self.is_whole {
+            self.deliveries.since = Some(now);
+        }
+    }
+
+    /// A message has come to this subscriber.
+    pub(super) fn on_message(&mut self, subscriber: u32, payload: &Payload, now: u64) {
+        let first = payload.pieces().first().and_then(|piece| Stamp::read(piece));
+        // Somebody else's are not what this bench measures, where it knows its own.
+        let Some(stamp) = first.filter(|stamp| !self.is_whole || stamp.run == self.run) else {
+            self.foreign += 1;
+            return;
+        };
+        self.deliveries.record(stamp.time, now);
+        let begins = if self.is_whole { 0 } else { stamp.sequence };
+        let tracks = &mut self.subscribers[subscriber as usize].0;
+        let track = tracks.entry((stamp.run, stamp.publisher)).or_insert_with(|| Track::from(begins));
+        self.received += u64::from(track.on_message(stamp.sequence));
+    }
+
+    pub(super) fn all_sent(&self) -> u64 {
+        self.sent.iter().sum()
+    }
+}
