@@ -99,7 +99,9 @@ async fn rumqttc(port: u16, count: usize) -> usize {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [who, port, rest @ ..] = arguments.as_slice() else { panic!("client enqueue|tasks|rumqttc PORT [COUNT]") };
+    let [who, port, rest @ ..] = arguments.as_slice() else {
+        panic!("client enqueue|tasks|rumqttc PORT [COUNT]")
+    };
     let port = port.parse().expect("a port");
     let count = rest.first().map_or(1_000_000, |count| count.parse().expect("a number"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
