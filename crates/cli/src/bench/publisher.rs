@@ -77,12 +77,18 @@ impl Publisher {
 
     /// Those that have ended, in their order.
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Result<(), News> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
         let shared = Rc::clone(&self.member.shared);
+        // On this thread nothing ends while these are taken.
+        let now = shared.now();
+        let mut figures = shared.figures.borrow_mut();
         while let Some((begun, receipt)) = self.open.front_mut() {
             let Poll::Ready(end) = Pin::new(receipt).poll(cx) else { break };
             match end {
                 Ok(_) => {
-                    shared.figures.borrow_mut().publishes.record(*begun, shared.now());
+                    figures.publishes.record(*begun, now);
                     self.open.pop_front();
                 }
                 // The client's end follows, and says why.
@@ -105,8 +111,12 @@ impl Publisher {
         let left = shared.setup.count.map_or(u64::MAX, |count| count - self.sent);
         let room = usize::from(shared.setup.in_flight).saturating_sub(self.open.len());
         let before = self.sent;
+        if room == 0 {
+            return Ok(false);
+        }
+        // All of these leave together, once this is done.
+        let now = shared.now();
         for _ in 0..u64::try_from(room).unwrap_or(u64::MAX).min(left) {
-            let now = shared.now();
             let due = self.due(begun).unwrap_or(now);
             if now < due {
                 let at = Instant::now() + Duration::from_micros(due - now);

@@ -124,6 +124,10 @@ fn table(shared: &Shared, figures: &Figures, fates: &Fates) {
     row("connected", &figures.connects);
     if setup.publishers > 0 {
         row(word(shared), &figures.publishes);
+        let left = figures.all_sent().saturating_sub(figures.publishes.latencies.len());
+        if left > 0 {
+            say::line(format_args!("sent and not {}: {left}", word(shared)));
+        }
     }
     if setup.subscribers > 0 {
         row("delivered", &figures.deliveries);

@@ -60,9 +60,10 @@ impl Subscriber {
         let shared = Rc::clone(&self.member.shared);
         let count = shared.setup.count.filter(|_| shared.setup.publishers == 0);
         poll_fn(|cx| {
+            // On this thread nothing comes while what is there is taken.
+            let now = shared.now();
             while count.is_none_or(|count| self.received < count) {
                 if let Some(message) = ready!(self.member.poll_message(cx))? {
-                    let now = shared.now();
                     shared.figures.borrow_mut().on_message(self.number, &message.payload, now);
                     self.received += 1;
                 }
