@@ -152,6 +152,10 @@ impl Client {
                 self.refused_5 = true;
                 Next::OtherVersion
             }
+            // The next credentials are others: tokens expire.
+            ReasonCode::BadUserNameOrPassword | ReasonCode::NotAuthorized if self.config.ask_credentials => {
+                Next::Reconnect
+            }
             // Asking again would be answered the same.
             ReasonCode::UnsupportedProtocolVersion
             | ReasonCode::MalformedPacket

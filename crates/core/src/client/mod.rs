@@ -466,6 +466,11 @@ impl Client {
         (self.phase == Phase::Up).then_some(&self.link.server)
     }
 
+    /// What the server knows us by: as it was configured, or as the server has said; empty before that.
+    pub fn client_id(&self) -> &str {
+        self.assigned.as_deref().unwrap_or(&self.config.client_id)
+    }
+
     /// Is no connection wanted? So it is at first, and after [`Event::Ended`].
     pub fn is_ended(&self) -> bool {
         self.phase == Phase::Idle

@@ -3,6 +3,7 @@
 //! What is asked for under one ticket goes out in as many packets as it takes, and ends when each of its Topic Filters has
 //! its answer: over any number of connections, on each of which only those are asked again that have none.
 use super::event::{Cause, Event, Misuse, Stage};
+use super::server::Server;
 use super::suspect::TRIES;
 use super::{Client, Phase, Subscription};
 use crate::codec::{
@@ -14,7 +15,6 @@ use crate::id::{PacketId, Ticket};
 use crate::output::Output;
 use crate::reason::ReasonCode;
 use crate::topic::TopicFilter;
-use crate::version::Version;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec;
@@ -52,13 +52,16 @@ impl Asked {
         &self,
         places: &[usize],
         packet_id: PacketId,
-        (version, limit): (Version, u32),
+        server: &Server,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
+        let (version, limit) = (server.version, server.maximum_packet_size);
         match self {
             Self::Subscribe(subscriptions, identifier) => {
                 let mut properties = PropertiesBuf::new();
-                if let Some(identifier) = identifier.filter(|_| version.is_v5()) {
+                // It was asked for before this server has said that it knows none. (Section 3.2.2.3.12)
+                let is_known = version.is_v5() && server.subscription_identifiers;
+                if let Some(identifier) = identifier.filter(|_| is_known) {
                     let pushed = properties.push(Property::SubscriptionIdentifier(identifier));
                     pushed.expect("`ask_subscribe` refuses one that has no room");
                 }
@@ -315,10 +318,9 @@ impl Client {
         let mut places: Vec<usize> = request.unanswered(from, all).take(most).collect();
         self.requests.part = self.requests.part.wrapping_add(1);
         let packet_id = self.sender.reserve(self.requests.part);
-        let of_server = (self.version, self.link.server.maximum_packet_size);
+        let server = &self.link.server;
         let mut fits = true;
-        while fits
-            && let Err(error) = out.append(|out| request.asked.encode(&places, packet_id, of_server, out))
+        while fits && let Err(error) = out.append(|out| request.asked.encode(&places, packet_id, server, out))
         {
             fits = request.shorten(&mut places, &error);
         }
