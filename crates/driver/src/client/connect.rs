@@ -288,13 +288,15 @@ impl Connect {
         config.session_expiry_seconds = self.session.seconds();
         config.clean_start = self.clean_start.unwrap_or(!lives_on);
         config.reconnect_at_first = persists;
+        config.inbox_bytes = self.inbox_bytes;
         if let Some(will) = &mut config.will {
             will.delay_seconds = whole_seconds(self.will_delay);
         }
         let terms = Terms {
             bytes: self.inbox_bytes,
             receive_maximum: config.receive_maximum.into(),
-            session_lives_on: lives_on || !config.clean_start,
+            session_lives_on: lives_on,
+            session_is_resumed: lives_on || !config.clean_start,
         };
         let lasting = match self.runs {
             Loop::Own(launch) => Arc::new(Lasting(launch()?)),

@@ -76,6 +76,8 @@ pub enum Invalid {
     SharedNoLocal,
     /// The message does not say where it wants to be answered, or there is no such topic.
     NoResponseTopic,
+    /// A stream of this process has that subscription: it is the stream's to end.
+    HasStream,
     /// The payload is no text.
     NotText,
     /// More requests are under way than there are Packet Identifiers.
@@ -177,6 +179,7 @@ impl fmt::Display for Invalid {
             Self::NoFilters => f.write_str("there is no Topic Filter"),
             Self::SharedNoLocal => f.write_str("a shared subscription gets what its own client publishes"),
             Self::NoResponseTopic => f.write_str("there is no topic where the answer could go"),
+            Self::HasStream => f.write_str("a stream has that subscription: use its unsubscribe or remove"),
             Self::NotText => f.write_str("the payload is not UTF-8 text"),
             Self::TooManyRequests => f.write_str("too many subscriptions wait for an answer"),
         }

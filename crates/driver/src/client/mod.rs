@@ -31,7 +31,7 @@ pub use tidewire_core::reason::ReasonCode;
 pub use tidewire_core::topic::{TopicError, TopicFilter, TopicName};
 pub use tidewire_core::version::Version;
 
-use crate::clients::{Command, Handle};
+use crate::clients::{Command, Handle, Slot};
 use std::fmt;
 use std::sync::Arc;
 use tidewire_core::client::Goodbye;
@@ -120,13 +120,11 @@ impl Client {
 
     /// Gives this connection up, or the wait for the next attempt, and connects now.
     pub fn reconnect(&self) -> Pending<Arc<Server>> {
-        let mut state = self.handle.reach.shared.state();
-        state.server = None;
-        let slot = state.hope();
-        drop(state);
-        // A client that has ended has answered already.
-        let _ = self.handle.reach.command(Command::Reconnect);
-        Pending::asked(slot)
+        let slot = Slot::new();
+        match self.handle.reach.command(Command::Reconnect(Arc::clone(&slot))) {
+            Ok(()) => Pending::asked(slot),
+            Err(error) => Pending::failed(error),
+        }
     }
 
     /// What the server said when it let us in; `None` while there is no connection.

@@ -93,7 +93,7 @@ impl Publish {
     /// The same, if there is room now.
     pub fn try_enqueue(self) -> Result<Receipt> {
         let slot = self.client.handle.try_publish(self.publication?)?;
-        Ok(Receipt { handle: self.client.handle, slot })
+        Ok(Receipt { handle: self.client.handle, slot, end: None })
     }
 }
 
@@ -140,7 +140,7 @@ impl Future for Enqueue {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Receipt>> {
         let slot = ready!(self.waits.poll(cx))?;
-        Poll::Ready(Ok(Receipt { handle: Arc::clone(&self.waits.handle), slot }))
+        Poll::Ready(Ok(Receipt { handle: Arc::clone(&self.waits.handle), slot, end: None }))
     }
 }
 
@@ -191,6 +191,8 @@ impl Drop for Publishing {
 pub struct Receipt {
     handle: Arc<Handle>,
     slot: Arc<Slot<ReasonCode>>,
+    /// It was told already.
+    end: Option<Result<Published>>,
 }
 
 impl Receipt {
@@ -201,15 +203,17 @@ impl Receipt {
         let (message, answer) = (Arc::clone(&self.slot), Some(Arc::clone(&slot)));
         let command = Command::Withdraw { message, even_if_sent: true, slot: answer };
         let asked = self.handle.reach.command(command).is_ok();
-        Withdraw { message: self.slot, asked: asked.then_some(slot) }
+        Withdraw { message: self.slot, asked: asked.then_some(slot), end: self.end }
     }
 }
 
 impl Future for Receipt {
     type Output = Result<Published>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Published>> {
-        self.slot.poll_end(cx).map_ok(Published::of).map_err(Error::from)
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Published>> {
+        let end = ready!(self.slot.poll_end(cx)).map(Published::of).map_err(Error::from);
+        self.end = Some(end.clone());
+        Poll::Ready(end)
     }
 }
 
@@ -217,12 +221,16 @@ impl Future for Receipt {
 pub struct Withdraw {
     message: Arc<Slot<ReasonCode>>,
     asked: Option<Arc<Slot<Withdrawal>>>,
+    end: Option<Result<Published>>,
 }
 
 impl Future for Withdraw {
     type Output = Withdrawn;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Withdrawn> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Withdrawn> {
+        if let Some(end) = self.end.take() {
+            return Poll::Ready(Withdrawn::Ended(end));
+        }
         if let Some(slot) = &self.asked {
             match ready!(slot.poll_end(cx)) {
                 Ok(Withdrawal::Unsent) => return Poll::Ready(Withdrawn::Unsent),

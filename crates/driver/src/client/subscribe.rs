@@ -1,6 +1,6 @@
 //! Subscriptions, and the streams of what comes for them.
 use super::{Client, Error, Invalid, Message, Pending, Result};
-use crate::clients::{Command, Follow, Handle, Manner, Slot, StreamId};
+use crate::clients::{Follow, Handle, Manner, Slot, StreamId};
 use futures_core::Stream;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -204,8 +204,13 @@ impl Messages {
 
     fn follow(&self, subscriptions: Box<[Subscription]>) -> Arc<Slot<Box<[QoS]>>> {
         let slot = Slot::new();
-        let follow =
-            Follow { subscriptions, identifier: self.identifier, stream: self.id, slot: Arc::clone(&slot) };
+        let follow = Follow {
+            subscriptions,
+            identifier: self.identifier,
+            stream: self.id,
+            added: Vec::new(),
+            slot: Arc::clone(&slot),
+        };
         self.handle.reach.follow(follow);
         slot
     }
@@ -301,12 +306,10 @@ impl Future for Add {
 
 impl Client {
     pub(super) fn leave_session_filter(&self, filter: TopicFilter) -> Pending<()> {
-        let slot = Slot::new();
-        let answer = Some(Arc::clone(&slot));
-        let command = Command::Leave { stream: None, unwanted: vec![filter], slot: answer };
-        match self.handle.reach.command(command) {
-            Ok(()) => Pending::asked(slot),
-            Err(error) => Pending::failed(error),
+        match self.handle.reach.leave_session(filter) {
+            Some(Ok(slot)) => Pending::asked(slot),
+            Some(Err(error)) => Pending::failed(error),
+            None => Pending::failed(Error::Invalid(Invalid::HasStream)),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::task::Poll;
 
 mod dropped;
 mod random;
+mod trouble;
 
 /// Both versions; what is not said of one holds for both.
 const VERSIONS: [Version; 2] = [Version::V3_1_1, Version::V5];

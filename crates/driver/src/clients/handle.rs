@@ -3,7 +3,8 @@ use super::Clients;
 use super::credentials::CredentialsFrom;
 use super::error::Error;
 use super::reach::{Poster, Reach, call};
-use super::shared::{Command, Notice, Receipt, Shared, Slot, State, charge};
+use super::shared::{Command, Notice, Shared, State, charge};
+use super::slot::{Receipt, Slot};
 use super::streams::Terms;
 use crate::Post;
 use std::fmt;
@@ -208,7 +209,10 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let _ = self.reach.command(Command::Disconnect(FAREWELL, ReasonCode::Success.into()));
+        // One that is under way has its own time.
+        if !self.reach.shared.state().is_leaving {
+            let _ = self.reach.command(Command::Disconnect(FAREWELL, ReasonCode::Success.into()));
+        }
         self.reach.abandon();
     }
 }

@@ -2,20 +2,21 @@
 use super::error::{Error, Refusal};
 use super::listeners::Event;
 use super::member::{Member, Waits};
-use super::shared::{Follow, Notice, Slot, Withdrawal};
-use super::streams::{Given, StreamId};
+use super::shared::{Follow, Leaving, Notice, Withdrawal};
+use super::slot::Slot;
+use super::streams::Given;
 use super::window::Outcome;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
-use tidewire_core::client::{self, Misuse, Timer, Withdrawn};
+use tidewire_core::client::{self, Misuse, Server, Timer, Withdrawn};
 use tidewire_core::id::{Ticket, Token};
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
 use tidewire_core::topic::TopicFilter;
 
-/// So long a message of QoS 0 waits for room; then what is older makes some.
+/// So long a message waits for room; then what is older, and of QoS 0, makes some.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// So long nothing more may come before that is told.
 const STALLED: Duration = Duration::from_secs(10);
@@ -60,8 +61,8 @@ impl Member {
                 Given::Taken | Given::Held | Given::Unwanted(None) => {}
                 Given::Unwanted(Some(token)) => unwanted.push(token),
                 Given::NoRoom(message) => {
-                    let until =
-                        until.or_else(|| (message.qos == QoS::AtMostOnce).then(|| now.after(PATIENCE)));
+                    // One of QoS 1 that is late already waits for whoever takes.
+                    let until = if late { None } else { until.or(Some(now.after(PATIENCE))) };
                     self.inbox.next = Some((message, until));
                     break;
                 }
@@ -110,9 +111,13 @@ impl Member {
         for notice in notices.drain(..) {
             match notice {
                 Notice::Connected { session_present, server } => {
-                    if let (true, Some(streams)) = (session_present, &mut state.streams) {
-                        streams.supersede();
-                        self.inbox.next.take_if(|(message, _)| message.qos == QoS::AtLeastOnce);
+                    match &mut state.streams {
+                        Some(streams) if session_present => {
+                            streams.supersede();
+                            self.inbox.next.take_if(|(message, _)| message.qos == QoS::AtLeastOnce);
+                        }
+                        Some(streams) => streams.session_lost(),
+                        None => {}
                     }
                     let server = state.connected(*server, &mut wakers);
                     state.listeners.tell(Event::Connected { server, session_present }, &mut wakers);
@@ -135,6 +140,7 @@ impl Member {
                     if let Some(streams) = &mut state.streams {
                         streams.lost(&filter, &Error::Refused(reason.into()), &mut wakers);
                     }
+                    self.requests.lost(&filter, reason);
                     state.listeners.tell(Event::SubscriptionLost { filter, reason }, &mut wakers);
                 }
                 Notice::Message(_) | Notice::Auth { .. } => {}
@@ -159,6 +165,15 @@ impl Member {
         }
     }
 
+    /// A connection that is made from now on.
+    pub(super) fn reconnect(&mut self, now: Instant, slot: Arc<Slot<Arc<Server>>>) {
+        let mut state = self.shared.state();
+        state.server = None;
+        state.hope_for(slot);
+        drop(state);
+        self.client.reconnect(now);
+    }
+
     pub(super) fn follow(&mut self, follow: Follow) {
         let identifier = Some(follow.identifier);
         let asked = match self.client.subscribe(&follow.subscriptions, identifier) {
@@ -168,77 +183,103 @@ impl Member {
         };
         match asked {
             Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Granted(follow))),
-            Err(misuse) => {
-                let error = self.refused(misuse);
-                self.unfollow(&follow);
-                follow.slot.put(Err(error));
-            }
+            Err(misuse) => self.follow_failed(&follow, self.refused(misuse)),
         }
+    }
+
+    pub(super) fn follow_failed(&self, follow: &Follow, error: Error) {
+        self.ended_here(&self.unfollow(follow));
+        follow.slot.put(Err(error));
     }
 
     /// All are granted, or all end.
     pub(super) fn followed(&mut self, ticket: Ticket, follow: &Follow, reasons: &[ReasonCode]) {
-        let Some(refused) = reasons.iter().copied().find(|reason| granted(*reason).is_none()) else {
+        let refused = reasons.iter().copied().find(|reason| granted(*reason).is_none());
+        let asked = || follow.subscriptions.iter().zip(reasons);
+        let filters = |is: bool| {
+            let those = asked().filter(move |(_, reason)| granted(**reason).is_some() == is);
+            those.map(|(asked, _)| asked.filter.clone()).collect::<Vec<_>>()
+        };
+        let Some(reason) = refused else {
+            let state = self.shared.state();
+            let streams = state.streams.as_ref().filter(|streams| !streams.is_open(follow.stream));
+            // Nobody waits for it any more: it is as if it had not been asked for, in whatever session.
+            let unwanted: Vec<_> = streams.map_or_else(Vec::new, |streams| {
+                filters(true).into_iter().filter(|filter| !streams.is_followed(filter)).collect()
+            });
+            drop(state);
+            if !unwanted.is_empty() {
+                self.leave(Leaving { filters: unwanted, ..Leaving::default() });
+            }
             return follow.slot.put(Ok(reasons.iter().copied().filter_map(granted).collect()));
         };
+        let unwanted = self.unfollow(follow);
         // What was refused is none that could be ended.
-        let asked = follow.subscriptions.iter().zip(reasons);
-        let was_refused = asked.filter(|(_, reason)| granted(**reason).is_none());
-        let was_refused: Vec<_> = was_refused.map(|(asked, _)| asked.filter.clone()).collect();
-        let (none, unwanted): (Vec<_>, Vec<_>) =
-            self.unfollow(follow).into_iter().partition(|filter| was_refused.contains(filter));
-        self.left(&none, None, None);
-        self.leave(None, unwanted, None);
-        let refused = Refusal { reason: refused, words: self.words_of(ticket) };
-        follow.slot.put(Err(Error::Refused(refused)));
+        let (refused, unwanted): (Vec<_>, Vec<_>) =
+            unwanted.into_iter().partition(|filter| filters(false).contains(filter));
+        self.ended_here(&refused);
+        self.leave(Leaving { filters: unwanted, ..Leaving::default() });
+        let refusal = Refusal { reason, words: self.words_of(ticket) };
+        follow.slot.put(Err(Error::Refused(refusal)));
     }
 
-    /// Its stream does not get what comes for these; gives back those that nobody wants then.
-    pub(super) fn unfollow(&self, follow: &Follow) -> Vec<TopicFilter> {
-        let filters: Vec<_> = follow.subscriptions.iter().map(|asked| asked.filter.clone()).collect();
+    /// Its stream does not get what comes for those that it did not have before; gives back those that nobody wants then.
+    fn unfollow(&self, follow: &Follow) -> Vec<TopicFilter> {
         let mut state = self.shared.state();
         let Some(streams) = &mut state.streams else { return Vec::new() };
-        streams.leave(follow.stream, &filters)
+        streams.leave(follow.stream, &follow.added)
     }
 
-    pub(super) fn leave(
-        &mut self,
-        stream: Option<StreamId>,
-        unwanted: Vec<TopicFilter>,
-        slot: Option<Arc<Slot<()>>>,
-    ) {
-        if unwanted.is_empty() {
-            return self.left(&[], stream, slot);
+    /// There is nothing at the server to be ended.
+    fn ended_here(&self, filters: &[TopicFilter]) {
+        if let Some(streams) = &mut self.shared.state().streams {
+            streams.unsubscribed(filters);
         }
-        match self.client.unsubscribe(&unwanted) {
-            Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Left(unwanted, stream, slot))),
-            Err(misuse) => {
-                let error = self.refused(misuse);
-                if let Some(slot) = slot {
-                    slot.put(Err(error));
+    }
+
+    pub(super) fn leave(&mut self, leaving: Leaving) {
+        if leaving.filters.is_empty() {
+            return self.left(leaving, &[]);
+        }
+        match self.client.unsubscribe(&leaving.filters) {
+            Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Left(leaving))),
+            Err(misuse) => self.leaving_failed(leaving, &self.refused(misuse)),
+        }
+    }
+
+    pub(super) fn leaving_failed(&self, leaving: Leaving, error: &Error) {
+        match error {
+            // With the client what was to be ended has ended, too.
+            Error::Ended(_) | Error::Gone => self.left(leaving, &[]),
+            error => {
+                if let Some(slot) = leaving.slot {
+                    slot.put(Err(error.clone()));
                 }
             }
         }
     }
 
-    /// The server sends nothing more for these.
-    pub(super) fn left(
-        &self,
-        filters: &[TopicFilter],
-        stream: Option<StreamId>,
-        slot: Option<Arc<Slot<()>>>,
-    ) {
+    /// The server sends nothing more for these, but for those that it did not end.
+    pub(super) fn left(&self, leaving: Leaving, reasons: &[ReasonCode]) {
+        let Leaving { filters, stream, finishes, slot } = leaving;
+        let refused = reasons.iter().copied().find(|reason| reason.is_error());
+        let stays = |n: usize| reasons.get(n).is_some_and(|reason| reason.is_error());
+        let ended: Vec<_> =
+            (0..).zip(filters).filter(|(n, _)| !stays(*n)).map(|(_, filter)| filter).collect();
         let mut wakers = Vec::new();
         let mut state = self.shared.state();
         if let Some(streams) = &mut state.streams {
-            streams.unsubscribed(filters);
             if let Some(stream) = stream {
+                streams.leave(stream, &ended);
+            }
+            streams.unsubscribed(&ended);
+            if let (Some(stream), true, None) = (stream, finishes, refused) {
                 streams.finish(stream, &mut wakers);
             }
         }
         drop(state);
         if let Some(slot) = slot {
-            slot.put(Ok(()));
+            slot.put(refused.map_or(Ok(()), |reason| Err(Error::Refused(reason.into()))));
         }
         wakers.into_iter().for_each(Waker::wake);
     }

@@ -6,8 +6,8 @@ use super::inbox::Inbox;
 use super::machine::{ClientId, Matter};
 use super::reach::{Poster, call};
 use super::requests::Requests;
-use super::shared::{self, Command, Follow, Notice, Shared, Slot};
-use super::streams::StreamId;
+use super::shared::{self, Command, Follow, Leaving, Notice, Shared};
+use super::slot::Slot;
 use crate::dial::Resolver;
 use crate::machine::Task;
 use std::collections::{BTreeMap, VecDeque};
@@ -18,7 +18,6 @@ use tidewire_core::id::Ticket;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
-use tidewire_core::topic::TopicFilter;
 
 /// No packet has more bytes.
 const LARGEST: u32 = 268_435_455;
@@ -32,7 +31,7 @@ pub(super) enum Waits {
     /// A subscription whose messages go to a stream.
     Granted(Follow),
     /// The end of some.
-    Left(Vec<TopicFilter>, Option<StreamId>, Option<Arc<Slot<()>>>),
+    Left(Leaving),
 }
 
 /// One client with what its connection needs.
@@ -71,8 +70,6 @@ pub(super) struct Member {
     /// What it said of why the connection ends.
     pub(super) last_words: Option<Box<Words>>,
     pub(super) credentials: Asking,
-    /// As the application said.
-    pub(super) client_id: Box<str>,
 }
 
 /// How far a connection has come.
@@ -179,14 +176,14 @@ impl Member {
                 }
             }
             Command::Follow(follow) => self.follow(follow),
-            Command::Leave { stream, unwanted, slot } => self.leave(stream, unwanted, slot),
+            Command::Leave(leaving) => self.leave(leaving),
             Command::Answer(token, outcome) => self.answer(now, token, outcome),
             Command::Withdraw { message, even_if_sent, slot } => {
                 self.withdraw(now, &message, even_if_sent, slot);
             }
             Command::Request(publication, timeout, slot) => self.request(now, publication, timeout, slot),
             Command::ForgetRequest(slot) => self.forget_request(now, &slot),
-            Command::Reconnect => self.client.reconnect(now),
+            Command::Reconnect(slot) => self.reconnect(now, slot),
             Command::Subscribe(subscriptions, identifier, slot) => {
                 match self.client.subscribe(&subscriptions, identifier) {
                     Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Answered(slot))),
@@ -250,10 +247,17 @@ impl Member {
         }
         let ended = std::mem::take(&mut self.ended);
         if self.by_streams {
-            let unfinished = ended.iter().filter(|(waits, _)| matches!(waits, Waits::Published(..))).count();
+            let counts = |waits: &Waits| matches!(waits, Waits::Published(..) | Waits::Requested(..));
+            let unfinished = ended.iter().filter(|(waits, _)| counts(waits)).count();
+            if self.client.is_ended() {
+                // What came last is there before the end is told.
+                self.give(now);
+            }
             self.announce(now, unfinished, notices);
             self.give(now);
-            self.take_replies(now);
+            while self.take_replies(now) {
+                self.give(now);
+            }
         } else {
             let mut room = self.shared.room(notices);
             while room.is_left() {
@@ -282,7 +286,7 @@ impl Member {
         match self.tickets.remove(&ticket) {
             Some(Waits::Answered(slot)) => slot.put(Ok(reasons)),
             Some(Waits::Granted(follow)) => self.followed(ticket, &follow, &reasons),
-            Some(Waits::Left(filters, stream, slot)) => self.left(&filters, stream, slot),
+            Some(Waits::Left(leaving)) => self.left(leaving, &reasons),
             Some(Waits::Published(..) | Waits::Requested(..)) | None => {}
         }
     }
@@ -365,20 +369,14 @@ impl Member {
             }
             Waits::Granted(follow) => {
                 if let Err(error) = end {
-                    self.unfollow(&follow);
-                    follow.slot.put(Err(error));
+                    self.follow_failed(&follow, error);
                 }
             }
-            Waits::Left(filters, stream, slot) => match end {
-                // With the client or the connection what was to be ended has ended, too.
-                Err(Error::Ended(_) | Error::Gone) => self.left(&filters, stream, slot),
-                Err(error) => {
-                    if let Some(slot) = slot {
-                        slot.put(Err(error));
-                    }
+            Waits::Left(leaving) => {
+                if let Err(error) = end {
+                    self.leaving_failed(leaving, &error);
                 }
-                Ok(_) => {}
-            },
+            }
         }
     }
 }

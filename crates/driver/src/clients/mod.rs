@@ -12,7 +12,9 @@ mod member;
 mod message;
 mod reach;
 mod requests;
+mod routes;
 mod shared;
+mod slot;
 mod stream;
 mod streams;
 #[cfg(test)]
@@ -27,8 +29,10 @@ pub(crate) use handle::{Face, Handle};
 pub use listeners::Event;
 pub use message::{Ack, Message};
 pub(crate) use reach::Reach;
-pub(crate) use shared::{Command, Follow, Slot, Withdrawal};
-pub use shared::{Notice, Receipt};
+pub use shared::Notice;
+pub(crate) use shared::{Command, Follow, Withdrawal};
+pub use slot::Receipt;
+pub(crate) use slot::Slot;
 pub(crate) use stream::Manner;
 pub(crate) use streams::{StreamId, Terms};
 
@@ -121,7 +125,6 @@ impl Clients {
     ) -> ClientId {
         let by_streams = shared.state().streams.is_some();
         let mut member = Member {
-            client_id: config.client_id.clone(),
             client: client::Client::new(config, seed),
             by_streams,
             inbox: Inbox::default(),

@@ -2,7 +2,8 @@
 use super::error::Error;
 use super::listeners::Event;
 use super::message::Message;
-use super::shared::{Command, Follow, Shared, Slot, State};
+use super::shared::{Command, Follow, Leaving, Shared, State};
+use super::slot::Slot;
 use super::stream::Manner;
 use super::streams::{StreamId, Streams, Taken};
 use super::window::Outcome;
@@ -70,8 +71,10 @@ impl Reach {
     fn with_streams<T>(&self, what: impl FnOnce(&mut Streams, &mut Vec<Command>) -> T) -> Option<T> {
         let mut commands = Vec::new();
         let mut state = self.shared.state();
-        let done = what(state.streams.as_mut()?, &mut commands);
-        let mut knock = false;
+        let streams = state.streams.as_mut()?;
+        let done = what(streams, &mut commands);
+        // There may be room now for what the loop has.
+        let mut knock = streams.is_behind && !std::mem::replace(&mut state.knocked, true);
         for command in commands {
             // A client that has ended answers nothing any more.
             knock |= Shared::command(&mut state, command).unwrap_or(false);
@@ -96,52 +99,70 @@ impl Reach {
     }
 
     pub(crate) fn take_unclaimed(&self, id: StreamId) {
-        self.with_streams(|streams, _| streams.take_unclaimed(id));
+        let wakers = self.with_streams(|streams, _| streams.take_unclaimed(id));
+        wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
     /// What comes for these goes to that stream from now on.
-    pub(crate) fn follow(&self, follow: Follow) {
+    pub(crate) fn follow(&self, mut follow: Follow) {
         let mut state = self.shared.state();
         if let Some(error) = state.error() {
             drop(state);
             return Command::Follow(follow).end(&error);
         }
         let filters: Vec<_> = follow.subscriptions.iter().map(|asked| asked.filter.clone()).collect();
+        let mut wakers = Vec::new();
         if let Some(streams) = &mut state.streams {
-            streams.subscribe(follow.stream, &filters, follow.identifier);
+            (follow.added, wakers) = streams.subscribe(follow.stream, &filters, follow.identifier);
         }
         let knock = Shared::command(&mut state, Command::Follow(follow)).unwrap_or(false);
         drop(state);
         if knock {
             self.knock();
         }
+        wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// That stream no longer gets what comes for this filter, or for all of its own.
+    /// That stream is no longer to get what comes for this filter, or for all of its own. Until the server has ended them,
+    /// it does.
     pub(crate) fn leave(&self, id: StreamId, filter: Option<TopicFilter>) -> Arc<Slot<()>> {
         let slot = Slot::new();
-        let answer = Arc::clone(&slot);
+        let finishes = filter.is_none();
+        let answer = Some(Arc::clone(&slot));
+        let mut leaving = Leaving { stream: Some(id), finishes, slot: answer, ..Leaving::default() };
         let mut state = self.shared.state();
         if let Some(error) = state.error() {
             drop(state);
             slot.put(Err(error));
             return slot;
         }
-        let stream = filter.is_none().then_some(id);
-        let unwanted = match &mut state.streams {
-            Some(streams) => {
-                let filters = filter.map_or_else(|| streams.filters(id), |filter| vec![filter]);
-                streams.leave(id, &filters)
-            }
-            None => Vec::new(),
-        };
-        let command = Command::Leave { stream, unwanted, slot: Some(answer) };
-        let knock = Shared::command(&mut state, command).unwrap_or(false);
+        if let Some(streams) = &mut state.streams {
+            let own = streams.filters(id);
+            let filters = filter.map_or_else(|| own.clone(), |filter| vec![filter]);
+            let (alone, others): (Vec<_>, Vec<_>) = filters
+                .into_iter()
+                .filter(|filter| own.contains(filter))
+                .partition(|filter| streams.is_alone(id, filter));
+            // Whatever another stream has as well stays subscribed to.
+            streams.leave(id, &others);
+            leaving.filters = alone;
+        }
+        let knock = Shared::command(&mut state, Command::Leave(leaving)).unwrap_or(false);
         drop(state);
         if knock {
             self.knock();
         }
         slot
+    }
+
+    /// A subscription of the session that no stream has is to be ended; `None` if one has it.
+    pub(crate) fn leave_session(&self, filter: TopicFilter) -> Option<Result<Arc<Slot<()>>, Error>> {
+        if self.with_streams(|streams, _| streams.is_followed(&filter)) == Some(true) {
+            return None;
+        }
+        let slot = Slot::new();
+        let leaving = Leaving { filters: vec![filter], slot: Some(Arc::clone(&slot)), ..Leaving::default() };
+        Some(self.command(Command::Leave(leaving)).map(|()| slot))
     }
 
     /// Nobody takes from it any more.
@@ -151,7 +172,7 @@ impl Reach {
             let answers = leftover.answers.into_iter();
             commands.extend(answers.map(|(token, outcome)| Command::Answer(token, outcome)));
             if !leftover.filters.is_empty() {
-                commands.push(Command::Leave { stream: None, unwanted: leftover.filters, slot: None });
+                commands.push(Command::Leave(Leaving { filters: leftover.filters, ..Leaving::default() }));
             }
         });
     }

@@ -2,7 +2,8 @@
 use super::error::Error;
 use super::member::{Member, Waits};
 use super::message::Message;
-use super::shared::{Follow, Slot, charge};
+use super::shared::{Follow, charge};
+use super::slot::Slot;
 use super::stream::Manner;
 use super::streams::StreamId;
 use super::window::Outcome;
@@ -16,7 +17,7 @@ use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
-use tidewire_core::topic::{TopicFilter, TopicName};
+use tidewire_core::topic::{TopicError, TopicFilter, TopicName};
 
 /// Where answers go that nobody waits for is no stream's business; those that somebody does are taken at once.
 const REPLIES: Manner = Manner { by_hand: false, capacity: 1000 };
@@ -64,6 +65,16 @@ impl Requests {
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         self.waiting.values().map(|request| request.until).min()
+    }
+
+    /// The server did not grant this again: if answers were to come there, they don't.
+    pub(super) fn lost(&mut self, filter: &TopicFilter, reason: ReasonCode) {
+        if let Replies::Granted { topic, .. } | Replies::Asked { topic, .. } = &self.replies
+            && topic.as_str() == filter.as_str()
+        {
+            self.replies = Replies::None;
+            self.end_all(&Error::Refused(reason.into()));
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -119,13 +130,22 @@ impl Member {
                     self.requests.replies = Replies::Granted { topic: topic.clone(), stream: *stream };
                 }
                 Some(Err(error)) => {
+                    if let Some(streams) = &mut self.shared.state().streams {
+                        // It has nothing that could be answered.
+                        let _ = streams.close(*stream);
+                    }
                     self.requests.replies = Replies::None;
                     return self.requests.end_all(&error);
                 }
             }
         }
         match &self.requests.replies {
-            Replies::None => self.ask_for_replies(),
+            Replies::None => {
+                if self.ask_for_replies() {
+                    // It may have been refused at once.
+                    self.advance_requests(now);
+                }
+            }
             Replies::Granted { topic, .. } => {
                 let topic = topic.clone();
                 self.publish_requests(now, &topic);
@@ -134,31 +154,38 @@ impl Member {
         }
     }
 
-    fn ask_for_replies(&mut self) {
-        let Some(server) = self.client.server() else { return };
+    /// True if they were asked for.
+    fn ask_for_replies(&mut self) -> bool {
+        let Some(server) = self.client.server() else { return false };
         if !server.version.is_v5() {
-            return self.requests.end_all(&Error::NeedsVersion5);
+            self.requests.end_all(&Error::NeedsVersion5);
+            return false;
         }
         let named = server.properties().response_information().map(|named| named.trim_end_matches('/'));
-        let client_id = server.assigned_client_id.as_deref().unwrap_or(&self.client_id);
+        let client_id = self.client.client_id();
         let topic = match (&self.requests.response_topic, named.map(TopicName::new)) {
             (Some(topic), _) => Ok(topic.clone()),
             (None, Some(Ok(topic))) => Ok(topic),
+            // Without a name of its own it would hear what others are answered.
+            (None, _) if client_id.is_empty() => Err(TopicError::Empty),
             (None, _) => TopicName::new(&format!("reply/{client_id}")),
         };
         let filter = topic.clone().and_then(|topic| TopicFilter::new(topic.as_str()));
         let (Ok(topic), Ok(filter)) = (topic, filter) else {
-            return self.requests.end_all(&Error::NoResponseTopic);
+            self.requests.end_all(&Error::NoResponseTopic);
+            return false;
         };
         let mut state = self.shared.state();
-        let Some(streams) = &mut state.streams else { return };
+        let Some(streams) = &mut state.streams else { return false };
         let (stream, identifier) = (streams.open(REPLIES), 1);
-        streams.subscribe(stream, std::slice::from_ref(&filter), identifier);
+        let (added, wakers) = streams.subscribe(stream, std::slice::from_ref(&filter), identifier);
         drop(state);
+        wakers.into_iter().for_each(Waker::wake);
         let granted = Slot::new();
         self.requests.replies = Replies::Asked { topic, stream, granted: Arc::clone(&granted) };
         let subscriptions = [Subscription::new(filter, QoS::AtLeastOnce)].into();
-        self.follow(Follow { subscriptions, identifier, stream, slot: granted });
+        self.follow(Follow { subscriptions, identifier, stream, added, slot: granted });
+        true
     }
 
     fn publish_requests(&mut self, now: Instant, topic: &TopicName) {
@@ -205,16 +232,18 @@ impl Member {
         }
     }
 
-    /// Answers that came.
-    pub(super) fn take_replies(&mut self, now: Instant) {
+    /// Answers that came; true if that made room for what there was none for.
+    pub(super) fn take_replies(&mut self, now: Instant) -> bool {
         let (Replies::Granted { stream, .. } | Replies::Asked { stream, .. }) = &self.requests.replies else {
-            return;
+            return false;
         };
         let stream = *stream;
         let (mut messages, mut answers) = (Vec::new(), Vec::<(Token, Outcome)>::new());
         let mut guard = self.shared.state();
         let state = &mut *guard;
+        let mut is_behind = false;
         if let Some(streams) = &mut state.streams {
+            is_behind = streams.is_behind;
             let cx = Context::from_waker(Waker::noop());
             let mut wakers = Vec::new();
             while let Poll::Ready(Some(taken)) =
@@ -228,6 +257,7 @@ impl Member {
         for (token, outcome) in answers {
             self.answer(now, token, outcome);
         }
+        let has_room = is_behind && !messages.is_empty();
         for message in messages {
             let number =
                 message.correlation_data().and_then(|data| data.try_into().ok()).map(u64::from_be_bytes);
@@ -236,6 +266,7 @@ impl Member {
                 self.requests.end(number, Ok(message));
             }
         }
+        has_room
     }
 
     /// Requests whose time is up.

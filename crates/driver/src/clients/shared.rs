@@ -1,17 +1,15 @@
 //! What a client's handles and its loop share: commands in, notices out, and places for what has ended.
 use super::error::{Ended, Error};
 use super::listeners::Listeners;
+use super::slot::Slot;
 use super::streams::{StreamId, Streams, Terms};
 use super::window::Outcome;
 use std::collections::{BTreeMap, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tidewire_core::client::{Cause, Goodbye, Message, Server, Stats, Subscription};
-use tidewire_core::id::{Ticket, Token};
+use tidewire_core::id::Token;
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
@@ -24,12 +22,8 @@ pub(crate) enum Command {
     Unsubscribe(Box<[TopicFilter]>, Arc<Slot<Box<[ReasonCode]>>>),
     /// What comes for these goes to a stream; done when all are granted, or none is.
     Follow(Follow),
-    /// A stream, if there is one left, is no longer to get what comes for these; nobody wants those that are `unwanted`.
-    Leave {
-        stream: Option<StreamId>,
-        unwanted: Vec<TopicFilter>,
-        slot: Option<Arc<Slot<()>>>,
-    },
+    /// Subscriptions that are to be ended.
+    Leave(Leaving),
     /// A message of a stream is answered.
     Answer(Token, Outcome),
     /// A message that was accepted is taken back; if it was sent, only if that is asked for.
@@ -43,7 +37,7 @@ pub(crate) enum Command {
     /// Nobody waits for its answer.
     ForgetRequest(Arc<Slot<super::Message>>),
     /// This connection is given up, or the wait for the next attempt.
-    Reconnect,
+    Reconnect(Arc<Slot<Arc<Server>>>),
     Acknowledge(Token, ReasonCode),
     Authenticate(ReasonCode, Box<[u8]>),
     Disconnect(Duration, Goodbye),
@@ -55,7 +49,29 @@ pub(crate) struct Follow {
     pub(crate) subscriptions: Box<[Subscription]>,
     pub(crate) identifier: u32,
     pub(crate) stream: StreamId,
+    /// Those among them that the stream did not have.
+    pub(crate) added: Vec<TopicFilter>,
     pub(crate) slot: Arc<Slot<Box<[QoS]>>>,
+}
+
+/// Subscriptions that are to be ended.
+#[derive(Default)]
+pub(crate) struct Leaving {
+    /// Those that nobody wants: the server is asked to end them.
+    pub(crate) filters: Vec<TopicFilter>,
+    /// The stream that has them until then, if one has.
+    pub(crate) stream: Option<StreamId>,
+    /// It is over then.
+    pub(crate) finishes: bool,
+    pub(crate) slot: Option<Arc<Slot<()>>>,
+}
+
+impl Leaving {
+    fn fail(&self, error: &Error) {
+        if let Some(slot) = &self.slot {
+            slot.put(Err(error.clone()));
+        }
+    }
 }
 
 /// What became of a message that was to be taken back.
@@ -103,79 +119,6 @@ pub enum Notice {
     },
 }
 
-/// Where the end of something is put, and taken.
-#[derive(Debug)]
-pub(crate) struct Slot<T> {
-    state: Mutex<SlotState<T>>,
-    /// The ticket of what it waits for, and one more; 0 as long as there is none.
-    ticket: AtomicU64,
-}
-
-#[derive(Debug)]
-struct SlotState<T> {
-    end: Option<Result<T, Error>>,
-    waker: Option<Waker>,
-}
-
-impl<T> Slot<T> {
-    pub(crate) fn new() -> Arc<Self> {
-        let state = Mutex::new(SlotState { end: None, waker: None });
-        Arc::new(Self { state, ticket: AtomicU64::new(0) })
-    }
-
-    pub(super) fn ticket(&self) -> Option<Ticket> {
-        self.ticket.load(Ordering::Relaxed).checked_sub(1).map(Ticket)
-    }
-
-    pub(super) fn waits_for(&self, ticket: Ticket) {
-        self.ticket.store(ticket.0 + 1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
-        let mut state = lock(&self.state);
-        match state.end.take() {
-            Some(end) => Poll::Ready(end),
-            None => {
-                state.waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-
-    /// Its end, if it has come.
-    pub(super) fn take_end(&self) -> Option<Result<T, Error>> {
-        lock(&self.state).end.take()
-    }
-
-    pub(super) fn put(&self, end: Result<T, Error>) {
-        if let Some(waker) = self.put_quietly(end) {
-            waker.wake();
-        }
-    }
-
-    /// The same, with somebody to be woken once no lock is held.
-    pub(super) fn put_quietly(&self, end: Result<T, Error>) -> Option<Waker> {
-        let mut state = lock(&self.state);
-        state.end = Some(end);
-        state.waker.take()
-    }
-}
-
-/// The end of something that was asked for. Dropping it changes nothing: what was accepted goes its way.
-#[derive(Debug)]
-#[must_use = "what became of it is known only here"]
-pub struct Receipt<T> {
-    pub(crate) slot: Arc<Slot<T>>,
-}
-
-impl<T> Future for Receipt<T> {
-    type Output = Result<T, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
-        self.slot.poll_end(cx)
-    }
-}
-
 /// Of one client.
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -208,6 +151,8 @@ pub(crate) struct State {
     /// Who waits for the end.
     farewells: Vec<Arc<Slot<()>>>,
     pub(crate) stats: Stats,
+    /// A handle has said goodbye.
+    pub(super) is_leaving: bool,
     /// The client has ended, and nobody has asked it to connect again.
     pub(super) ended: Option<Ended>,
     /// There is no loop any more.
@@ -265,8 +210,10 @@ impl Shared {
         if state.gone {
             return Err(Error::Gone);
         }
-        if let Command::Connect = command {
-            state.ended = None;
+        match command {
+            Command::Connect => (state.ended, state.is_leaving) = (None, false),
+            Command::Disconnect(..) => state.is_leaving = true,
+            _ => {}
         }
         state.commands.push_back(command);
         Ok(!std::mem::replace(&mut state.knocked, true))
@@ -425,9 +372,22 @@ impl State {
         match (self.error(), &self.server) {
             (Some(error), _) => slot.put(Err(error)),
             (None, Some(server)) => slot.put(Ok(Arc::clone(server))),
-            (None, None) => self.hopes.push(Arc::clone(&slot)),
+            (None, None) => self.hope_for(Arc::clone(&slot)),
         }
         slot
+    }
+
+    /// How many wait for a connection.
+    #[cfg(test)]
+    pub(crate) fn hopes(&self) -> usize {
+        self.hopes.len()
+    }
+
+    /// This one waits for a connection.
+    pub(super) fn hope_for(&mut self, slot: Arc<Slot<Arc<Server>>>) {
+        // Those that nobody waits for any more make room.
+        self.hopes.retain(|slot| Arc::strong_count(slot) > 1);
+        self.hopes.push(slot);
     }
 
     /// Done when the client has ended.
@@ -436,7 +396,10 @@ impl State {
         match self.error() {
             Some(Error::Ended(ended)) if ended.cause == Cause::Ended => slot.put(Ok(())),
             Some(error) => slot.put(Err(error)),
-            None => self.farewells.push(Arc::clone(&slot)),
+            None => {
+                self.farewells.retain(|slot| Arc::strong_count(slot) > 1);
+                self.farewells.push(Arc::clone(&slot));
+            }
         }
         slot
     }
@@ -478,7 +441,8 @@ impl Command {
             Self::Subscribe(_, _, slot) | Self::Unsubscribe(_, slot) => slot.put(Err(error.clone())),
             Self::Follow(follow) => follow.slot.put(Err(error.clone())),
             Self::Request(_, _, slot) => slot.put(Err(error.clone())),
-            Self::Leave { slot: Some(slot), .. } => slot.put(Err(error.clone())),
+            Self::Leave(leaving) => leaving.fail(error),
+            Self::Reconnect(slot) => slot.put(Err(error.clone())),
             Self::Withdraw { slot: Some(slot), .. } => slot.put(Err(error.clone())),
             _ => {}
         }
@@ -490,6 +454,6 @@ pub(super) fn charge(publication: &Publication) -> usize {
     publication.topic.as_str().len() + publication.payload.len() + publication.properties().as_bytes().len()
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("nothing panics while it is held")
 }

@@ -65,8 +65,7 @@ impl Stream {
         }
     }
 
-    /// There is no room for one more of QoS 0: the oldest makes some, of so many bytes; if there is none, it is the new one
-    /// that is missed.
+    /// There is no room: the oldest of QoS 0 makes some, of so many bytes; if there is none, it is the new one that is missed.
     pub(super) fn overflow(
         &mut self,
         now: Instant,

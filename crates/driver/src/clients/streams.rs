@@ -2,9 +2,10 @@
 use super::Error;
 use super::listeners::{Event, Listeners};
 use super::message::Message;
+use super::routes::{Found, Routes};
 use super::stream::{Manner, Stream, Waiting};
 use super::window::{Outcome, Window};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 use tidewire_core::client;
 use tidewire_core::id::Token;
@@ -23,8 +24,10 @@ pub(crate) struct Terms {
     pub(crate) bytes: usize,
     /// Messages of QoS 1 and 2 that may be unanswered.
     pub(crate) receive_maximum: usize,
-    /// The session outlives its connection: what nobody takes may be for somebody who comes later.
+    /// The session outlives its connection: subscriptions stay in it.
     pub(crate) session_lives_on: bool,
+    /// It may be older than this client: what nobody takes may be for somebody who has not asked yet.
+    pub(crate) session_is_resumed: bool,
 }
 
 /// Where messages go.
@@ -32,26 +35,17 @@ pub(crate) struct Streams {
     terms: Terms,
     each: BTreeMap<StreamId, Stream>,
     made: u64,
-    /// By Topic Filter, as it was asked for.
-    filters: HashMap<Box<str>, Subscribed>,
-    /// Those among them that match other topics than the one that they spell.
-    patterns: Vec<Box<str>>,
-    identifiers: HashMap<u32, Vec<Box<str>>>,
+    routes: Routes,
     /// Of all that waits.
     bytes: usize,
     pub(super) window: Window,
     /// Of QoS 1 and 2, for subscriptions of the session that no stream has.
     unclaimed: VecDeque<client::Message>,
+    /// Those among them that the server counts as unanswered.
+    held: usize,
     /// The loop has a message for which there was no room.
     pub(super) is_behind: bool,
     found: Vec<StreamId>,
-}
-
-/// One subscription. Without streams it is being ended.
-struct Subscribed {
-    filter: TopicFilter,
-    identifier: u32,
-    streams: Vec<StreamId>,
 }
 
 /// What became of a message.
@@ -80,12 +74,11 @@ impl Streams {
             terms,
             each: BTreeMap::new(),
             made: 0,
-            filters: HashMap::new(),
-            patterns: Vec::new(),
-            identifiers: HashMap::new(),
+            routes: Routes::default(),
             bytes: 0,
             window: Window::default(),
             unclaimed: VecDeque::new(),
+            held: 0,
             is_behind: false,
             found: Vec::new(),
         }
@@ -101,79 +94,58 @@ impl Streams {
     }
 
     /// From now on it gets what no other stream does, and what was held.
-    pub(super) fn take_unclaimed(&mut self, id: StreamId) {
+    pub(super) fn take_unclaimed(&mut self, id: StreamId) -> Vec<Waker> {
         if let Some(stream) = self.each.get_mut(&id) {
             stream.takes_unclaimed = true;
         }
-        self.give_unclaimed();
+        self.give_unclaimed()
     }
 
-    /// From now on it gets what comes for these: what was held for them first.
-    pub(super) fn subscribe(&mut self, id: StreamId, filters: &[TopicFilter], identifier: u32) {
-        for filter in filters {
-            self.forget_identifier(filter.as_str());
-            let name = filter.as_str();
-            if !self.filters.contains_key(name) && is_pattern(filter) {
-                self.patterns.push(name.into());
-            }
-            self.identifiers.entry(identifier).or_default().push(name.into());
-            let subscribed = self.filters.entry(name.into()).or_insert_with(|| Subscribed {
-                filter: filter.clone(),
-                identifier,
-                streams: Vec::new(),
-            });
-            subscribed.identifier = identifier;
-            if let Some(stream) = self.each.get_mut(&id)
-                && !subscribed.streams.contains(&id)
-            {
-                subscribed.streams.push(id);
-                stream.filters.push(filter.clone());
-            }
+    /// From now on it gets what comes for these, what was held for them first; and those that it did not have.
+    pub(super) fn subscribe(
+        &mut self,
+        id: StreamId,
+        filters: &[TopicFilter],
+        identifier: u32,
+    ) -> (Vec<TopicFilter>, Vec<Waker>) {
+        let mut new = Vec::new();
+        if let Some(stream) = self.each.get_mut(&id) {
+            new.extend(filters.iter().filter(|filter| self.routes.add(filter, identifier, id)).cloned());
+            stream.filters.extend(new.iter().cloned());
         }
-        self.give_unclaimed();
-    }
-
-    fn forget_identifier(&mut self, name: &str) {
-        let Some(subscribed) = self.filters.get(name) else { return };
-        if let Some(names) = self.identifiers.get_mut(&subscribed.identifier) {
-            names.retain(|other| **other != *name);
-            if names.is_empty() {
-                self.identifiers.remove(&subscribed.identifier);
-            }
-        }
-    }
-
-    fn forget(&mut self, name: &str) {
-        self.forget_identifier(name);
-        if self.filters.remove(name).is_some_and(|subscribed| is_pattern(&subscribed.filter)) {
-            self.patterns.retain(|other| **other != *name);
-        }
+        (new, self.give_unclaimed())
     }
 
     /// The server has ended these, unless somebody asked for them again meanwhile.
     pub(super) fn unsubscribed(&mut self, filters: &[TopicFilter]) {
         for filter in filters {
-            if self.filters.get(filter.as_str()).is_some_and(|subscribed| subscribed.streams.is_empty()) {
-                self.forget(filter.as_str());
+            if self.routes.streams(filter).is_some_and(<[_]>::is_empty) {
+                self.routes.forget(filter);
             }
         }
     }
 
     /// A stream no longer gets what comes for these; gives back those that nobody wants then.
     pub(super) fn leave(&mut self, id: StreamId, filters: &[TopicFilter]) -> Vec<TopicFilter> {
-        let mut unwanted = Vec::new();
-        for filter in filters {
-            if let Some(stream) = self.each.get_mut(&id) {
-                stream.filters.retain(|other| other != filter);
-            }
-            let Some(subscribed) = self.filters.get_mut(filter.as_str()) else { continue };
-            let had = subscribed.streams.len();
-            subscribed.streams.retain(|other| *other != id);
-            if subscribed.streams.is_empty() && had > 0 {
-                unwanted.push(filter.clone());
-            }
+        if let Some(stream) = self.each.get_mut(&id) {
+            stream.filters.retain(|other| !filters.contains(other));
         }
-        unwanted
+        filters.iter().filter(|filter| self.routes.leave(filter, id)).cloned().collect()
+    }
+
+    /// Has any other stream the same?
+    pub(super) fn is_alone(&self, id: StreamId, filter: &TopicFilter) -> bool {
+        self.routes.streams(filter).is_some_and(|streams| streams.iter().all(|other| *other == id))
+    }
+
+    /// Has any stream that?
+    pub(super) fn is_followed(&self, filter: &TopicFilter) -> bool {
+        self.routes.streams(filter).is_some_and(|streams| !streams.is_empty())
+    }
+
+    /// Does somebody still take from it?
+    pub(super) fn is_open(&self, id: StreamId) -> bool {
+        self.each.contains_key(&id)
     }
 
     /// Nobody takes from it any more.
@@ -188,7 +160,7 @@ impl Streams {
         }
         if self.terms.session_lives_on {
             // The subscription stays, and what comes for it waits for whoever asks next.
-            filters.iter().for_each(|filter| self.forget(filter.as_str()));
+            filters.iter().for_each(|filter| self.routes.forget(filter));
         } else {
             leftover.filters = filters;
         }
@@ -215,19 +187,25 @@ impl Streams {
             self.bytes -= if stays { 0 } else { size(message) };
             stays
         });
+        self.held = self.unclaimed.len();
+    }
+
+    /// The server has forgotten the session: what is held of it is nobody's to answer.
+    pub(super) fn session_lost(&mut self) {
+        self.unclaimed.iter_mut().for_each(|message| message.token = None);
+        self.held = 0;
     }
 
     /// The server did not grant this again: the streams that have it end.
     pub(super) fn lost(&mut self, filter: &TopicFilter, error: &Error, wakers: &mut Vec<Waker>) {
-        let Some(subscribed) = self.filters.get(filter.as_str()) else { return };
-        for id in &subscribed.streams {
+        for id in self.routes.streams(filter).unwrap_or_default() {
             if let Some(stream) = self.each.get_mut(id) {
                 stream.end.get_or_insert_with(|| Some(error.clone()));
                 stream.filters.retain(|other| other != filter);
                 wakers.extend(stream.waker.take());
             }
         }
-        self.forget(filter.as_str());
+        self.routes.forget(filter);
     }
 
     /// This end has unsubscribed: what waits can still be taken.
@@ -243,42 +221,16 @@ impl Streams {
         wakers.extend(self.each.values_mut().filter_map(|stream| stream.waker.take()));
     }
 
-    /// Which streams a message is for; false if there is not even a subscription that is being ended.
-    fn find(&mut self, message: &client::Message) -> bool {
-        self.found.clear();
-        let topic = message.topic.as_str();
-        let mut matches = false;
-        for identifier in message.properties().subscription_identifiers() {
-            for name in self.identifiers.get(&identifier).into_iter().flatten() {
-                let subscribed = &self.filters[name];
-                if subscribed.filter.matches(topic) {
-                    matches = true;
-                    self.found.extend(&subscribed.streams);
-                }
-            }
-        }
-        if !matches {
-            let exact = self.filters.get(topic);
-            let others = self.patterns.iter().map(|name| &self.filters[name]);
-            let others = others.filter(|subscribed| subscribed.filter.matches(topic));
-            for subscribed in exact.into_iter().chain(others) {
-                matches = true;
-                self.found.extend(&subscribed.streams);
-            }
-        }
-        if !matches {
+    fn find(&mut self, message: &client::Message) -> Found {
+        let found = self.routes.find(message, &mut self.found);
+        if found == Found::Nobody {
             let unclaimed = self.each.iter().filter(|(_, stream)| stream.takes_unclaimed);
             self.found.extend(unclaimed.map(|(id, _)| *id));
-            matches = !self.found.is_empty();
         }
-        if self.found.len() > 1 {
-            self.found.sort_unstable();
-            self.found.dedup();
-        }
-        matches
+        if self.found.is_empty() { found } else { Found::Streams }
     }
 
-    /// Puts a message where it belongs. If it comes `late`, what is old makes room for it.
+    /// Puts a message where it belongs. If it comes `late`, what is old and of QoS 0 makes room for it.
     pub(super) fn give(
         &mut self,
         now: Instant,
@@ -287,24 +239,32 @@ impl Streams {
         listeners: &mut Listeners,
         wakers: &mut Vec<Waker>,
     ) -> Given {
-        let is_known = self.find(&message);
-        if self.found.is_empty() {
-            return self.hold(message, is_known, listeners, wakers);
+        let found = self.find(&message);
+        if found != Found::Streams {
+            return self.hold(message, found, listeners, wakers);
         }
-        if message.qos == QoS::AtMostOnce {
-            if !self.make_room(now, late, listeners, wakers) {
-                return Given::NoRoom(message);
+        let has_room = if message.qos == QoS::AtMostOnce {
+            self.make_room(now, late, listeners, wakers)
+        } else {
+            if late {
+                self.make_room_anywhere(now, listeners, wakers);
             }
-        } else if self.is_full() {
+            !self.is_heavy() && !self.is_full()
+        };
+        if !has_room {
             return Given::NoRoom(message);
         }
         self.put(message, wakers);
         Given::Taken
     }
 
+    fn is_heavy(&self) -> bool {
+        self.bytes > 0 && self.bytes >= self.terms.bytes
+    }
+
+    /// May the server send no more that is to be acknowledged?
     fn is_full(&self) -> bool {
-        (self.bytes > 0 && self.bytes >= self.terms.bytes)
-            || self.window.len() + self.unclaimed.len() >= self.terms.receive_maximum
+        self.window.len() + self.held >= self.terms.receive_maximum
     }
 
     /// Is there room for a message of QoS 0 in those that were found? Those that overflow make some, or miss it.
@@ -315,22 +275,31 @@ impl Streams {
         listeners: &mut Listeners,
         wakers: &mut Vec<Waker>,
     ) -> bool {
-        let is_heavy = self.bytes > 0 && self.bytes >= self.terms.bytes;
-        let (each, bytes) = (&mut self.each, &mut self.bytes);
-        let is_full = |stream: &Stream| is_heavy || stream.volatile >= stream.capacity;
-        if self.found.iter().any(|id| is_full(&each[id]) && !each[id].overflows && !late) {
+        let (limit, bytes, each) = (self.terms.bytes, &mut self.bytes, &mut self.each);
+        let is_full = |stream: &Stream, bytes: usize| {
+            (bytes > 0 && bytes >= limit) || stream.volatile >= stream.capacity
+        };
+        if self.found.iter().any(|id| is_full(&each[id], *bytes) && !each[id].overflows && !late) {
             return false;
         }
         self.found.retain(|id| {
             let stream = each.get_mut(id).expect("it was found");
-            if !is_full(stream) {
-                return true;
+            while is_full(stream, *bytes) {
+                let Some(freed) = stream.overflow(now, listeners, wakers) else { return false };
+                *bytes -= freed;
             }
-            let makes_room = stream.overflow(now, listeners, wakers);
-            *bytes -= makes_room.unwrap_or(0);
-            makes_room.is_some()
+            true
         });
         true
+    }
+
+    /// What is old and of QoS 0 makes room for what is not.
+    fn make_room_anywhere(&mut self, now: Instant, listeners: &mut Listeners, wakers: &mut Vec<Waker>) {
+        for stream in self.each.values_mut() {
+            while stream.volatile > 0 && self.bytes >= self.terms.bytes {
+                self.bytes -= stream.overflow(now, listeners, wakers).unwrap_or(0);
+            }
+        }
     }
 
     fn put(&mut self, mut message: client::Message, wakers: &mut Vec<Waker>) {
@@ -349,38 +318,39 @@ impl Streams {
     fn hold(
         &mut self,
         message: client::Message,
-        is_known: bool,
+        found: Found,
         listeners: &mut Listeners,
         wakers: &mut Vec<Waker>,
     ) -> Given {
         if message.qos == QoS::AtMostOnce {
             return Given::Unwanted(None);
         }
-        if is_known || !self.terms.session_lives_on {
+        if found == Found::Leaving || !self.terms.session_is_resumed {
             return Given::Unwanted(message.token);
         }
-        if self.is_full() {
+        if self.is_heavy() || self.is_full() {
             return Given::NoRoom(message);
         }
         listeners.tell(Event::Unclaimed { topic: message.topic.clone() }, wakers);
         self.bytes += size(&message);
+        self.held += 1;
         self.unclaimed.push_back(message);
         Given::Held
     }
 
-    fn give_unclaimed(&mut self) {
+    fn give_unclaimed(&mut self) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for _ in 0..self.unclaimed.len() {
             let Some(message) = self.unclaimed.pop_front() else { break };
-            self.find(&message);
-            if self.found.is_empty() {
-                self.unclaimed.push_back(message);
-            } else {
+            if self.find(&message) == Found::Streams {
                 self.bytes -= size(&message);
+                self.held -= usize::from(message.token.is_some());
                 self.put(message, &mut wakers);
+            } else {
+                self.unclaimed.push_back(message);
             }
         }
-        wakers.into_iter().for_each(Waker::wake);
+        wakers
     }
 
     /// The next of a stream; `is_over` if nothing more can come for any.
@@ -394,7 +364,7 @@ impl Streams {
     ) -> Poll<Option<Taken>> {
         let Some(stream) = self.each.get_mut(&id) else { return Poll::Ready(None) };
         let Some(Waiting { message, answer }) = stream.waiting.pop_front() else {
-            if is_over || stream.end.is_some() {
+            if (is_over && !self.is_behind) || stream.end.is_some() {
                 return Poll::Ready(None);
             }
             stream.waker = Some(cx.waker().clone());
@@ -434,6 +404,17 @@ impl Streams {
         self.each.get(&id).map(|stream| stream.filters.clone()).unwrap_or_default()
     }
 
+    /// No more of QoS 1 and 2 may come: the stream in which the oldest is, by its first filter.
+    pub(super) fn stalled(&self) -> Option<TopicFilter> {
+        let names = |id: &StreamId| self.each.get(id)?.filters.first().cloned();
+        if self.is_full() {
+            return self.window.streams().find_map(|id| names(&id));
+        }
+        // Or there is no room for it, and what waits is not what can be dropped.
+        let waits = self.each.values().filter(|stream| !stream.waiting.is_empty());
+        waits.filter(|_| self.is_behind && self.is_heavy()).find_map(|stream| stream.filters.first().cloned())
+    }
+
     /// States what must hold between two calls.
     #[cfg(test)]
     pub(super) fn check(&self) {
@@ -441,33 +422,14 @@ impl Streams {
         let waiting = waiting.map(|waiting| waiting.message.size()).sum::<usize>();
         let unclaimed = self.unclaimed.iter().map(size).sum::<usize>();
         assert_eq!(waiting + unclaimed, self.bytes, "messages are charged");
-        for (name, subscribed) in &self.filters {
-            assert!(
-                self.identifiers[&subscribed.identifier].contains(name),
-                "{name} is found by its identifier"
-            );
-            assert_eq!(self.patterns.contains(name), is_pattern(&subscribed.filter), "{name}");
-            for id in &subscribed.streams {
-                assert!(self.each[id].filters.contains(&subscribed.filter), "both sides know of {name}");
-            }
-        }
-        let names = self.identifiers.values().map(Vec::len).sum::<usize>();
-        assert_eq!((names, self.patterns.len() <= names), (self.filters.len(), true), "and nothing else is");
+        assert_eq!(self.unclaimed.iter().filter(|message| message.token.is_some()).count(), self.held);
+        self.routes.check(|id, filter| self.each[&id].filters.contains(filter));
         for stream in self.each.values() {
             let zeros =
                 stream.waiting.iter().filter(|waiting| waiting.message.qos == QoS::AtMostOnce).count();
             assert_eq!(zeros, stream.volatile);
         }
         self.window.check();
-    }
-
-    /// No more of QoS 1 and 2 may come: the stream in which the oldest is, by its first filter.
-    pub(super) fn stalled(&self) -> Option<TopicFilter> {
-        if self.window.len() < self.terms.receive_maximum {
-            return None;
-        }
-        let stream = self.each.get(&self.window.oldest()?)?;
-        stream.filters.first().cloned()
     }
 }
 
@@ -480,10 +442,6 @@ pub(super) struct Taken {
     pub(super) answer: Option<(Token, Outcome)>,
     /// There is room for what the loop has.
     pub(super) knock: bool,
-}
-
-fn is_pattern(filter: &TopicFilter) -> bool {
-    filter.share().is_some() || filter.as_str().contains(['+', '#'])
 }
 
 /// Bytes that a message is charged with while it waits.

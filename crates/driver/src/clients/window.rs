@@ -81,9 +81,9 @@ impl Window {
         self.len
     }
 
-    /// In which stream the oldest of them is.
-    pub(super) fn oldest(&self) -> Option<StreamId> {
-        self.open.front()?.as_ref().map(|open| open.stream)
+    /// In which streams they are, the oldest first.
+    pub(super) fn streams(&self) -> impl Iterator<Item = StreamId> {
+        self.open.iter().flatten().map(|open| open.stream)
     }
 
     #[cfg(test)]
