@@ -238,17 +238,18 @@ impl Subscriber<'_> {
             {
                 return Poll::Ready(end);
             }
-            let step = match watched.poll_event(cx) {
-                Poll::Ready(event) => self.on_event(watched, event),
-                Poll::Pending => {
-                    if let Err(end) = self.settle(watched) {
-                        return Poll::Ready(end);
+            // What is told of the answer is not to wait behind messages that came with it: nobody may take these.
+            let step = match self.poll_answer(watched, cx) {
+                Poll::Ready(step) => step,
+                Poll::Pending => match watched.poll_event(cx) {
+                    Poll::Ready(event) => self.on_event(watched, event),
+                    Poll::Pending => {
+                        if let Err(end) = self.settle(watched) {
+                            return Poll::Ready(end);
+                        }
+                        std::task::ready!(self.poll_reader(cx))
                     }
-                    match self.poll_rest(watched, cx) {
-                        Poll::Ready(step) => step,
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
+                },
             };
             if let Err(end) = step {
                 return Poll::Ready(match self.settle(watched) {
@@ -320,8 +321,8 @@ impl Subscriber<'_> {
         let _ = pin!(watched.client.publish(nothing)).poll(&mut Context::from_waker(Waker::noop()));
     }
 
-    /// Answers of the server, and the reader of the output.
-    fn poll_rest(&mut self, watched: &mut Watched, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
+    /// The reader of the output: ready once it has gone.
+    fn poll_reader(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         if let Some(unread) = &mut self.unread
             && let Poll::Ready(is) = Pin::new(unread).poll(cx)
         {
@@ -331,7 +332,13 @@ impl Subscriber<'_> {
                 return Poll::Ready(Err(End::Done));
             }
         }
+        Poll::Pending
+    }
+
+    /// What the server has answered, once it is known who it is.
+    fn poll_answer(&mut self, watched: &mut Watched, cx: &mut Context<'_>) -> Poll<Result<(), End>> {
         let answered = match &mut self.asked {
+            _ if !watched.is_connected() => return Poll::Pending,
             Asked::Nothing => return Poll::Pending,
             Asked::Subscribe(receipt) | Asked::Unsubscribe(receipt) => {
                 std::task::ready!(Pin::new(receipt).poll(cx))
