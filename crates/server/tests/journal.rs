@@ -5,6 +5,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tidewire_core::client::{Config, Subscription};
 use tidewire_core::message::Publication;
@@ -60,13 +61,24 @@ impl Drop for Disk {
 fn recorded(path: &Path) -> io::Result<Recorded> {
     let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
     let records = Box::new(file.try_clone()?);
-    Ok(Recorded { records, journal: Box::new(OnDisk { file: Some(file), records: None }) })
+    Ok(Recorded { records, journal: Box::new(OnDisk { file: Some(file), records: None, writer: None }) })
 }
 
 /// Hands records to a thread that writes and syncs them.
 struct OnDisk {
     file: Option<File>,
     records: Option<Sender<(Vec<u8>, Position)>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// What was handed over is written before the shard's thread ends.
+impl Drop for OnDisk {
+    fn drop(&mut self) {
+        self.records = None;
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
 }
 
 impl Journal for OnDisk {
@@ -74,7 +86,7 @@ impl Journal for OnDisk {
         let mut file = self.file.take().expect("it begins once");
         let (records, next) = channel::<(Vec<u8>, Position)>();
         self.records = Some(records);
-        std::thread::spawn(move || {
+        self.writer = Some(std::thread::spawn(move || {
             file.set_len(whole.0).expect("it is a file");
             file.seek(SeekFrom::End(0)).expect("it is a file");
             for (bytes, up_to) in next {
@@ -83,7 +95,7 @@ impl Journal for OnDisk {
                     Err(_) => return synced.failed(),
                 }
             }
-        });
+        }));
     }
 
     fn append(&mut self, bytes: &[u8], up_to: Position) {
