@@ -60,7 +60,8 @@ pub struct Message {
     pub retain: bool,
     /// It may have come before. (QoS 1)
     pub dup: bool,
-    /// What to acknowledge it with, where that is the application's to do.
+    /// What to acknowledge it with, where that is the application's to do. There is none for QoS 0, nor for a message that
+    /// came in a session which the server has forgotten since.
     pub token: Option<Token>,
     pub(super) properties: PropertiesBuf,
 }

@@ -30,12 +30,17 @@ impl Inbox {
         Some(message)
     }
 
-    /// Messages of QoS 1 are not here any more; how many there were.
+    /// Messages of QoS 1 that the server sends again are not here any more; how many there were.
     pub(super) fn supersede(&mut self) -> usize {
         let before = self.messages.len();
-        self.messages.retain(|message| message.qos != QoS::AtLeastOnce);
+        self.messages.retain(|message| message.qos != QoS::AtLeastOnce || message.token.is_none());
         self.bytes = self.messages.iter().map(Message::size).sum();
         before - self.messages.len()
+    }
+
+    /// The server has forgotten the session: it sends none of these again, and hears nothing of them.
+    pub(super) fn on_session_lost(&mut self) {
+        self.messages.iter_mut().for_each(|message| message.token = None);
     }
 
     /// Messages that wait.

@@ -107,6 +107,7 @@ impl Client {
     pub(super) fn on_session_lost(&mut self) {
         self.receiver.clear();
         self.holding.clear();
+        self.inbox.on_session_lost();
         let mut again = Vec::new();
         for (place, qos, progress) in self.sender.drain().collect::<Vec<_>>() {
             match (progress, self.config.session_lost) {

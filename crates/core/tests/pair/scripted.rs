@@ -465,6 +465,8 @@ mod reconnect;
 mod requests;
 #[path = "states.rs"]
 mod states;
+#[path = "superseded.rs"]
+mod superseded;
 #[path = "suspects.rs"]
 mod suspects;
 #[path = "withdraw.rs"]

@@ -4,7 +4,7 @@ use super::listeners::Event;
 use super::member::{Member, Waits};
 use super::shared::{Follow, Leaving, Notice, Withdrawal};
 use super::slot::Slot;
-use super::streams::Given;
+use super::streams::{Given, comes_again};
 use super::window::Outcome;
 use std::sync::Arc;
 use std::task::Waker;
@@ -114,9 +114,12 @@ impl Member {
                     match &mut state.streams {
                         Some(streams) if session_present => {
                             streams.supersede();
-                            self.inbox.next.take_if(|(message, _)| message.qos == QoS::AtLeastOnce);
+                            self.inbox.next.take_if(|(message, _)| comes_again(message));
                         }
-                        Some(streams) => streams.session_lost(),
+                        Some(streams) => {
+                            streams.session_lost();
+                            self.inbox.next.iter_mut().for_each(|(message, _)| message.token = None);
+                        }
                         None => {}
                     }
                     let server = state.connected(*server, &mut wakers);

@@ -169,11 +169,10 @@ impl Streams {
 
     /// There is another connection, and the session has been kept: what nobody has taken comes again, with QoS 1.
     pub(super) fn supersede(&mut self) {
-        let comes_again = |qos| qos == QoS::AtLeastOnce;
         for stream in self.each.values_mut() {
             let (bytes, window) = (&mut self.bytes, &mut self.window);
             stream.waiting.retain(|waiting| {
-                let stays = !comes_again(waiting.message.qos);
+                let stays = waiting.message.qos != QoS::AtLeastOnce || waiting.answer.is_none();
                 if !stays {
                     *bytes -= waiting.message.size();
                     // Its token is of a connection that is gone: nobody is to hear of it.
@@ -183,15 +182,18 @@ impl Streams {
             });
         }
         self.unclaimed.retain(|message| {
-            let stays = !comes_again(message.qos);
+            let stays = !comes_again(message);
             self.bytes -= if stays { 0 } else { size(message) };
             stays
         });
-        self.held = self.unclaimed.len();
+        self.held = self.unclaimed.iter().filter(|message| message.token.is_some()).count();
     }
 
-    /// The server has forgotten the session: what is held of it is nobody's to answer.
+    /// The server has forgotten the session: what waits of it does not come again, and is nobody's to answer.
     pub(super) fn session_lost(&mut self) {
+        for waiting in self.each.values_mut().flat_map(|stream| &mut stream.waiting) {
+            let _ = waiting.answer.take().and_then(|place| self.window.answer(place, Outcome::PassedOver));
+        }
         self.unclaimed.iter_mut().for_each(|message| message.token = None);
         self.held = 0;
     }
@@ -442,6 +444,11 @@ pub(super) struct Taken {
     pub(super) answer: Option<(Token, Outcome)>,
     /// There is room for what the loop has.
     pub(super) knock: bool,
+}
+
+/// Does the server send it again on another connection, without its being told that it is the same?
+pub(super) fn comes_again(message: &client::Message) -> bool {
+    message.qos == QoS::AtLeastOnce && message.token.is_some()
 }
 
 /// Bytes that a message is charged with while it waits.

@@ -37,6 +37,13 @@ fn loop_of(network: &Network) -> (Shard<MemoryReactor, Clients>, Maker) {
     (shard, maker)
 }
 
+fn broker_on(network: &Network) -> Shard<MemoryReactor> {
+    let mailbox: Mailbox<Broker, Socket> = Mailbox::default();
+    let config = broker::Config::new(Box::new(Open::new()), [0; 32]);
+    let broker = Broker::new(network.now(), config);
+    Shard::new(ShardId(0), broker, network.reactor(), Box::new(()), None, vec![mailbox])
+}
+
 pub(crate) fn server() -> SocketAddr {
     SocketAddr::new(SERVER.parse().unwrap(), 1883)
 }
@@ -46,10 +53,7 @@ impl World {
         let network = Network::new();
         network.set_now(Instant::from_secs(1_000_000));
         network.listen(server());
-        let mailbox: Mailbox<Broker, Socket> = Mailbox::default();
-        let config = broker::Config::new(Box::new(Open::new()), [0; 32]);
-        let broker = Broker::new(network.now(), config);
-        let broker = Shard::new(ShardId(0), broker, network.reactor(), Box::new(()), None, vec![mailbox]);
+        let broker = broker_on(&network);
         let (clients, maker) = loop_of(&network);
         Self { network, broker, clients, maker, lines: vec![], is_over: false }
     }
@@ -147,6 +151,12 @@ impl World {
             client.reset();
             broker.reset();
         }
+    }
+
+    /// The broker is another from now on, with no session; all lines are cut.
+    pub(crate) fn forget_sessions(&mut self) {
+        self.cut();
+        self.broker = broker_on(&self.network);
     }
 
     pub(crate) fn wait(&mut self, time: Duration) {

@@ -188,3 +188,27 @@ fn what_waits_when_the_line_breaks_comes_once() {
         stage.world.check();
     }
 }
+
+#[test]
+fn what_waits_when_the_session_is_lost_stays_whatever_session_comes_next() {
+    for version in VERSIONS {
+        let mut stage = Stage::new();
+        let connect = stage.connect("client_id=a&session_expiry=86400").version(version);
+        let client = stage.run(connect).unwrap();
+        let other = stage.client("b", version);
+        let mut taken = stage.run(client.subscribe("taken")).unwrap();
+        let mut by_hand = stage.run(client.subscribe_all(["taken", "hand"]).manual_ack()).unwrap();
+        for topic in ["taken", "hand"] {
+            stage.run(other.publish(topic, topic)).unwrap();
+        }
+        stage.world.settle();
+        stage.world.forget_sessions();
+        for _ in 0..3 {
+            stage.run(client.reconnect()).unwrap();
+            stage.world.settle();
+        }
+        assert_eq!(stage.ready(&mut taken), ["taken"], "{version:?}");
+        assert_eq!(stage.ready(&mut by_hand), ["taken", "hand"], "{version:?}");
+        stage.world.check();
+    }
+}
