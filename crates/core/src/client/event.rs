@@ -77,7 +77,8 @@ impl Message {
         core::mem::take(&mut self.properties)
     }
 
-    pub(super) fn size(&self) -> usize {
+    /// Bytes of topic, payload and properties: what it is charged with while it waits.
+    pub fn size(&self) -> usize {
         self.topic.as_str().len() + self.payload.len() + self.properties.as_properties().as_bytes().len()
     }
 }

@@ -169,9 +169,9 @@ impl Disconnect {
     /// can't be kept now. (5.0)
     pub fn session_expiry(mut self, expiry: impl Into<Expiry>) -> Self {
         let expiry = expiry.into();
-        let ends_at_close = self.client.handle.ends_at_close();
+        let lives_on = self.client.handle.reach.session_lives_on();
         self.goodbye = self.goodbye.and_then(|goodbye| {
-            if ends_at_close && expiry != Expiry::AtClose {
+            if !lives_on && expiry != Expiry::AtClose {
                 return Err(Error::Invalid(Invalid::Option("session_expiry")));
             }
             Ok(goodbye.session_expiry_seconds(expiry.seconds()))

@@ -1,12 +1,13 @@
 //! Messages on their way out.
 use super::{Client, Error, Result};
-use crate::clients::{Command, Handle, Slot, Withdrawal};
+use crate::clients::{Command, Handle, Slot};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tidewire_core::client;
 use tidewire_core::codec::{Property, PropertyError};
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
@@ -220,7 +221,7 @@ impl Future for Receipt {
 /// A message that is being taken back. It is, whether or not anybody waits for it.
 pub struct Withdraw {
     message: Arc<Slot<ReasonCode>>,
-    asked: Option<Arc<Slot<Withdrawal>>>,
+    asked: Option<Arc<Slot<client::Withdrawn>>>,
     end: Option<Result<Published>>,
 }
 
@@ -233,9 +234,9 @@ impl Future for Withdraw {
         }
         if let Some(slot) = &self.asked {
             match ready!(slot.poll_end(cx)) {
-                Ok(Withdrawal::Unsent) => return Poll::Ready(Withdrawn::Unsent),
-                Ok(Withdrawal::Sent) => return Poll::Ready(Withdrawn::Sent),
-                Ok(Withdrawal::Ended) | Err(_) => {}
+                Ok(client::Withdrawn::Unsent) => return Poll::Ready(Withdrawn::Unsent),
+                Ok(client::Withdrawn::Sent) => return Poll::Ready(Withdrawn::Sent),
+                Ok(_) | Err(_) => {}
             }
         }
         self.message.poll_end(cx).map(|end| Withdrawn::Ended(end.map(Published::of).map_err(Error::from)))

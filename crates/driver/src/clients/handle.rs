@@ -98,7 +98,6 @@ impl Maker {
     ) -> Handle {
         assert!(!servers.is_empty(), "a client has at least one server");
         let shared = Shared::new(face.streams);
-        let ends_at_close = config.session_expiry_seconds == 0;
         // Handles wait for room, and the machine has it for all that they let in; unless the oldest make room there.
         let (messages, bytes) = (&mut config.outbox_messages, &mut config.outbox_bytes);
         let limits = match config.outbox_full {
@@ -116,7 +115,7 @@ impl Maker {
             clients.knocked(now, id);
         });
         let reach = Arc::new(Reach::new(shared, Arc::clone(&self.poster), id));
-        Handle { reach, limits, acknowledge, ends_at_close }
+        Handle { reach, limits, acknowledge }
     }
 
     fn call(&self, what: impl FnOnce(&mut Clients, Instant) + Send + 'static) {
@@ -172,7 +171,6 @@ pub(crate) struct Handle {
     pub(crate) reach: Arc<Reach>,
     limits: (usize, usize),
     acknowledge: Acknowledge,
-    ends_at_close: bool,
 }
 
 /// What is done for a client beyond its machine.
@@ -218,11 +216,6 @@ impl Drop for Handle {
 }
 
 impl Handle {
-    /// The session ends with its connection.
-    pub(crate) fn ends_at_close(&self) -> bool {
-        self.ends_at_close
-    }
-
     pub(crate) fn poll_publish(
         &self,
         cx: &mut Context<'_>,

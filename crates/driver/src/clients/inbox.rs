@@ -2,7 +2,7 @@
 use super::error::{Error, Refusal};
 use super::listeners::Event;
 use super::member::{Member, Waits};
-use super::shared::{Follow, Leaving, Notice, Withdrawal};
+use super::shared::{Follow, Leaving, Notice};
 use super::slot::Slot;
 use super::streams::{Given, comes_again};
 use super::window::Outcome;
@@ -254,11 +254,7 @@ impl Member {
         match error {
             // With the client what was to be ended has ended, too.
             Error::Ended(_) | Error::Gone => self.left(leaving, &[]),
-            error => {
-                if let Some(slot) = leaving.slot {
-                    slot.put(Err(error.clone()));
-                }
-            }
+            error => leaving.fail(error),
         }
     }
 
@@ -292,23 +288,18 @@ impl Member {
         now: Instant,
         message: &Slot<ReasonCode>,
         even_if_sent: bool,
-        slot: Option<Arc<Slot<Withdrawal>>>,
+        slot: Option<Arc<Slot<Withdrawn>>>,
     ) {
         let ticket = message.ticket().filter(|ticket| even_if_sent || self.client.is_unsent(*ticket));
         let withdrawn = ticket.map_or(Withdrawn::Unknown, |ticket| self.client.withdraw(now, ticket));
-        let withdrawal = match withdrawn {
-            Withdrawn::Unsent => Withdrawal::Unsent,
-            Withdrawn::Sent => Withdrawal::Sent,
-            _ => Withdrawal::Ended,
-        };
-        if withdrawal != Withdrawal::Ended
+        if withdrawn != Withdrawn::Unknown
             && let Some(Waits::Published(_, bytes, _)) =
                 ticket.and_then(|ticket| self.tickets.remove(&ticket))
         {
             self.shared.ended(bytes);
         }
         if let Some(slot) = slot {
-            slot.put(Ok(withdrawal));
+            slot.put(Ok(withdrawn));
         }
     }
 }

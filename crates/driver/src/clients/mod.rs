@@ -30,7 +30,7 @@ pub use listeners::Event;
 pub use message::{Ack, Message};
 pub(crate) use reach::Reach;
 pub use shared::Notice;
-pub(crate) use shared::{Command, Follow, Withdrawal};
+pub(crate) use shared::{Command, Follow};
 pub use slot::Receipt;
 pub(crate) use slot::Slot;
 pub(crate) use stream::Manner;

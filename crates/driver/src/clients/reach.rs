@@ -9,7 +9,7 @@ use super::streams::{StreamId, Streams, Taken};
 use super::window::Outcome;
 use super::{ClientId, Clients};
 use crate::Post;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker, ready};
 use tidewire_core::time::Instant;
 use tidewire_core::topic::TopicFilter;
@@ -45,6 +45,20 @@ impl Reach {
             self.knock();
         }
         Ok(())
+    }
+
+    /// The same, of a client that has not ended.
+    fn post(&self, mut state: MutexGuard<'_, State>, command: Command) {
+        let knock = Shared::command(&mut state, command).unwrap_or(false);
+        drop(state);
+        if knock {
+            self.knock();
+        }
+    }
+
+    /// The session outlives its connection.
+    pub(crate) fn session_lives_on(&self) -> bool {
+        self.with_streams(|streams, _| streams.session_lives_on()).unwrap_or(false)
     }
 
     /// The loop looks at what there is for it.
@@ -115,11 +129,7 @@ impl Reach {
         if let Some(streams) = &mut state.streams {
             (follow.added, wakers) = streams.subscribe(follow.stream, &filters, follow.identifier);
         }
-        let knock = Shared::command(&mut state, Command::Follow(follow)).unwrap_or(false);
-        drop(state);
-        if knock {
-            self.knock();
-        }
+        self.post(state, Command::Follow(follow));
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -147,11 +157,7 @@ impl Reach {
             streams.leave(id, &others);
             leaving.filters = alone;
         }
-        let knock = Shared::command(&mut state, Command::Leave(leaving)).unwrap_or(false);
-        drop(state);
-        if knock {
-            self.knock();
-        }
+        self.post(state, Command::Leave(leaving));
         slot
     }
 

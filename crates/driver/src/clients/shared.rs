@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tidewire_core::client::{Cause, Goodbye, Message, Server, Stats, Subscription};
+use tidewire_core::client::{Cause, Goodbye, Message, Server, Stats, Subscription, Withdrawn};
 use tidewire_core::id::Token;
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Withdraw {
         message: Arc<Slot<ReasonCode>>,
         even_if_sent: bool,
-        slot: Option<Arc<Slot<Withdrawal>>>,
+        slot: Option<Arc<Slot<Withdrawn>>>,
     },
     /// A request, to be answered within that time.
     Request(Publication, Duration, Arc<Slot<super::Message>>),
@@ -67,22 +67,11 @@ pub(crate) struct Leaving {
 }
 
 impl Leaving {
-    fn fail(&self, error: &Error) {
+    pub(super) fn fail(&self, error: &Error) {
         if let Some(slot) = &self.slot {
             slot.put(Err(error.clone()));
         }
     }
-}
-
-/// What became of a message that was to be taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Withdrawal {
-    /// Nobody has seen it.
-    Unsent,
-    /// It is not sent again; the server may have it.
-    Sent,
-    /// It had ended.
-    Ended,
 }
 
 /// Something that the application may want to know.
@@ -177,17 +166,12 @@ impl Room {
 
     pub(super) fn take(&mut self, message: &Message) {
         self.notices -= 1;
-        self.bytes = self.bytes.saturating_sub(size(message));
+        self.bytes = self.bytes.saturating_sub(message.size());
     }
 }
 
-/// Bytes that a message is charged with while it lies ready.
-fn size(message: &Message) -> usize {
-    message.topic.as_str().len() + message.payload.len() + message.properties().as_bytes().len()
-}
-
 fn size_of_notice(notice: &Notice) -> usize {
-    if let Notice::Message(message) = notice { size(message) } else { 0 }
+    if let Notice::Message(message) = notice { message.size() } else { 0 }
 }
 
 impl Shared {

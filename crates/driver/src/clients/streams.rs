@@ -84,6 +84,11 @@ impl Streams {
         }
     }
 
+    /// The session outlives its connection.
+    pub(super) fn session_lives_on(&self) -> bool {
+        self.terms.session_lives_on
+    }
+
     /// A stream for nothing yet.
     pub(super) fn open(&mut self, manner: Manner) -> StreamId {
         self.made += 1;
@@ -183,7 +188,7 @@ impl Streams {
         }
         self.unclaimed.retain(|message| {
             let stays = !comes_again(message);
-            self.bytes -= if stays { 0 } else { size(message) };
+            self.bytes -= if stays { 0 } else { message.size() };
             stays
         });
         self.held = self.unclaimed.iter().filter(|message| message.token.is_some()).count();
@@ -334,7 +339,7 @@ impl Streams {
             return Given::NoRoom(message);
         }
         listeners.tell(Event::Unclaimed { topic: message.topic.clone() }, wakers);
-        self.bytes += size(&message);
+        self.bytes += message.size();
         self.held += 1;
         self.unclaimed.push_back(message);
         Given::Held
@@ -345,7 +350,7 @@ impl Streams {
         for _ in 0..self.unclaimed.len() {
             let Some(message) = self.unclaimed.pop_front() else { break };
             if self.find(&message) == Found::Streams {
-                self.bytes -= size(&message);
+                self.bytes -= message.size();
                 self.held -= usize::from(message.token.is_some());
                 self.put(message, &mut wakers);
             } else {
@@ -422,7 +427,7 @@ impl Streams {
     pub(super) fn check(&self) {
         let waiting = self.each.values().flat_map(|stream| &stream.waiting);
         let waiting = waiting.map(|waiting| waiting.message.size()).sum::<usize>();
-        let unclaimed = self.unclaimed.iter().map(size).sum::<usize>();
+        let unclaimed = self.unclaimed.iter().map(client::Message::size).sum::<usize>();
         assert_eq!(waiting + unclaimed, self.bytes, "messages are charged");
         assert_eq!(self.unclaimed.iter().filter(|message| message.token.is_some()).count(), self.held);
         self.routes.check(|id, filter| self.each[&id].filters.contains(filter));
@@ -449,9 +454,4 @@ pub(super) struct Taken {
 /// Does the server send it again on another connection, without its being told that it is the same?
 pub(super) fn comes_again(message: &client::Message) -> bool {
     message.qos == QoS::AtLeastOnce && message.token.is_some()
-}
-
-/// Bytes that a message is charged with while it waits.
-fn size(message: &client::Message) -> usize {
-    message.topic.as_str().len() + message.payload.len() + message.properties().as_bytes().len()
 }
