@@ -1,11 +1,10 @@
 //! Clients on async-std.
 use crate::AsyncStd;
 use async_std::task;
-use tidewire_core::id::ShardId;
+use tidewire_driver::Clock;
 use tidewire_driver::client::{Clients, Connect, Result};
-use tidewire_driver::clients::{self, Maker};
+use tidewire_driver::clients::Maker;
 use tidewire_driver::poll::{PollReactor, ShardFuture};
-use tidewire_driver::{Clock, Mailbox, Shard};
 
 /// A client of the server at this URL, in a task of async-std.
 ///
@@ -30,10 +29,7 @@ pub fn clients() -> Result<Clients> {
 /// # Errors
 /// None today.
 pub fn launch() -> Result<Maker> {
-    let (clock, mailbox) = (Clock::start(), Mailbox::default());
-    let (machine, maker) = clients::Clients::new(&mailbox);
-    let reactor = PollReactor::<AsyncStd>::new(clock);
-    let shard = Shard::new(ShardId(0), machine, reactor, Box::new(()), None, vec![mailbox]);
+    let (shard, maker) = tidewire_driver::Clients::on(PollReactor::<AsyncStd>::new(Clock::start()));
     task::spawn(ShardFuture::new(shard));
     Ok(maker)
 }

@@ -1,9 +1,8 @@
 //! Clients on plain threads.
 use crate::{MioReactor, run};
-use tidewire_core::id::ShardId;
+use tidewire_driver::Clock;
 use tidewire_driver::client::{Clients, Connect, Error, Result};
-use tidewire_driver::clients::{self, Maker};
-use tidewire_driver::{Clock, Mailbox, Shard};
+use tidewire_driver::clients::Maker;
 
 /// A client of the server at this URL, in a thread of its own. What it gives is [waited](crate::Wait) for.
 ///
@@ -28,11 +27,9 @@ pub fn clients() -> Result<Clients> {
 /// # Errors
 /// There is no thread to be had, or nothing to wait for sockets with.
 pub fn launch() -> Result<Maker> {
-    let (clock, mailbox) = (Clock::start(), Mailbox::default());
-    let (machine, maker) = clients::Clients::new(&mailbox);
-    let reactor = MioReactor::new(clock).map_err(Error::no_loop)?;
+    let reactor = MioReactor::new(Clock::start()).map_err(Error::no_loop)?;
+    let (shard, maker) = tidewire_driver::Clients::on(reactor);
     let thread = tidewire_driver::adapter::spawn("clients".to_owned(), move || {
-        let shard = Shard::new(ShardId(0), machine, reactor, Box::new(()), None, vec![mailbox]);
         run(shard).expect("a poll of our own can be waited for");
     });
     thread.map_err(Error::no_loop)?;

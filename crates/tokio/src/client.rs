@@ -1,10 +1,9 @@
 //! Clients on tokio.
 use crate::Tokio;
-use tidewire_core::id::ShardId;
+use tidewire_driver::Clock;
 use tidewire_driver::client::{Clients, Connect, Error, Result};
-use tidewire_driver::clients::{self, Maker};
+use tidewire_driver::clients::Maker;
 use tidewire_driver::poll::{PollReactor, ShardFuture};
-use tidewire_driver::{Clock, Mailbox, Shard};
 use tokio::runtime::Handle;
 use tokio::task::unconstrained;
 
@@ -32,10 +31,7 @@ pub fn clients() -> Result<Clients> {
 /// There is no runtime here.
 pub fn launch() -> Result<Maker> {
     let runtime = Handle::try_current().map_err(Error::no_loop)?;
-    let (clock, mailbox) = (Clock::start(), Mailbox::default());
-    let (machine, maker) = clients::Clients::new(&mailbox);
-    let reactor = PollReactor::<Tokio>::new(clock);
-    let shard = Shard::new(ShardId(0), machine, reactor, Box::new(()), None, vec![mailbox]);
+    let (shard, maker) = tidewire_driver::Clients::on(PollReactor::<Tokio>::new(Clock::start()));
     runtime.spawn(unconstrained(ShardFuture::new(shard)));
     Ok(maker)
 }

@@ -38,7 +38,7 @@ pub(crate) use streams::{StreamId, Terms};
 
 use crate::dial::Resolver;
 use crate::machine::Task;
-use crate::{Mailbox, Post};
+use crate::{Mailbox, Post, Reactor, Shard};
 use credentials::Asking;
 use handle::Over;
 use inbox::Inbox;
@@ -54,6 +54,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tidewire_core::client::{self, Cause, Config};
+use tidewire_core::id::ShardId;
 use tidewire_core::time::Instant;
 
 /// Where a client's delays are drawn from, different each time.
@@ -94,24 +95,29 @@ impl fmt::Debug for Clients {
 }
 
 impl Clients {
-    /// None yet. They are reached through `mailbox`, which must be the one of the loop that turns them.
-    pub fn new<S: Send + 'static>(mailbox: &Mailbox<Self, S>) -> (Self, Maker) {
-        let mailbox = mailbox.clone();
-        let poster: Poster = Arc::new(move |post| mailbox.post(post));
-        let clients = Self {
+    /// A loop of clients, with none yet, for whoever turns it; and what makes them, from anywhere.
+    pub fn on<R: Reactor>(reactor: R) -> (Shard<R, Self>, Maker) {
+        let mailbox = Mailbox::default();
+        let (inward, poster): (_, Poster) = (mailbox.clone(), Arc::new(move |post| mailbox.post(post)));
+        let clients = Self::new(Arc::clone(&poster));
+        let shard = Shard::new(ShardId(0), clients, reactor, Box::new(()), None, vec![inward]);
+        (shard, Maker::new(poster))
+    }
+
+    fn new(poster: Poster) -> Self {
+        Self {
             members: Vec::new(),
             generations: Vec::new(),
             free: Vec::new(),
             tasks: VecDeque::new(),
             deadlines: BTreeSet::new(),
             resolver: Resolver::default(),
-            poster: Arc::clone(&poster),
+            poster,
             notices: Vec::new(),
             going: None,
             is_temporary: false,
             over: Vec::new(),
-        };
-        (clients, Maker::new(poster))
+        }
     }
 
     fn add(

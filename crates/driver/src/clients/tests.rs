@@ -30,13 +30,6 @@ pub(crate) struct World {
     is_over: bool,
 }
 
-fn loop_of(network: &Network) -> (Shard<MemoryReactor, Clients>, Maker) {
-    let mailbox = Mailbox::default();
-    let (clients, maker) = Clients::new(&mailbox);
-    let shard = Shard::new(ShardId(0), clients, network.reactor(), Box::new(()), None, vec![mailbox]);
-    (shard, maker)
-}
-
 fn broker_on(network: &Network) -> Shard<MemoryReactor> {
     let mailbox: Mailbox<Broker, Socket> = Mailbox::default();
     let config = broker::Config::new(Box::new(Open::new()), [0; 32]);
@@ -54,7 +47,7 @@ impl World {
         network.set_now(Instant::from_secs(1_000_000));
         network.listen(server());
         let broker = broker_on(&network);
-        let (clients, maker) = loop_of(&network);
+        let (clients, maker) = Clients::on(network.reactor());
         Self { network, broker, clients, maker, lines: vec![], is_over: false }
     }
 
@@ -118,7 +111,7 @@ impl World {
             Turn::Again => busy = true,
             Turn::Wait(_) => {}
             // A loop drops its shard then.
-            Turn::Ended => (self.clients, self.is_over) = (loop_of(&self.network).0, true),
+            Turn::Ended => (self.clients, self.is_over) = (Clients::on(self.network.reactor()).0, true),
         }
         busy | self.carry()
     }
