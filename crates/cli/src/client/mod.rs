@@ -10,7 +10,7 @@ mod watched;
 
 pub(crate) use input::{Input, Source};
 pub(crate) use options::{Options, Plan, qos, seconds, some_seconds};
-pub(crate) use output::{Output, Unprinted, unread};
+pub(crate) use output::{Output, Printing, Unprinted, unread};
 pub(crate) use properties::join;
 pub(crate) use reasons::{lost, not_published, not_subscribed, timed_out};
 pub(crate) use topics::{filters, name, template};

@@ -1,7 +1,7 @@
 //! `tidewire rr`.
 mod requester;
 
-use crate::client::{self, Options, Output, Source, filters, name};
+use crate::client::{self, Options, Output, Printing, Source, filters, name};
 use crate::say::Failure;
 use requester::{Requester, Step};
 use std::time::Duration;
@@ -35,17 +35,8 @@ pub(crate) struct Arguments {
     #[arg(short = 'W', value_name = "SECONDS", value_parser = client::some_seconds)]
     wait: Option<Duration>,
 
-    /// Print the topic before the payload
-    #[arg(short, long)]
-    verbose: bool,
-
-    /// How to print the answer, as in '%t %p'; a wrong letter is answered with all that there are
-    #[arg(short = 'F', value_name = "FORMAT", allow_hyphen_values = true)]
-    format: Option<String>,
-
-    /// No end of line after the answer
-    #[arg(short = 'N')]
-    no_newline: bool,
+    #[command(flatten)]
+    printing: Printing,
 
     /// As it is anyway: what was retained before is no answer
     #[arg(short = 'R', hide = true)]
@@ -72,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let template = template.response_topic(&answers);
     let requester = Requester {
         input: arguments.source.input("rr", 1, Duration::ZERO)?,
-        output: Output::new(arguments.format.as_deref(), arguments.verbose, !arguments.no_newline)?,
+        output: Output::new(&arguments.printing)?,
         filter,
         identifier: plan.subscription_identifier,
         wait: arguments.wait,

@@ -1,7 +1,7 @@
 //! `tidewire sub`.
 use crate::client::{
-    self, Event, FAREWELL, Options, Output, Plan, Unprinted, Watched, filters, not_subscribed, timed_out,
-    unread,
+    self, Event, FAREWELL, Options, Output, Plan, Printing, Unprinted, Watched, filters, not_subscribed,
+    timed_out, unread,
 };
 use crate::say::{Failure, given};
 use std::future::{Future, poll_fn};
@@ -52,17 +52,8 @@ pub(crate) struct Arguments {
     #[arg(short = 'E')]
     only_subscribe: bool,
 
-    /// Print the topic before each payload
-    #[arg(short, long)]
-    verbose: bool,
-
-    /// How to print a message, as in '%t %p'; a wrong letter is answered with all that there are
-    #[arg(short = 'F', value_name = "FORMAT", allow_hyphen_values = true)]
-    format: Option<String>,
-
-    /// No end of line after each message
-    #[arg(short = 'N')]
-    no_newline: bool,
+    #[command(flatten)]
+    printing: Printing,
 
     /// Do not print what matches this; may be given several times
     #[arg(short = 'T', long = "filter-out", value_name = "FILTER", allow_hyphen_values = true)]
@@ -97,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut plan = arguments.options.plan()?;
     let asked = arguments.filters(&plan)?;
     let subscriber = Subscriber {
-        output: Output::new(arguments.format.as_deref(), arguments.verbose, !arguments.no_newline)?,
+        output: Output::new(&arguments.printing)?,
         without: filters("-T", &arguments.without)?,
         unsubscribe: filters("-U", &arguments.unsubscribe)?,
         identifier: plan.subscription_identifier,

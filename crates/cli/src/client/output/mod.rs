@@ -10,6 +10,22 @@ use tidewire_core::client::Message;
 use tidewire_core::id::Token;
 use tokio::sync::oneshot;
 
+/// How to print messages.
+#[derive(clap::Args)]
+pub(crate) struct Printing {
+    /// Print the topic before each payload
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// How to print a message, as in '%t %p'; a wrong letter is answered with all that there are
+    #[arg(short = 'F', value_name = "FORMAT", allow_hyphen_values = true)]
+    format: Option<String>,
+
+    /// No end of line after each message
+    #[arg(short = 'N')]
+    no_newline: bool,
+}
+
 enum Style {
     Payload,
     /// Its topic first.
@@ -58,16 +74,16 @@ pub(crate) fn unread() -> Result<oneshot::Receiver<()>, Failure> {
 }
 
 impl Output {
-    pub(crate) fn new(format: Option<&str>, verbose: bool, newline: bool) -> Result<Self, Failure> {
-        let style = match format {
+    pub(crate) fn new(printing: &Printing) -> Result<Self, Failure> {
+        let style = match &printing.format {
             Some(format) => Style::Format(
                 Format::parse(format)
                     .map_err(|error| Failure::Usage(format!("-F '{}': {error}", given(format))))?,
             ),
-            None if verbose => Style::Verbose,
+            None if printing.verbose => Style::Verbose,
             None => Style::Payload,
         };
-        Ok(Self { style, newline, out: BufWriter::new(io::stdout()) })
+        Ok(Self { style, newline: !printing.no_newline, out: BufWriter::new(io::stdout()) })
     }
 
     /// It may lie here until it is flushed.
