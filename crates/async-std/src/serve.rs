@@ -8,7 +8,7 @@ use std::task::{Context, Wake, Waker};
 use tidewire_driver::adapter::{Acceptor, Turns};
 use tidewire_driver::poll::{PollReactor, ShardFuture};
 use tidewire_driver::serve::{Running, ServeConfig, ServerMailbox};
-use tidewire_driver::{Clock, Shard, ShardSetup};
+use tidewire_driver::{Clock, Shard, ShardSetup, WithPipes};
 
 /// Starts a server. Each thread's panic ends the process.
 ///
@@ -59,7 +59,7 @@ pub fn serve(config: ServeConfig) -> io::Result<Running> {
 /// A shard's thread. While it has nothing to do it waits for the sockets of all, if no other thread does: so one shard
 /// alone never needs to be woken by anybody.
 fn run(setup: ShardSetup, clock: Clock, mailboxes: Vec<ServerMailbox>) {
-    let shard = Shard::start(setup, clock, PollReactor::<AsyncStd>::new(clock), mailboxes);
+    let shard = Shard::start(setup, clock, WithPipes::new(PollReactor::<AsyncStd>::new(clock)), mailboxes);
     async_io::block_on(ShardFuture::new(shard));
 }
 

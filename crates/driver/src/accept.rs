@@ -1,4 +1,5 @@
 //! From listeners to shards. When `accept` fails: go on, always, and never by spinning.
+use crate::Socket;
 use crate::serve::ServerMailbox;
 use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, ErrorKind};
@@ -49,7 +50,7 @@ impl Turns {
 
     /// Gives the socket back if every shard has too many of them: then wait for [`FULL_PAUSE`], and accept no
     /// other meanwhile.
-    pub fn hand_over(&self, mut socket: TcpStream, peer: Peer) -> Result<(), TcpStream> {
+    pub fn hand_over(&self, mut socket: Socket, peer: Peer) -> Result<(), Socket> {
         for _ in 0..self.mailboxes.len() {
             let next = self.next.fetch_add(1, Ordering::Relaxed) % self.mailboxes.len();
             match self.mailboxes[next].post_accepted(socket, peer) {

@@ -8,6 +8,7 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod accept;
+mod bells;
 pub mod client;
 pub mod clients;
 mod clock;
@@ -17,12 +18,14 @@ mod machine;
 mod mailbox;
 #[cfg(any(test, feature = "_suite"))]
 pub mod memory;
+mod pipe;
 pub mod poll;
 mod reactor;
 #[cfg(test)]
 mod script;
 pub mod serve;
 mod shard;
+mod socket;
 #[cfg(feature = "_suite")]
 pub mod suite;
 mod thread;
@@ -32,8 +35,10 @@ pub use clock::Clock;
 pub use host::{Asked, Host, Journal, Synced};
 pub use machine::Machine;
 pub use mailbox::{Call, Mailbox, Post};
+pub use pipe::PipeEnd;
 pub use reactor::{Place, Reactor, Ready};
 pub use shard::{Shard, ShardSetup, Turn};
+pub use socket::{Socket, Stream, WithPipes};
 
 /// What the adapters of this workspace share, and nobody else is promised.
 #[doc(hidden)]

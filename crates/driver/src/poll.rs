@@ -3,6 +3,7 @@ pub(crate) mod accept;
 #[cfg(test)]
 mod tests;
 
+use crate::bells::{Bells, Heard};
 use crate::{Clock, Machine, Place, Reactor, Ready, Shard, Turn, dial};
 use std::fmt;
 use std::future::Future;
@@ -10,7 +11,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use tidewire_core::broker::Broker;
@@ -65,46 +66,14 @@ pub trait Runtime: 'static {
 /// A runtime as a [`Reactor`]: a waker for each connection, and the queue that they all ring into.
 pub struct PollReactor<R> {
     clock: Clock,
-    bells: Arc<Bells>,
-    /// Taken from there, to be given out one by one.
-    rung: Vec<Place>,
-    next: usize,
+    heard: Heard,
     runtime: PhantomData<fn() -> R>,
-}
-
-/// Who has rung.
-#[derive(Default)]
-struct Bells {
-    state: Mutex<Rung>,
-}
-
-#[derive(Default)]
-struct Rung {
-    places: Vec<Place>,
-    shard: Option<Waker>,
 }
 
 /// A connection's waker: 32 bytes of heap, for reading and writing alike.
 struct Bell {
     place: Place,
     bells: Arc<Bells>,
-}
-
-impl Bells {
-    fn ring(&self, place: Place) {
-        let mut rung = self.state();
-        rung.places.push(place);
-        // The first one wakes the shard; it takes all.
-        let shard = if rung.places.len() == 1 { rung.shard.clone() } else { None };
-        drop(rung);
-        if let Some(shard) = shard {
-            shard.wake();
-        }
-    }
-
-    fn state(&self) -> MutexGuard<'_, Rung> {
-        self.state.lock().expect("nothing panics while it is held")
-    }
 }
 
 impl Wake for Bell {
@@ -138,7 +107,7 @@ impl<S> fmt::Debug for Watched<S> {
 impl<R> PollReactor<R> {
     /// A reactor without sockets, on the runtime that this thread is in.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, bells: Arc::default(), rung: Vec::new(), next: 0, runtime: PhantomData }
+        Self { clock, heard: Heard::default(), runtime: PhantomData }
     }
 }
 
@@ -161,7 +130,7 @@ impl<R: Runtime> Reactor for PollReactor<R> {
     }
 
     fn attach(&mut self, place: Place, socket: TcpStream) -> io::Result<Self::Stream> {
-        let bell = Arc::new(Bell { place, bells: Arc::clone(&self.bells) });
+        let bell = Arc::new(Bell { place, bells: Arc::clone(self.heard.bells()) });
         let watched = Watched { stream: R::attach(socket)?, waker: bell.into() };
         Self::arm(&watched);
         Ok(watched)
@@ -202,16 +171,13 @@ impl<R: Runtime> Reactor for PollReactor<R> {
     }
 
     fn next_ready(&mut self) -> Option<Ready> {
-        if self.next == self.rung.len() {
-            self.rung.clear();
-            self.next = 0;
-            std::mem::swap(&mut self.rung, &mut self.bells.state().places);
-        }
-        let place = *self.rung.get(self.next)?;
-        self.next += 1;
-        // It is not known what for. Asking a runtime for what it knows isn't there costs no system call, and the
-        // end of the stream rings by itself after a short read.
-        Some(Ready { place, readable: true, writable: true, closed: false })
+        // Asking a runtime for what it knows isn't there costs no system call, and the end of the stream rings by itself
+        // after a short read.
+        self.heard.next()
+    }
+
+    fn wake_with(&mut self, waker: &Waker) {
+        self.heard.wake_with(waker);
     }
 }
 
@@ -222,37 +188,46 @@ fn or_would_block<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
     }
 }
 
+/// A reactor whose waiting is a runtime's.
+pub trait Polled: Reactor {
+    /// Which.
+    type Runtime: Runtime;
+}
+
+impl<R: Runtime> Polled for PollReactor<R> {
+    type Runtime = R;
+}
+
 /// A shard as a future, to be run on the thread and in the runtime that it was made in; it ends with a shutdown.
 ///
 /// It has its own bounds, so a runtime's budget for tasks should not be put on top of them.
-pub struct ShardFuture<R: Runtime, M: Machine = Broker> {
-    shard: Shard<PollReactor<R>, M>,
-    timer: Option<R::Timer>,
+pub struct ShardFuture<R: Polled, M: Machine = Broker> {
+    shard: Shard<R, M>,
+    timer: Option<<R::Runtime as Runtime>::Timer>,
     /// When the timer ends, if it has not.
     armed: Option<Instant>,
     waker: Waker,
 }
 
 // Nothing in it is ever pinned.
-impl<R: Runtime, M: Machine> Unpin for ShardFuture<R, M> {}
+impl<R: Polled, M: Machine> Unpin for ShardFuture<R, M> {}
 
-impl<R: Runtime, M: Machine> fmt::Debug for ShardFuture<R, M> {
+impl<R: Polled, M: Machine> fmt::Debug for ShardFuture<R, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ShardFuture").field("shard", &self.shard).finish_non_exhaustive()
     }
 }
 
-impl<R: Runtime, M: Machine> ShardFuture<R, M> {
+impl<R: Polled, M: Machine> ShardFuture<R, M> {
     /// The future that turns this shard.
-    pub fn new(shard: Shard<PollReactor<R>, M>) -> Self {
+    pub fn new(shard: Shard<R, M>) -> Self {
         Self { shard, timer: None, armed: None, waker: Waker::noop().clone() }
     }
 
     fn wake_with(&mut self, waker: &Waker) {
         if !self.waker.will_wake(waker) {
             self.waker.clone_from(waker);
-            self.shard.mailbox().wake_with(waker);
-            self.shard.reactor().bells.state().shard = Some(waker.clone());
+            self.shard.wake_with(waker);
         }
     }
 
@@ -263,13 +238,13 @@ impl<R: Runtime, M: Machine> ShardFuture<R, M> {
             let now = self.shard.reactor().now();
             let wait = at.saturating_duration_since(now).min(LONGEST_WAIT);
             match &mut self.timer {
-                Some(timer) => R::reset(timer, wait),
-                None => self.timer = Some(R::timer(wait)),
+                Some(timer) => R::Runtime::reset(timer, wait),
+                None => self.timer = Some(R::Runtime::timer(wait)),
             }
             self.armed = Some(now.after(wait));
         }
         if let Some(timer) = &mut self.timer
-            && R::poll_timer(timer, cx).is_ready()
+            && R::Runtime::poll_timer(timer, cx).is_ready()
         {
             self.armed = None;
             cx.waker().wake_by_ref();
@@ -277,7 +252,7 @@ impl<R: Runtime, M: Machine> ShardFuture<R, M> {
     }
 }
 
-impl<R: Runtime, M: Machine> Future for ShardFuture<R, M> {
+impl<R: Polled, M: Machine> Future for ShardFuture<R, M> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

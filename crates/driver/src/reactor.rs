@@ -1,6 +1,7 @@
 //! The seam below `async`.
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr};
+use std::task::Waker;
 use tidewire_core::id::ConnectionId;
 use tidewire_core::time::Instant;
 
@@ -71,4 +72,9 @@ pub trait Reactor {
 
     /// News, one at a time, until there is none.
     fn next_ready(&mut self) -> Option<Ready>;
+
+    /// Whoever turns the shard waits on this from now on. A reactor whose news don't end that wait by themselves calls it.
+    fn wake_with(&mut self, waker: &Waker) {
+        let _ = waker;
+    }
 }

@@ -1,9 +1,9 @@
 //! What a whole server consists of, whatever the runtime.
 pub use crate::accept::Notice;
-use crate::{Clock, Mailbox, Post, ShardSetup};
+use crate::{Clock, Mailbox, Post, ShardSetup, Socket};
 use std::fmt;
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tidewire_core::broker::Broker;
 pub type Notices = Arc<dyn Fn(Notice) + Send + Sync>;
 
 /// The mailbox into one shard of a server.
-pub type ServerMailbox = Mailbox<Broker, TcpStream>;
+pub type ServerMailbox = Mailbox<Broker, Socket>;
 
 /// What an adapter needs to run a server.
 ///

@@ -3,15 +3,14 @@ use crate::reactor::poll;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::io::{self, ErrorKind};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::time::Instant;
-use tidewire_driver::Clock;
 use tidewire_driver::adapter::{Advice, FULL_PAUSE, Patience, Turns, prepare};
 use tidewire_driver::serve::{Notice, Notices, ServerMailbox};
+use tidewire_driver::{Clock, Socket};
 
 /// Accepted from one listener before the next has its turn.
 const IN_TURN: usize = 64;
@@ -35,7 +34,7 @@ struct Listener {
     patience: Patience,
     state: State,
     /// Accepted, and no shard had room for it.
-    waiting: Option<(TcpStream, Peer)>,
+    waiting: Option<(Socket, Peer)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +154,7 @@ impl Listener {
                 }
                 let socket = stream.into();
                 if prepare(&socket).is_ok() {
-                    self.waiting = Some((socket, Peer::new(address, self.number)));
+                    self.waiting = Some((socket.into(), Peer::new(address, self.number)));
                 }
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => self.state = State::Idle,
@@ -176,7 +175,7 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::SocketAddr;
+    use std::net::{SocketAddr, TcpStream};
 
     fn listening() -> (Poll, Listener, SocketAddr) {
         let poll = Poll::new().expect("a poll");

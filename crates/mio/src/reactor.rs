@@ -36,6 +36,12 @@ impl fmt::Debug for MioReactor {
     }
 }
 
+impl AsMut<Self> for MioReactor {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
 /// Ends a wait from another thread.
 struct Bell(mio::Waker);
 

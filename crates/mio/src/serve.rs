@@ -4,7 +4,7 @@ use crate::accept::Acceptor;
 use std::io;
 use std::time::Duration;
 use tidewire_driver::serve::{Running, ServeConfig, ServerMailbox};
-use tidewire_driver::{Clock, Machine, Reactor, Shard, ShardSetup, Turn};
+use tidewire_driver::{Clock, Machine, Reactor, Shard, ShardSetup, Turn, WithPipes};
 
 /// Starts a server. Each thread's panic ends the process.
 ///
@@ -45,13 +45,14 @@ pub fn serve(config: ServeConfig) -> io::Result<Running> {
 }
 
 fn serve_shard(setup: ShardSetup, clock: Clock, reactor: MioReactor, mailboxes: Vec<ServerMailbox>) {
-    let shard = Shard::start(setup, clock, reactor, mailboxes);
+    let shard = Shard::start(setup, clock, WithPipes::new(reactor), mailboxes);
     run(shard).expect("a poll of our own can be waited for");
 }
 
 /// Turns a shard on this thread until its shutdown is done.
-pub fn run<M: Machine>(mut shard: Shard<MioReactor, M>) -> io::Result<()> {
-    shard.mailbox().wake_with(shard.reactor().waker());
+pub fn run<R: Reactor + AsMut<MioReactor>, M: Machine>(mut shard: Shard<R, M>) -> io::Result<()> {
+    let waker = shard.reactor_mut().as_mut().waker().clone();
+    shard.wake_with(&waker);
     loop {
         let time = match shard.turn() {
             Turn::Ended => return Ok(()),
@@ -59,6 +60,6 @@ pub fn run<M: Machine>(mut shard: Shard<MioReactor, M>) -> io::Result<()> {
             Turn::Wait(None) => None,
             Turn::Wait(Some(at)) => Some(at.saturating_duration_since(shard.reactor().now())),
         };
-        shard.reactor_mut().wait(time)?;
+        shard.reactor_mut().as_mut().wait(time)?;
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidewire_driver::adapter::{Acceptor, Turns};
 use tidewire_driver::poll::{PollReactor, ShardFuture};
 use tidewire_driver::serve::{Running, ServeConfig, ServerMailbox};
-use tidewire_driver::{Clock, Shard, ShardSetup};
+use tidewire_driver::{Clock, Shard, ShardSetup, WithPipes};
 use tokio::runtime::Runtime;
 use tokio::task::unconstrained;
 
@@ -61,6 +61,6 @@ fn runtime() -> io::Result<Runtime> {
 /// readiness is looked for between any two turns.
 fn run(runtime: &Runtime, setup: ShardSetup, clock: Clock, mailboxes: Vec<ServerMailbox>) {
     let _entered = runtime.enter();
-    let shard = Shard::start(setup, clock, PollReactor::<Tokio>::new(clock), mailboxes);
+    let shard = Shard::start(setup, clock, WithPipes::new(PollReactor::<Tokio>::new(clock)), mailboxes);
     runtime.block_on(unconstrained(ShardFuture::new(shard)));
 }

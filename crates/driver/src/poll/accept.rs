@@ -75,10 +75,10 @@ impl<R: Runtime> Acceptor<R> {
     }
 
     /// As long as no shard takes it, no other is accepted.
-    async fn hand_over(&self, mut socket: TcpStream, address: SocketAddr) {
+    async fn hand_over(&self, socket: TcpStream, address: SocketAddr) {
         // It fails only for a peer that is gone.
         let Ok(()) = prepare(&socket) else { return };
-        let peer = Peer::new(address, self.number);
+        let (mut socket, peer) = (socket.into(), Peer::new(address, self.number));
         while let Err(back) = self.shards.hand_over(socket, peer) {
             socket = back;
             rest::<R>(FULL_PAUSE).await;

@@ -114,7 +114,7 @@ impl Wake for Woken {
 }
 
 struct Bench {
-    future: ShardFuture<Timers, Script>,
+    future: ShardFuture<PollReactor<Timers>, Script>,
     mailbox: Mailbox<Script, TcpStream>,
     woken: Arc<Woken>,
 }

@@ -32,6 +32,7 @@ use sockets::{Reading, Socket, Sockets, Writing};
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::task::Waker;
 use tidewire_core::broker::policy::Peer;
 use tidewire_core::broker::{Broker, CloseCause, Config, Restore};
 use tidewire_core::id::{Position, ShardId};
@@ -200,6 +201,12 @@ impl<R: Reactor, M: Machine> Shard<R, M> {
     /// The mailbox into this shard.
     pub fn mailbox(&self) -> &MailboxOf<R, M> {
         &self.mailboxes[self.me.index()]
+    }
+
+    /// Whoever turns it is woken by this from now on, when a mail comes or the reactor has news.
+    pub fn wake_with(&mut self, waker: &Waker) {
+        self.mailbox().wake_with(waker);
+        self.reactor.wake_with(waker);
     }
 
     /// The runtime's side.

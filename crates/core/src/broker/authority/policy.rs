@@ -126,6 +126,12 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// The process that the broker is in: no listener has accepted it, and nobody else can come so.
+    pub const WITHIN: Self = Self {
+        address: SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::LOCALHOST), 0),
+        listener: u16::MAX,
+    };
+
     /// From this address, by the host's listener of that number.
     pub const fn new(address: SocketAddr, listener: u16) -> Self {
         Self { address, listener }
