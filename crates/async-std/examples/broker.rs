@@ -36,10 +36,10 @@ struct Arguments {
 impl Arguments {
     fn options(self) -> Result<Options, LimitError> {
         let mut options = Options::default();
-        options.limits = limits(&self.limits)?;
-        options.listen = self.listen;
-        options.shards = self.shards;
-        options.allow_anonymous = self.allow_anonymous;
+        options.broker.limits = limits(&self.limits)?;
+        options.broker.listen = self.listen;
+        options.broker.shards = self.shards;
+        options.broker.allow_anonymous = self.allow_anonymous;
         options.runtime = Runtime::AsyncStd;
         Ok(options)
     }

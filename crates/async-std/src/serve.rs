@@ -7,10 +7,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::task::{Context, Wake, Waker};
 use tidewire_driver::adapter::{Acceptor, Turns};
 use tidewire_driver::poll::{PollReactor, ShardFuture};
-use tidewire_driver::serve::{Running, ServeConfig, ServerMailbox};
+use tidewire_driver::serve::{Running, Serve, ServeConfig, ServerMailbox};
 use tidewire_driver::{Clock, Shard, ShardSetup, WithPipes};
 
-/// Starts a server. Each thread's panic ends the process.
+/// A broker in this process, a thread for each shard.
+///
+/// ```no_run
+#[doc = include_str!("../examples/within_async_std.rs")]
+/// ```
+pub fn serve() -> Serve {
+    Serve::new(serve_with)
+}
+
+/// The same, of shards that are made by hand. Each thread's panic ends the process.
 ///
 /// ```
 /// use std::net::TcpListener;
@@ -28,7 +37,7 @@ use tidewire_driver::{Clock, Shard, ShardSetup, WithPipes};
 /// };
 /// let listeners = vec![TcpListener::bind("127.0.0.1:0")?];
 /// let config = ServeConfig::new(listeners, vec![shard(0), shard(1)], Clock::start());
-/// let server = tidewire_async_std::serve(config)?;
+/// let server = tidewire_async_std::serve_with(config)?;
 /// // From anywhere:
 /// server.stopper().shutdown(Duration::from_secs(5));
 /// server.join();
@@ -37,7 +46,7 @@ use tidewire_driver::{Clock, Shard, ShardSetup, WithPipes};
 ///
 /// # Panics
 /// The system has no descriptors for async-io's reactor, of which a process has one.
-pub fn serve(config: ServeConfig) -> io::Result<Running> {
+pub fn serve_with(config: ServeConfig) -> io::Result<Running> {
     let mailboxes = config.mailboxes();
     let clock = config.clock;
     let shards = Arc::new(Turns::new(mailboxes.clone()));

@@ -134,19 +134,19 @@ fn wants_colours() -> bool {
 fn options(arguments: Arguments) -> Result<Options, Failure> {
     let mut options = Options::default();
     for limit in &arguments.limits {
-        limits::set(&mut options.limits, limit)?;
+        limits::set(&mut options.broker.limits, limit)?;
     }
     for fault in arguments.lenient {
         match fault {
-            Fault::DupWithoutQos => options.lenient.dup_without_qos = true,
-            Fault::FixedHeaderFlags => options.lenient.fixed_header_flags = true,
-            Fault::BridgeLevel => options.lenient.bridge_level = true,
+            Fault::DupWithoutQos => options.broker.lenient.dup_without_qos = true,
+            Fault::FixedHeaderFlags => options.broker.lenient.fixed_header_flags = true,
+            Fault::BridgeLevel => options.broker.lenient.bridge_level = true,
         }
     }
-    options.listen = arguments.listen;
-    options.shards = arguments.shards;
+    options.broker.listen = arguments.listen;
+    options.broker.shards = arguments.shards;
     options.runtime = arguments.runtime;
-    options.allow_anonymous = arguments.allow_anonymous;
+    options.broker.allow_anonymous = arguments.allow_anonymous;
     Ok(options)
 }
 

@@ -21,7 +21,7 @@ tidewire_driver::on_each! {
 
 fn our_own_broker_passes(runtime: &str) {
     let mut options = Options::default();
-    options.listen = vec!["127.0.0.1:0".into()];
+    options.broker.listen = vec!["127.0.0.1:0".into()];
     options.runtime = runtime.parse().expect("a runtime");
     let server = Server::start(&options).expect("a free port on loopback");
     let address = server.addresses().next().expect("it has one listener").to_string();

@@ -78,7 +78,9 @@ impl PipeEnd {
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut sides = self.lock();
         let mine = &mut sides[self.me];
-        let n = mine.inward.read(buffer)?;
+        // It wraps around, and gives out one part at a time.
+        let mut n = mine.inward.read(buffer)?;
+        n += mine.inward.read(&mut buffer[n..])?;
         let (ended, is_short) = (mine.ended, n < buffer.len());
         mine.wants_bytes = is_short && !ended;
         // Nobody else tells of an end that has come before.
@@ -153,8 +155,8 @@ mod tests {
         fn new() -> Self {
             let (a, b) = pair();
             let bench = Self { ends: [a, b], heard: Default::default() };
-            for side in 0..2 {
-                bench.ends[side].watch(PLACES[side], bench.heard[side].bells());
+            for ((end, place), heard) in bench.ends.iter().zip(PLACES).zip(&bench.heard) {
+                end.watch(place, heard.bells());
             }
             bench
         }
@@ -223,6 +225,47 @@ mod tests {
         assert_eq!(bench.read(1, 1).unwrap().len(), 1);
         assert!(bench.is_told(0));
         assert_eq!(bench.write(0, &most).unwrap(), CAPACITY / 2);
+    }
+
+    /// Each end acts only on what it was told, as a shard does: nothing may wait for ever.
+    #[test]
+    fn whoever_goes_by_the_bells_alone_gets_all() {
+        const BYTES: usize = 400_000;
+        for seed in 1..50_u64 {
+            let mut bench = Bench::new();
+            let mut dice = seed;
+            let mut roll = |most: usize| {
+                dice = dice.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                usize::try_from(dice >> 33).expect("31 bits") % most + 1
+            };
+            let (mut may_read, mut may_write) = ([false; 2], [true; 2]);
+            let (mut written, mut read) = ([0; 2], [0; 2]);
+            while read != [BYTES; 2] {
+                for side in 0..2 {
+                    if bench.is_told(side) {
+                        (may_read[side], may_write[side]) = (true, true);
+                    }
+                }
+                assert!(
+                    may_read != [false; 2] || may_write != [false; 2],
+                    "seed {seed}: {written:?} {read:?}"
+                );
+                let side = roll(2) - 1;
+                if roll(2) == 1 && may_write[side] {
+                    let most = roll(50_000).min(BYTES - written[side]);
+                    match bench.write(side, &vec![0; most]) {
+                        Ok(n) => written[side] += n,
+                        Err(_) => may_write[side] = false,
+                    }
+                    may_write[side] &= written[side] < BYTES;
+                } else if may_read[side] {
+                    let most = roll(50_000);
+                    let n = bench.read(side, most).map_or(0, |bytes| bytes.len());
+                    read[1 - side] += n;
+                    may_read[side] = n == most;
+                }
+            }
+        }
     }
 
     #[test]

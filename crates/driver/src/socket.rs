@@ -181,10 +181,7 @@ impl Reactor for Within {
         let (near, far) = pair();
         match self.shards.hand_over(far.into(), Peer::WITHIN) {
             Ok(()) => Ok(near),
-            Err(_) => Err(io::Error::new(
-                ErrorKind::ConnectionRefused,
-                "no shard of the broker takes it",
-            )),
+            Err(_) => Err(io::Error::new(ErrorKind::ConnectionRefused, "no shard of the broker takes it")),
         }
     }
 

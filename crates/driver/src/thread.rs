@@ -1,6 +1,9 @@
 //! Threads whose panic is the end of the process.
+use crate::{Machine, Reactor, Shard, Turn};
 use std::io;
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::thread::{JoinHandle, Thread};
 
 /// Runs a shard on a thread of its own.
 ///
@@ -19,5 +22,33 @@ impl Drop for EndOnUnwind {
     fn drop(&mut self) {
         // The panic's message has been printed by now.
         std::process::abort();
+    }
+}
+
+/// Wakes a thread that has parked itself.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Turns a shard on this thread until it ends; its reactor waits for nothing but other threads.
+pub(crate) fn turn<R: Reactor, M: Machine>(mut shard: Shard<R, M>) {
+    shard.wake_with(&Waker::from(Arc::new(Unpark(std::thread::current()))));
+    loop {
+        match shard.turn() {
+            Turn::Ended => return,
+            Turn::Again => {}
+            Turn::Wait(None) => std::thread::park(),
+            Turn::Wait(Some(at)) => {
+                std::thread::park_timeout(at.saturating_duration_since(shard.reactor().now()));
+            }
+        }
     }
 }

@@ -15,6 +15,6 @@ mod wait;
 
 pub use client::{clients, connect, launch};
 pub use reactor::MioReactor;
-pub use serve::{run, serve};
+pub use serve::{run, serve, serve_with};
 pub use tidewire_driver::client::*;
 pub use wait::Wait;

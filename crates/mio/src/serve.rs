@@ -3,10 +3,19 @@ use crate::MioReactor;
 use crate::accept::Acceptor;
 use std::io;
 use std::time::Duration;
-use tidewire_driver::serve::{Running, ServeConfig, ServerMailbox};
+use tidewire_driver::serve::{Running, Serve, ServeConfig, ServerMailbox};
 use tidewire_driver::{Clock, Machine, Reactor, Shard, ShardSetup, Turn, WithPipes};
 
-/// Starts a server. Each thread's panic ends the process.
+/// A broker in this process, a thread for each shard.
+///
+/// ```no_run
+#[doc = include_str!("../examples/within_blocking.rs")]
+/// ```
+pub fn serve() -> Serve {
+    Serve::new(serve_with)
+}
+
+/// The same, of shards that are made by hand. Each thread's panic ends the process.
 ///
 /// ```
 /// use std::net::TcpListener;
@@ -24,13 +33,13 @@ use tidewire_driver::{Clock, Machine, Reactor, Shard, ShardSetup, Turn, WithPipe
 /// };
 /// let listeners = vec![TcpListener::bind("127.0.0.1:0")?];
 /// let config = ServeConfig::new(listeners, vec![shard(0), shard(1)], Clock::start());
-/// let server = tidewire_mio::serve(config)?;
+/// let server = tidewire_mio::serve_with(config)?;
 /// // From anywhere:
 /// server.stopper().shutdown(Duration::from_secs(5));
 /// server.join();
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn serve(config: ServeConfig) -> io::Result<Running> {
+pub fn serve_with(config: ServeConfig) -> io::Result<Running> {
     let mailboxes = config.mailboxes();
     let clock = config.clock;
     let reactors = config.shards.iter().map(|_| MioReactor::new(clock)).collect::<io::Result<Vec<_>>>()?;

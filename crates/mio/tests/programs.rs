@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[test]
 fn a_pump_does_what_it_is_told_until_the_server_goes() {
     let mut options = Options::default();
-    options.listen = vec!["127.0.0.1:0".into()];
+    options.broker.listen = vec!["127.0.0.1:0".into()];
     let server = Server::start(&options).expect("a free port on loopback");
     let url = format!("mqtt://{}", server.addresses().next().expect("it has one listener"));
     let pump = std::thread::spawn({
@@ -29,6 +29,12 @@ fn a_pump_does_what_it_is_told_until_the_server_goes() {
     server.shutdown(Duration::ZERO);
     server.join();
     drop(pump);
+}
+
+#[test]
+fn a_broker_within_serves_its_program_and_others() {
+    let said = "plant/state: up\nplant/7/bar: 5.2\n".to_owned();
+    assert_eq!(run("within_blocking", &["127.0.0.1:0".to_owned()], PATIENCE), (true, said, String::new()));
 }
 
 #[test]

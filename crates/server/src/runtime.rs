@@ -39,10 +39,10 @@ impl Runtime {
 
     pub(crate) fn serve(self, config: ServeConfig) -> io::Result<Running> {
         match self {
-            Self::Tokio => tidewire_tokio::serve(config),
-            Self::Mio => tidewire_mio::serve(config),
+            Self::Tokio => tidewire_tokio::serve_with(config),
+            Self::Mio => tidewire_mio::serve_with(config),
             #[cfg(feature = "async-std")]
-            Self::AsyncStd => tidewire_async_std::serve(config),
+            Self::AsyncStd => tidewire_async_std::serve_with(config),
         }
     }
 }

@@ -8,7 +8,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn server() -> (Server, String) {
     let mut options = Options::default();
-    options.listen = vec!["127.0.0.1:0".into()];
+    options.broker.listen = vec!["127.0.0.1:0".into()];
     let server = Server::start(&options).expect("a free port on loopback");
     let address = server.addresses().next().expect("it has one listener");
     (server, format!("mqtt://{address}"))

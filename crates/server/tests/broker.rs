@@ -26,8 +26,8 @@ tidewire_driver::on_each! {
 
 fn server(runtime: &str, shards: u16) -> Server {
     let mut options = Options::default();
-    options.listen = vec!["127.0.0.1:0".into()];
-    options.shards = Some(shards);
+    options.broker.listen = vec!["127.0.0.1:0".into()];
+    options.broker.shards = Some(shards);
     options.runtime = runtime.parse().expect("a runtime");
     Server::start(&options).expect("a free port on loopback")
 }

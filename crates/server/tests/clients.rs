@@ -22,8 +22,8 @@ tidewire_driver::on_each! {
 
 fn server(runtime: &str) -> (Server, Endpoint) {
     let mut options = Options::default();
-    options.listen = vec!["127.0.0.1:0".into()];
-    options.shards = Some(2);
+    options.broker.listen = vec!["127.0.0.1:0".into()];
+    options.broker.shards = Some(2);
     options.runtime = runtime.parse().expect("a runtime");
     let server = Server::start(&options).expect("a free port on loopback");
     let address = server.addresses().next().expect("it has one listener");

@@ -42,12 +42,12 @@ impl Disk {
 
     fn start(&self, runtime: &str, incarnation: u32) -> Result<Server, StartError> {
         let mut options = Options::default();
-        options.listen = vec!["127.0.0.1:0".into()];
-        options.shards = Some(SHARDS);
+        options.broker.listen = vec!["127.0.0.1:0".into()];
+        options.broker.shards = Some(SHARDS);
         options.runtime = runtime.parse().expect("a runtime");
         let files: BTreeMap<_, _> = (0..SHARDS).map(|n| (n, self.file(ShardId(n)))).collect();
         let open = move |shard: ShardId| recorded(&files[&shard.0]);
-        options.journals = Some(Journals { placement: [7; 16], incarnation, open: Arc::new(open) });
+        options.broker.journals = Some(Journals { placement: [7; 16], incarnation, open: Arc::new(open) });
         Server::start(&options)
     }
 }
@@ -189,11 +189,11 @@ impl Journal for Full {
 
 fn a_journal_that_can_not_be_written_promises_nothing(runtime: &str) {
     let mut options = Options::default();
-    options.listen = vec!["127.0.0.1:0".into()];
-    options.shards = Some(1);
+    options.broker.listen = vec!["127.0.0.1:0".into()];
+    options.broker.shards = Some(1);
     options.runtime = runtime.parse().expect("a runtime");
     let open = |_| Ok(Recorded { records: Box::new(io::empty()), journal: Box::new(Full(None)) });
-    options.journals = Some(Journals { placement: [7; 16], incarnation: 0, open: Arc::new(open) });
+    options.broker.journals = Some(Journals { placement: [7; 16], incarnation: 0, open: Arc::new(open) });
     let server = Server::start(&options).expect("a free port on loopback");
     run(async {
         let clients = launch().expect("a runtime");

@@ -113,10 +113,10 @@ fn a_program_decides_who_comes_in_answers_what_it_put_off_and_hears_what_it_subs
     let hear = || heard.recv_timeout(PATIENCE).expect("the program hears in time");
     let tell = Mutex::new(tell);
     let mut options = Options::default();
-    options.listen = vec!["127.0.0.1:0".into()];
-    options.shards = Some(2);
-    options.policy = Some(Arc::new(|_| Box::new(Doorkeeper)));
-    options.host = Some(Arc::new(move |shard| {
+    options.broker.listen = vec!["127.0.0.1:0".into()];
+    options.broker.shards = Some(2);
+    options.broker.policy = Some(Arc::new(|_| Box::new(Doorkeeper)));
+    options.broker.host = Some(Arc::new(move |shard| {
         let tell = tell.lock().expect("nothing panics while it is held").clone();
         Box::new(Program { shard, tell })
     }));

@@ -10,7 +10,7 @@ mod client;
 mod serve;
 
 pub use client::{clients, connect, launch};
-pub use serve::serve;
+pub use serve::{serve, serve_with};
 pub use tidewire_driver::client::*;
 
 use std::future::Future;

@@ -4,12 +4,21 @@ use std::io;
 use std::sync::Arc;
 use tidewire_driver::adapter::{Acceptor, Turns};
 use tidewire_driver::poll::{PollReactor, ShardFuture};
-use tidewire_driver::serve::{Running, ServeConfig, ServerMailbox};
+use tidewire_driver::serve::{Running, Serve, ServeConfig, ServerMailbox};
 use tidewire_driver::{Clock, Shard, ShardSetup, WithPipes};
 use tokio::runtime::Runtime;
 use tokio::task::unconstrained;
 
-/// Starts a server. Each shard's panic ends the process.
+/// A broker in this process, each shard in a thread with a runtime of its own.
+///
+/// ```no_run
+#[doc = include_str!("../examples/within.rs")]
+/// ```
+pub fn serve() -> Serve {
+    Serve::new(serve_with)
+}
+
+/// The same, of shards that are made by hand. Each shard's panic ends the process.
 ///
 /// ```
 /// use std::net::TcpListener;
@@ -27,13 +36,13 @@ use tokio::task::unconstrained;
 /// };
 /// let listeners = vec![TcpListener::bind("127.0.0.1:0")?];
 /// let config = ServeConfig::new(listeners, vec![shard(0), shard(1)], Clock::start());
-/// let server = tidewire_tokio::serve(config)?;
+/// let server = tidewire_tokio::serve_with(config)?;
 /// // From anywhere:
 /// server.stopper().shutdown(Duration::from_secs(5));
 /// server.join();
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn serve(config: ServeConfig) -> io::Result<Running> {
+pub fn serve_with(config: ServeConfig) -> io::Result<Running> {
     let mailboxes = config.mailboxes();
     let clock = config.clock;
     let runtimes = config.shards.iter().map(|_| runtime()).collect::<io::Result<Vec<_>>>()?;

@@ -7,8 +7,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn server() -> (Server, String) {
     let mut options = Options::default();
-    options.listen = vec!["127.0.0.1:0".into()];
-    options.shards = Some(2);
+    options.broker.listen = vec!["127.0.0.1:0".into()];
+    options.broker.shards = Some(2);
     let server = Server::start(&options).expect("a free port on loopback");
     let address = server.addresses().next().expect("it has one listener");
     (server, format!("mqtt://{address}"))
@@ -60,6 +60,12 @@ fn a_bridge_of_two_servers_loses_nothing() {
     let ((_here, here), (_there, there)) = (server(), server());
     let said = "branch/sales/shoes: 1\nbranch/sales/shoes: 2\nbranch/sales/shoes: 3\n";
     assert_eq!(run("bridge", &[here, there], PATIENCE), (true, said.to_owned(), String::new()));
+}
+
+#[test]
+fn a_broker_within_serves_its_program_and_others() {
+    let said = "plant/state: up\nplant/7/bar: 5.2\n".to_owned();
+    assert_eq!(run("within", &["127.0.0.1:0".to_owned()], PATIENCE), (true, said, String::new()));
 }
 
 #[test]

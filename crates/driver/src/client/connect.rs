@@ -1,6 +1,6 @@
 //! A client that is to be made.
-use super::{Ask, Client, Error, Pending, Publication, Refusal, Result, Server, TopicName, Version};
-use crate::clients::{self, CredentialsFrom, Endpoint, Face, Maker, Slot, Terms};
+use super::{Ask, Client, Error, Invalid, Pending, Publication, Refusal, Result, Server, TopicName, Version};
+use crate::clients::{self, CredentialsFrom, Endpoint, Face, Lasting, Maker, Slot, Terms};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,20 +13,17 @@ use tidewire_core::codec::{Property, PropertyError};
 /// What an adapter does for a client: it starts a loop, on a task or a thread.
 pub type Launch = fn() -> Result<Maker>;
 
+/// What is said to whoever gives another one.
+const ONE_SERVER: &str =
+    "a client of a broker in this process has no other server; `connect` with a URL makes one that has";
+
 /// In which loop a client is made.
 enum Loop {
     /// One of its own.
     Own(Launch),
     Shared(Arc<Lasting>),
-}
-
-/// A loop that lasts as long as this, or as its last client.
-struct Lasting(Maker);
-
-impl Drop for Lasting {
-    fn drop(&mut self) {
-        self.0.end_when_empty();
-    }
+    /// That of a server in this process, which is the only one that it reaches.
+    Within(Result<Arc<Lasting>>),
 }
 
 /// A client that is to be made: options, and then `.await`, which ends when a server has let it in, or
@@ -100,15 +97,21 @@ impl Connect {
     /// For adapters.
     #[doc(hidden)]
     pub fn new(launch: Launch, url: &str) -> Self {
-        Self::within(Loop::Own(launch), url)
+        Self::on(Loop::Own(launch), Vec::new()).server(url)
     }
 
-    fn within(runs: Loop, url: &str) -> Self {
+    /// A client of the server in this process whose clients' loop that is.
+    pub(crate) fn within(lasting: Result<Arc<Lasting>>) -> Self {
+        // Wherever that is, it is not looked at.
+        Self::on(Loop::Within(lasting), vec![Endpoint::new("127.0.0.1", 0)])
+    }
+
+    fn on(runs: Loop, servers: Vec<Endpoint>) -> Self {
         let config = Config::default();
         let inbox_bytes = config.inbox_bytes;
-        let connect = Self {
+        Self {
             runs,
-            servers: Vec::new(),
+            servers,
             config,
             inbox_bytes,
             clean_start: None,
@@ -117,13 +120,16 @@ impl Connect {
             credentials_from: None,
             response_topic: None,
             error: None,
-        };
-        connect.server(url)
+        }
     }
 
     /// One more server, tried when those before it can't be reached. Its URL may have options, too.
     pub fn server(mut self, url: impl AsRef<str>) -> Self {
-        if let Err(error) = self.apply(url.as_ref()) {
+        let applied = match self.runs {
+            Loop::Within(_) => Err(Error::Invalid(Invalid::Url(ONE_SERVER.into()))),
+            _ => self.apply(url.as_ref()),
+        };
+        if let Err(error) = applied {
             // It is told when the client is to be made.
             self.error.get_or_insert(error);
         }
@@ -301,6 +307,7 @@ impl Connect {
         let lasting = match self.runs {
             Loop::Own(launch) => Arc::new(Lasting(launch()?)),
             Loop::Shared(lasting) => lasting,
+            Loop::Within(lasting) => lasting?,
         };
         let face = Face {
             streams: Some(terms),
@@ -403,7 +410,7 @@ impl Clients {
 
     /// A client in it.
     pub fn connect(&self, url: impl AsRef<str>) -> Connect {
-        Connect::within(Loop::Shared(Arc::clone(&self.lasting)), url.as_ref())
+        Connect::on(Loop::Shared(Arc::clone(&self.lasting)), Vec::new()).server(url)
     }
 
     /// All say goodbye once what they have accepted has ended, after `grace` at the latest. Dropped, it goes on until the

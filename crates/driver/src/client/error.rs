@@ -44,6 +44,8 @@ pub enum Error {
     Ended(Cause),
     /// There is no loop: no runtime here, no thread to be had, or it has ended.
     NoLoop(Arc<str>),
+    /// A broker can't be started: what stands in its way, and what to do.
+    NotServed(Arc<str>),
 }
 
 /// Whose fault it is.
@@ -106,7 +108,11 @@ impl Error {
     /// Whose it is; of what ended, whose the cause names.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Invalid(_) | Self::TooLarge { .. } | Self::OutboxFull | Self::NoLoop(_) => Fault::Program,
+            Self::Invalid(_)
+            | Self::TooLarge { .. }
+            | Self::OutboxFull
+            | Self::NoLoop(_)
+            | Self::NotServed(_) => Fault::Program,
             Self::Unsupported(Feature::Tls | Feature::WebSocket) => Fault::Program,
             Self::Unsupported(_) | Self::Refused(_) => Fault::Server,
             Self::Failed(cause) | Self::Ended(cause) => match cause {
@@ -157,6 +163,7 @@ impl fmt::Display for Error {
             Self::TimedOut => f.write_str("nobody answered in time"),
             Self::Ended(cause) => write!(f, "the client has ended: {cause}"),
             Self::NoLoop(words) => write!(f, "there is no loop for the client: {words}"),
+            Self::NotServed(words) => f.write_str(words),
         }
     }
 }

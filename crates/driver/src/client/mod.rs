@@ -14,6 +14,7 @@ mod tests;
 mod url;
 
 pub use crate::clients::{Ack, Ask, Event, Message, Refusal};
+pub use crate::serve::{Running, Serve};
 pub use bytes::{self, Bytes};
 pub use connect::{Clients, Connect, Connecting, Expiry, Launch, Reconnect};
 pub use error::{Error, Fault, Feature, Invalid, Result};

@@ -25,7 +25,7 @@ impl<T> fmt::Debug for Pending<T> {
 }
 
 impl<T> Pending<T> {
-    pub(super) fn asked(slot: Arc<Slot<T>>) -> Self {
+    pub(crate) fn asked(slot: Arc<Slot<T>>) -> Self {
         Self { inner: Inner::Asked(slot) }
     }
 

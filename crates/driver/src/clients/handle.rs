@@ -123,29 +123,60 @@ impl Maker {
     }
 
     /// The loop ends when it has no client any more.
-    pub(crate) fn end_when_empty(&self) {
+    fn end_when_empty(&self) {
         self.call(|clients, now| clients.end_when_empty(now));
     }
 
     /// All clients say goodbye, after `grace` at the latest, and the loop ends; then this is done.
     pub fn shutdown(&self, grace: Duration) -> Receipt<()> {
         let slot = Slot::new();
-        let over = Over(Arc::clone(&slot));
+        self.end_within(grace, Over::of(&slot));
+        Receipt { slot }
+    }
+
+    /// The same; then this is done.
+    pub(crate) fn shutdown_then(&self, grace: Duration, then: impl FnOnce() + Send + Sync + 'static) {
+        self.end_within(grace, Over::new(then));
+    }
+
+    fn end_within(&self, grace: Duration, over: Over) {
         let poster = Arc::clone(&self.poster);
         self.call(move |clients, now| {
             clients.over.push(over);
             poster(Post::Shutdown(now.after(grace)));
         });
-        Receipt { slot }
     }
 }
 
-/// Waits for the end of a loop, which may have been before.
-pub(super) struct Over(Arc<Slot<()>>);
+/// A loop that lasts as long as this, or as its last client.
+pub(crate) struct Lasting(pub(crate) Maker);
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        self.0.end_when_empty();
+    }
+}
+
+/// Does something when it is dropped: at the end of what has it, which may have been before.
+pub(crate) struct Over(Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Over {
+    fn new(then: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(then)))
+    }
+
+    /// Then this is done.
+    pub(crate) fn of(slot: &Arc<Slot<()>>) -> Self {
+        let end = Arc::clone(slot);
+        Self::new(move || end.put(Ok(())))
+    }
+}
 
 impl Drop for Over {
     fn drop(&mut self) {
-        self.0.put(Ok(()));
+        if let Some(then) = self.0.take() {
+            then();
+        }
     }
 }
 

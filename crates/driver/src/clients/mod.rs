@@ -25,7 +25,7 @@ pub use credentials::Ask;
 pub(crate) use credentials::CredentialsFrom;
 pub use error::{Ended, Error, Refusal};
 pub use handle::{Client, Endpoint, Maker};
-pub(crate) use handle::{Face, Handle};
+pub(crate) use handle::{Face, Handle, Lasting, Over};
 pub use listeners::Event;
 pub use message::{Ack, Message};
 pub(crate) use reach::Reach;
@@ -40,7 +40,6 @@ use crate::dial::Resolver;
 use crate::machine::Task;
 use crate::{Mailbox, Post, Reactor, Shard};
 use credentials::Asking;
-use handle::Over;
 use inbox::Inbox;
 use machine::{ClientId, Matter};
 #[cfg(test)]

@@ -1,13 +1,30 @@
 //! What a whole server consists of, whatever the runtime.
+mod builder;
+mod error;
+mod journals;
+mod listeners;
+mod options;
+
 pub use crate::accept::Notice;
-use crate::{Clock, Mailbox, Post, ShardSetup, Socket};
+pub use builder::{Serve, Start};
+pub use error::StartError;
+pub use journals::{Journals, Recorded};
+pub use listeners::{Bound, DEFAULT_LISTEN, IPV6_SKIPPED};
+pub use options::{ForEachShard, Options};
+
+use crate::accept::Turns;
+use crate::client::{Connect, Error, Pending, Result};
+use crate::clients::{Lasting, Over, Slot};
+use crate::socket::Within;
+use crate::{Clients, Clock, Mailbox, Post, ShardSetup, Socket, thread};
 use std::fmt;
 use std::io;
-use std::net::TcpListener;
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tidewire_core::broker::Broker;
+use tidewire_core::time::Instant;
 
 /// Who wants to hear about listeners.
 pub type Notices = Arc<dyn Fn(Notice) + Send + Sync>;
@@ -66,11 +83,22 @@ impl ServeConfig {
     }
 }
 
-/// A server that runs until it is stopped.
-#[derive(Debug)]
+/// A server that runs until it is stopped. Dropping this doesn't stop it.
 pub struct Running {
     threads: Vec<JoinHandle<()>>,
     stopper: Stopper,
+    listeners: Vec<Bound>,
+    /// The loop of the clients in this process, once there is one.
+    within: Mutex<Option<Arc<Lasting>>>,
+    /// Each thread has it until it ends.
+    over: Arc<Over>,
+    end: Arc<Slot<()>>,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").field("listeners", &self.listeners).finish_non_exhaustive()
+    }
 }
 
 /// Stops a server from anywhere.
@@ -91,7 +119,10 @@ impl Stopper {
     /// Accepts nobody any more, says goodbye to everybody, and ends after `grace` at the latest.
     pub fn shutdown(&self, grace: Duration) {
         (self.stop_accepting)();
-        let deadline = self.clock.now().after(grace);
+        self.shut_down(self.clock.now().after(grace));
+    }
+
+    fn shut_down(&self, deadline: Instant) {
         for mailbox in &self.mailboxes {
             mailbox.post(Post::Shutdown(deadline));
         }
@@ -111,15 +142,25 @@ impl Running {
         stop_accepting: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         let stopper = Stopper { clock, stop_accepting: Arc::new(stop_accepting), mailboxes };
-        Self { threads: Vec::new(), stopper }
+        let end = Slot::new();
+        let (listeners, within, over) = (Vec::new(), Mutex::default(), Arc::new(Over::of(&end)));
+        Self { threads: Vec::new(), stopper, listeners, within, over, end }
+    }
+
+    /// These are its listeners.
+    fn at(self, listeners: Vec<Bound>) -> Self {
+        Self { listeners, ..self }
     }
 
     /// One more thread of it, whose panic ends the process. Where there is none to be had, those that were
     /// started end.
     pub fn spawn(&mut self, name: String, thread: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let thread =
-            crate::thread::spawn(name, thread).inspect_err(|_| self.stopper.shutdown(Duration::ZERO))?;
-        self.threads.push(thread);
+        let over = Arc::clone(&self.over);
+        let thread = thread::spawn(name, move || {
+            thread();
+            drop(over);
+        });
+        self.threads.push(thread.inspect_err(|_| self.stopper.shutdown(Duration::ZERO))?);
         Ok(())
     }
 
@@ -141,6 +182,46 @@ impl Running {
     /// Stops it, from another thread for instance.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
+    }
+
+    /// Where it listens, with the ports that were given to port 0; of a server that was made by [`Serve`].
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.listeners.iter().map(|listener| listener.address)
+    }
+
+    /// A client of it in this process: no socket, and otherwise like any other. All of them share a loop, in a thread of its
+    /// own.
+    pub fn connect(&self) -> Connect {
+        let mut within = self.within.lock().unwrap_or_else(PoisonError::into_inner);
+        if within.is_none() {
+            match self.launch() {
+                Ok(lasting) => *within = Some(Arc::new(lasting)),
+                Err(error) => return Connect::within(Err(error)),
+            }
+        }
+        Connect::within(within.clone().ok_or(Error::NoLoop("there is none".into())))
+    }
+
+    /// The loop of the clients in this process.
+    fn launch(&self) -> Result<Lasting> {
+        let shards = Arc::new(Turns::new(self.mailboxes().to_vec()));
+        let (shard, maker) = Clients::on(Within::new(self.stopper.clock, shards));
+        thread::spawn("clients".to_owned(), move || thread::turn(shard)).map_err(Error::no_loop)?;
+        Ok(Lasting(maker))
+    }
+
+    /// Accepts nobody any more. Its clients in this process say goodbye, and then it does so to everybody else; it ends after
+    /// `grace` at the latest. That happens whether or not anybody waits for it.
+    pub fn shutdown(self, grace: Duration) -> Pending<()> {
+        (self.stopper.stop_accepting)();
+        let (deadline, stopper) = (self.stopper.clock.now().after(grace), self.stopper);
+        let goodbye = move || stopper.shut_down(deadline);
+        match self.within.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            // Half of the time, so that there is some left.
+            Some(within) => within.0.shutdown_then(grace / 2, goodbye),
+            None => goodbye(),
+        }
+        Pending::asked(self.end)
     }
 
     /// Waits until all of its threads have ended.

@@ -75,7 +75,7 @@ impl fmt::Display for StartError {
             Self::Open { address } => write!(
                 f,
                 "won't listen on {address}: it can be reached from other machines, and nobody would be asked who \
-                 they are; add --allow-anonymous if that is meant, or listen on {} only",
+                 they are; allow that (--allow-anonymous) if it is meant, or listen on {} only",
                 loopback(*address)
             ),
             Self::Limit(error) => {
@@ -94,7 +94,7 @@ impl fmt::Display for StartError {
                 Ok(())
             }
             Self::Runtime(error) => {
-                write!(f, "can't start: {error}; try fewer --shards, or raise ulimit -n and -u")
+                write!(f, "can't start: {error}; try fewer shards, or raise ulimit -n and -u")
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Where to listen, and whom to let in there.
-use crate::StartError;
+use super::StartError;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
@@ -39,7 +39,7 @@ impl Bound {
 
 /// Who is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(super) enum Door {
     /// Whom a policy lets in.
     Guarded,
     /// Everybody on this machine.
@@ -49,10 +49,7 @@ pub(crate) enum Door {
 }
 
 /// All listeners or none. Whoever reaches one from elsewhere must have been invited.
-pub(crate) fn bind(listen: &[String], door: Door) -> Result<Vec<(Bound, TcpListener)>, StartError> {
-    if listen.is_empty() {
-        return bind_default(door);
-    }
+pub(super) fn bind(listen: &[String], door: Door) -> Result<Vec<(Bound, TcpListener)>, StartError> {
     let mut addresses = Vec::new();
     for listen in listen {
         for address in resolve(listen)? {
@@ -69,7 +66,7 @@ pub(crate) fn bind(listen: &[String], door: Door) -> Result<Vec<(Bound, TcpListe
     addresses.into_iter().map(|address| bind_one(address, door)).collect()
 }
 
-fn bind_default(door: Door) -> Result<Vec<(Bound, TcpListener)>, StartError> {
+pub(super) fn bind_default(door: Door) -> Result<Vec<(Bound, TcpListener)>, StartError> {
     let mut bound = Vec::new();
     for address in DEFAULT_LISTEN {
         match bind_one(address, door) {

@@ -1,12 +1,12 @@
 //! What a server has written down, and goes on writing.
-use crate::StartError;
+use super::StartError;
+use crate::{Journal, ShardSetup};
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 use tidewire_core::broker::{Config, Restore};
 use tidewire_core::id::ShardId;
 use tidewire_core::time::Instant;
-use tidewire_driver::{Journal, ShardSetup};
 
 /// So much is read at a time.
 const PIECE: usize = 256 * 1024;
@@ -15,7 +15,7 @@ const PIECE: usize = 256 * 1024;
 /// queues, wills, Retained Messages. With it, nothing is promised before it is durable.
 ///
 /// Who brings it keeps three things from one start to the next: which shard a client is at home on, how many shards there
-/// are ([`Options::shards`](crate::Options::shards)), and how often the server was started.
+/// are ([`Options::shards`](super::Options::shards)), and how often the server was started.
 #[derive(Clone)]
 pub struct Journals {
     /// Which shard a client is at home on. Secret, and the same at each start.
@@ -48,7 +48,7 @@ impl fmt::Debug for Recorded {
 
 impl Journals {
     /// The shard of this configuration, as its journal says; and the newest time that it tells.
-    pub(crate) fn restore(&self, mut config: Config) -> Result<(ShardSetup, Instant), StartError> {
+    pub(super) fn restore(&self, mut config: Config) -> Result<(ShardSetup, Instant), StartError> {
         config.durable = true;
         let mut restore = Restore::new(config);
         let shard = restore.shard();

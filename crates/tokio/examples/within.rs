@@ -1,0 +1,23 @@
+//! A broker within a program, which reaches it without a socket; others come over TCP: `within ADDRESS`.
+use tidewire_tokio::{Duration, Result, connect, serve};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:1883".into());
+    let broker = serve().listen(address).start()?;
+    let dashboard = broker.connect().client_id("dashboard").await?;
+    let mut everything = dashboard.subscribe("#").await?;
+    dashboard.publish("plant/state", "up").retain(true).await?;
+    for address in broker.addresses() {
+        let pump = connect(format!("mqtt://{address}")).await?;
+        pump.publish("plant/7/bar", "5.2").await?;
+    }
+    while let Some(message) = everything.next().await {
+        println!("{}: {}", message.topic, message.text()?);
+        if message.topic.as_str() == "plant/7/bar" {
+            break;
+        }
+    }
+    // Whoever is connected hears of it.
+    broker.shutdown(Duration::from_secs(5)).await
+}
