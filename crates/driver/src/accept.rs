@@ -10,7 +10,7 @@ use tidewire_core::broker::policy::Peer;
 use tidewire_core::time::Instant;
 
 /// How long to wait for a shard that has not taken what was accepted before.
-pub const FULL_PAUSE: Duration = Duration::from_millis(5);
+pub(crate) const FULL_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long the first pause of an episode is; each further one doubles it.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -29,7 +29,7 @@ const PROBE_AGAIN: Duration = Duration::from_secs(15);
 /// minutes also where its Keep Alive is 0, or where it was never let in.
 ///
 /// It fails only for a peer that is gone.
-pub fn prepare(socket: &TcpStream) -> io::Result<()> {
+pub(crate) fn prepare(socket: &TcpStream) -> io::Result<()> {
     let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_AGAIN);
     socket.set_nodelay(true)?;
     SockRef::from(socket).set_tcp_keepalive(&probes)
@@ -82,7 +82,7 @@ pub enum Notice {
 
 /// The state of one listener's accept loop.
 #[derive(Debug, Default)]
-pub struct Patience {
+pub(crate) struct Patience {
     fleeting: u32,
     /// The last pause, while errors go on.
     pause: Duration,
@@ -93,7 +93,7 @@ pub struct Patience {
 /// What to do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Advice {
+pub(crate) enum Advice {
     /// Accept the next.
     Next,
     /// Wait so long, then accept again.
@@ -108,7 +108,7 @@ pub enum Advice {
 impl Patience {
     /// `accept` failed. Out of descriptors or memory, above all; peers that went away while they waited count
     /// only if there is no end of them.
-    pub fn failed(&mut self, now: Instant, error: &io::Error) -> Advice {
+    pub(crate) fn failed(&mut self, now: Instant, error: &io::Error) -> Advice {
         if is_fleeting(error) && self.fleeting < FLEETING_MAXIMUM {
             self.fleeting += 1;
             return Advice::Next;
@@ -120,7 +120,7 @@ impl Patience {
     }
 
     /// `accept` went well; true if that ends an episode of errors.
-    pub fn succeeded(&mut self, now: Instant) -> bool {
+    pub(crate) fn succeeded(&mut self, now: Instant) -> bool {
         self.fleeting = 0;
         self.pause = Duration::ZERO;
         let over = self.episode.is_some_and(|last| now >= last.after_secs(EPISODE_SECONDS));

@@ -13,6 +13,7 @@ pub mod client;
 pub mod clients;
 mod clock;
 mod dial;
+mod gate;
 mod host;
 mod machine;
 mod mailbox;
@@ -43,8 +44,9 @@ pub use socket::{Socket, Stream, WithPipes};
 /// What the adapters of this workspace share, and nobody else is promised.
 #[doc(hidden)]
 pub mod adapter {
-    pub use crate::accept::{Advice, FULL_PAUSE, Patience, Turns, prepare};
+    pub use crate::accept::Turns;
     pub use crate::dial::begin;
+    pub use crate::gate::Gate;
     pub use crate::poll::accept::Acceptor;
     pub use crate::thread::spawn;
 }
