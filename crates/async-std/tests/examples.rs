@@ -27,13 +27,6 @@ fn the_broker_serves_the_client() {
 }
 
 #[test]
-fn a_broker_within_serves_its_program_and_others() {
-    let within = Command::new(place("within_async_std")).arg("127.0.0.1:0").output().expect("it can be run");
-    assert_eq!(String::from_utf8_lossy(&within.stderr), "");
-    assert_eq!(String::from_utf8_lossy(&within.stdout), "plant/state: up\nplant/7/bar: 5.2\n");
-}
-
-#[test]
 fn the_broker_says_what_it_does_not_understand() {
     for limit in ["packet_bytes", "packet_bytes=big", "colour=7"] {
         let broker = Command::new(place("broker_async_std")).args(["--limit", limit]).output();

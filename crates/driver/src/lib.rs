@@ -30,6 +30,7 @@ mod socket;
 #[cfg(feature = "_suite")]
 pub mod suite;
 mod thread;
+mod wait;
 
 pub use clients::Clients;
 pub use clock::Clock;
@@ -40,6 +41,7 @@ pub use pipe::PipeEnd;
 pub use reactor::{Place, Reactor, Ready};
 pub use shard::{Shard, ShardSetup, Turn};
 pub use socket::{Socket, Stream, WithPipes};
+pub use wait::Wait;
 
 /// What the adapters of this workspace share, and nobody else is promised.
 #[doc(hidden)]

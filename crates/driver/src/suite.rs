@@ -3,6 +3,7 @@
 //! An adapter brings a [`Bench`] and calls [`reactor_contract!`](crate::reactor_contract); each test then stands in a
 //! module named after the runtime.
 pub mod documented;
+pub mod programs;
 
 use crate::{Place, Reactor, Ready};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};

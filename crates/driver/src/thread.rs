@@ -1,9 +1,8 @@
 //! Threads whose panic is the end of the process.
+use crate::wait::waker;
 use crate::{Machine, Reactor, Shard, Turn};
 use std::io;
-use std::sync::Arc;
-use std::task::{Wake, Waker};
-use std::thread::{JoinHandle, Thread};
+use std::thread::JoinHandle;
 
 /// Runs a shard on a thread of its own.
 ///
@@ -25,22 +24,9 @@ impl Drop for EndOnUnwind {
     }
 }
 
-/// Wakes a thread that has parked itself.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
 /// Turns a shard on this thread until it ends; its reactor waits for nothing but other threads.
 pub(crate) fn turn<R: Reactor, M: Machine>(mut shard: Shard<R, M>) {
-    shard.wake_with(&Waker::from(Arc::new(Unpark(std::thread::current()))));
+    shard.wake_with(&waker());
     loop {
         match shard.turn() {
             Turn::Ended => return,

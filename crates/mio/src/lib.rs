@@ -11,10 +11,9 @@ mod accept;
 mod client;
 mod reactor;
 mod serve;
-mod wait;
 
 pub use client::{clients, connect, launch};
 pub use reactor::MioReactor;
 pub use serve::{run, serve, serve_with};
+pub use tidewire_driver::Wait;
 pub use tidewire_driver::client::*;
-pub use wait::Wait;

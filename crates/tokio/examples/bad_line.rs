@@ -19,7 +19,7 @@ async fn main() -> Result<()> {
     });
     for kwh in 0..1_000 {
         let _receipt = client.publish("meter/7/kwh", kwh.to_string()).enqueue().await?;
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     client.disconnect().patience(Duration::from_secs(30)).await
 }

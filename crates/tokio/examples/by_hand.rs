@@ -11,7 +11,10 @@ async fn main() -> Result<()> {
     println!("ready");
     while let Some(order) = orders.next().await {
         match order.text().ok().and_then(|text| text.parse::<u64>().ok()) {
-            Some(sum) if std::fs::write(&ledger, sum.to_string()).is_ok() => order.ack(),
+            Some(sum) if std::fs::write(&ledger, sum.to_string()).is_ok() => {
+                println!("{sum}");
+                order.ack();
+            }
             Some(_) => break, // Not acknowledged: it comes again when the next process has connected.
             None => order.refuse(ReasonCode::PayloadFormatInvalid),
         }

@@ -9,7 +9,7 @@ async fn main() -> Result<()> {
         // Accepted is enough: it leaves in this order, also over another connection.
         let measured = client.publish("plant/7/bar", bar.to_string()).expiry(Duration::from_secs(600));
         let _receipt = measured.enqueue().await?;
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
     }
     // Waits for the last of them.
     client.disconnect().await

@@ -3,6 +3,8 @@ use std::time::Duration;
 use tidewire_driver::suite::documented::run;
 use tidewire_server::{Options, Server};
 
+tidewire_driver::programs!(tokio, tidewire_tokio::serve, str::to_owned);
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn server() -> (Server, String) {
@@ -51,36 +53,8 @@ fn a_house_knows_its_lights() {
 }
 
 #[test]
-fn a_question_is_answered() {
-    says("request", "42\n");
-}
-
-#[test]
 fn a_bridge_of_two_servers_loses_nothing() {
     let ((_here, here), (_there, there)) = (server(), server());
     let said = "branch/sales/shoes: 1\nbranch/sales/shoes: 2\nbranch/sales/shoes: 3\n";
     assert_eq!(run("bridge", &[here, there], PATIENCE), (true, said.to_owned(), String::new()));
-}
-
-#[test]
-fn a_broker_within_serves_its_program_and_others() {
-    let said = "plant/state: up\nplant/7/bar: 5.2\n".to_owned();
-    assert_eq!(run("within", &["127.0.0.1:0".to_owned()], PATIENCE), (true, said, String::new()));
-}
-
-#[test]
-fn a_thousand_measurements_leave_before_the_goodbye() {
-    says("telemetry", "");
-}
-
-#[test]
-fn a_meter_finds_its_other_gateway() {
-    let (_server, url) = server();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound");
-    let (well, said, told) = run("bad_line", &[format!("mqtt://{free}"), url], PATIENCE);
-    assert!(well && said.is_empty(), "{told}");
-    let told: Vec<_> = told.lines().collect();
-    assert_eq!(told[0], "the server could not be reached; again in Some(0ns)");
-    let bye = ["the client said goodbye; again in None", "the client has ended: the client said goodbye"];
-    assert_eq!(told[1..], [&["connected"][..], &bye].concat());
 }

@@ -1,9 +1,9 @@
 //! Programs of the documentation, run as they stand: whatever their server does, each ends, and says why.
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::spawn;
 use std::time::Duration;
 use tidewire_core::codec::{AckKind, Connack, Disconnect, Payload, Properties, Publish, Suback};
@@ -20,9 +20,14 @@ const CONNECT: Duration = Duration::from_secs(3);
 const KNOWING: Duration = Duration::from_secs(1);
 
 /// A program that runs, and is killed with this.
-struct Program {
+#[derive(Debug)]
+pub struct Program {
     child: Child,
-    ended: Receiver<(String, String)>,
+    /// Line by line.
+    out: Receiver<String>,
+    error: Receiver<String>,
+    /// What it has printed so far, and complained of.
+    said: (String, String),
 }
 
 impl Drop for Program {
@@ -32,27 +37,55 @@ impl Drop for Program {
     }
 }
 
+fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+    let (tell, told) = channel();
+    spawn(move || {
+        let mut from = BufReader::new(from);
+        let mut line = String::new();
+        while from.read_line(&mut line).is_ok_and(|n| n > 0) && tell.send(std::mem::take(&mut line)).is_ok() {
+        }
+    });
+    told
+}
+
 impl Program {
-    fn start(name: &str, arguments: &[String]) -> Self {
+    pub(super) fn start(name: &str, arguments: &[String]) -> Self {
         let mut program = Command::new(place(name));
         program.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = program.spawn().expect("it can be run");
-        let (mut out, mut error) =
-            (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
-        let (end, ended) = channel();
-        spawn(move || {
-            let mut said = (String::new(), String::new());
-            let _ = out.read_to_string(&mut said.0);
-            let _ = error.read_to_string(&mut said.1);
-            let _ = end.send(said);
-        });
-        Self { child, ended }
+        let out = lines(child.stdout.take().expect("a pipe"));
+        let error = lines(child.stderr.take().expect("a pipe"));
+        Self { child, out, error, said: Default::default() }
     }
 
-    /// It ends in time: whether well, and what it says to those who read its output, and to people.
-    fn ends_within(mut self, time: Duration) -> (bool, String, String) {
-        let (out, error) = self.ended.recv_timeout(time).expect("it ends in time");
-        (self.child.wait().expect("it has ended").success(), out, error)
+    /// The next line of its output is this.
+    pub(super) fn prints(&mut self, line: &str) {
+        let next = self.out.recv_timeout(PATIENCE).expect("it prints something in time");
+        assert_eq!(next.trim_end(), line);
+        self.said.0 += &next;
+    }
+
+    /// The next line for people is this.
+    pub(super) fn complains(&mut self, line: &str) {
+        let next = self.error.recv_timeout(PATIENCE).expect("it complains in time");
+        assert_eq!(next.trim_end(), line);
+        self.said.1 += &next;
+    }
+
+    /// It ends in time after each line: whether well, and what it has said to those who read its output, and to people.
+    pub(super) fn ends_within(mut self, time: Duration) -> (bool, String, String) {
+        for (lines, said) in [(&self.out, &mut self.said.0), (&self.error, &mut self.said.1)] {
+            loop {
+                match lines.recv_timeout(time) {
+                    Ok(line) => *said += &line,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => panic!("it does not end in time: {said}"),
+                }
+            }
+        }
+        let well = self.child.wait().expect("it has ended").success();
+        let (out, error) = std::mem::take(&mut self.said);
+        (well, out, error)
     }
 }
 

@@ -1,4 +1,4 @@
-//! A pump that is told what to do, without async: `commands URL`.
+//! A pump that is told what to do: `commands_blocking URL`.
 use tidewire_mio::{Result, Wait, connect};
 
 fn main() -> Result<()> {

@@ -1,7 +1,7 @@
 //! One of the workers that share the jobs: `group URL`. The server must have Shared Subscriptions.
-use tidewire_async_std::{Result, connect};
+use tidewire_tokio::{Result, connect};
 
-#[async_std::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "mqtt://localhost".into());
     let client = connect(url).receive_maximum(1).await?; // One job at a time.

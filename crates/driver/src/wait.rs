@@ -1,11 +1,11 @@
 //! Waiting on a thread for what could be awaited.
+use crate::Clock;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 use tidewire_core::time::Instant;
-use tidewire_driver::Clock;
 
 /// Whatever can be awaited can be waited for: the thread sleeps until it is done. No runtime is needed.
 pub trait Wait: IntoFuture + Sized {
@@ -31,6 +31,10 @@ impl Wake for Sleeper {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
     }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
 }
 
 thread_local! {
@@ -38,9 +42,14 @@ thread_local! {
     static WAKER: Waker = Waker::from(Arc::new(Sleeper(std::thread::current())));
 }
 
+/// Ends a park of this thread.
+pub(crate) fn waker() -> Waker {
+    WAKER.with(Waker::clone)
+}
+
 fn wait_until<T>(future: impl Future<Output = T>, until: Option<(Clock, Instant)>) -> Option<T> {
     let mut future = pin!(future);
-    let waker = WAKER.with(Waker::clone);
+    let waker = waker();
     let mut cx = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(done) = future.as_mut().poll(&mut cx) {

@@ -1,0 +1,16 @@
+//! A thousand measurements, each worth ten minutes: `telemetry_async_std URL`.
+use tidewire_async_std::{Duration, Result, connect};
+
+#[async_std::main]
+async fn main() -> Result<()> {
+    let url = std::env::args().nth(1).unwrap_or_else(|| "mqtt://localhost".into());
+    let client = connect(url).client_id("pump-7").await?;
+    for bar in 1..=1_000 {
+        // Accepted is enough: it leaves in this order, also over another connection.
+        let measured = client.publish("plant/7/bar", bar.to_string()).expiry(Duration::from_secs(600));
+        let _receipt = measured.enqueue().await?;
+        async_std::task::sleep(Duration::from_millis(1)).await;
+    }
+    // Waits for the last of them.
+    client.disconnect().await
+}
