@@ -156,6 +156,11 @@ impl Client {
 
     // What we sent.
 
+    fn misplaced(&mut self) -> Violation {
+        self.link.misplaced = true;
+        Violation(ReasonCode::ProtocolError)
+    }
+
     fn on_puback(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
         match self.sender.on_puback(ack.packet_id) {
             Acknowledged::Done(place) => {
@@ -165,7 +170,7 @@ impl Client {
             }
             // For a message of a session that the server remembers and we don't.
             Acknowledged::Unknown => {}
-            Acknowledged::Misplaced => return Err(Violation(ReasonCode::ProtocolError)),
+            Acknowledged::Misplaced => return Err(self.misplaced()),
         }
         self.actions.transmit();
         Ok(())
@@ -193,7 +198,7 @@ impl Client {
             }
             Received::Unknown if ack.reason.is_error() => return Ok(()),
             Received::Unknown => ReasonCode::PacketIdentifierNotFound,
-            Received::Misplaced => return Err(Violation(ReasonCode::ProtocolError)),
+            Received::Misplaced => return Err(self.misplaced()),
         };
         // [MQTT-4.3.3-4]
         encode_ack(AckKind::Pubrel, ack.packet_id, reason, self.version, &mut self.link.out);
@@ -212,7 +217,7 @@ impl Client {
                 self.ended(place, Stage::Released(ack.reason));
             }
             Acknowledged::Unknown => {}
-            Acknowledged::Misplaced => return Err(Violation(ReasonCode::ProtocolError)),
+            Acknowledged::Misplaced => return Err(self.misplaced()),
         }
         self.actions.transmit();
         Ok(())

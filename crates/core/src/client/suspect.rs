@@ -1,4 +1,5 @@
-//! A message at which the server closes, each time: it would stand in the way of all others for ever.
+//! A message at which the server closes, or which it answers as if it were another, each time: it would stand in the way
+//! of all others for ever.
 //!
 //! Only what the server does is held against it. On a line that breaks, no message is given up.
 use super::Client;
@@ -23,10 +24,14 @@ impl Client {
     pub(super) fn suspect_oldest(&mut self, cause: Cause) {
         if self.link.acknowledged {
             self.suspect = None;
-        } else if self.link.since.is_some() && is_about_a_packet(cause) && !self.requests.is_asking() {
-            // A request went out before it, and has its own count.
+        } else if self.link.misplaced || self.ended_at_a_packet(cause) {
             self.suspect_one(cause);
         }
+    }
+
+    fn ended_at_a_packet(&self, cause: Cause) -> bool {
+        // A request went out before any message, and has its own count.
+        self.link.since.is_some() && is_about_a_packet(cause) && !self.requests.is_asking()
     }
 
     fn suspect_one(&mut self, cause: Cause) {

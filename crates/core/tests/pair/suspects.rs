@@ -1,4 +1,4 @@
-//! A message at which the server ends the connection, each time.
+//! A message at which the connection ends by the server's doing, each time.
 use super::withdraw::kinds;
 use super::*;
 use tidewire_core::id::Ticket;
@@ -140,6 +140,27 @@ fn what_is_not_the_servers_doing_or_is_about_something_else_does_not_count() {
         s.open();
     }
     assert_eq!(s.stages(), []);
+}
+
+/// As of a server that knows no QoS 2 and takes it for QoS 1.
+#[test]
+fn what_is_answered_as_if_it_were_another_fails_after_ten_connections() {
+    for version in [Version::V3_1_1, V5] {
+        let mut s = Scripted::lasting(version, |_| {});
+        let (first, second) = (s.ticket(2), s.ticket(1));
+        let answers_puback: End = |s| {
+            s.says_bytes(&ack(AckKind::Puback, 1, ReasonCode::Success));
+            s.closes();
+        };
+        s.ends_so_often(version, true, 10, answers_puback);
+        let broken = Cause::Violation(ReasonCode::ProtocolError);
+        assert_eq!(s.stages(), [(first, Stage::Failed(broken))]);
+        // Its identifier is freed, whatever the server makes of that.
+        assert_eq!(kinds(&s.sent())[0], AckKind::Pubrel as u8);
+        s.says_bytes(&ack(AckKind::Pubcomp, 1, ReasonCode::Success));
+        s.says_bytes(&ack(AckKind::Puback, 2, ReasonCode::Success));
+        assert_eq!(s.stages(), [(second, Stage::Acknowledged(ReasonCode::Success))]);
+    }
 }
 
 /// It goes out first, so it is the first that is given up.
