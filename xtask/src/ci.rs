@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: what a change has to pass.
 use crate::shell::{cargo, run as run_command, step, target};
 use crate::suite::WITH_ALL;
-use crate::{Result, bench, fuzz, targets, test, tidy};
+use crate::{Result, bench, fuzz, servers, targets, test, tidy};
 
 const FUZZ_SECONDS: u32 = 20;
 
@@ -40,6 +40,7 @@ pub(crate) fn run() -> Result {
     step("what the codec costs", || bench::check(bench::Family::Codec))?;
     step("what the core costs", || bench::check(bench::Family::Core))?;
     let mut count = step("tests", || test::all(&[]))?;
+    count += step("servers", || servers::all(false))?;
     count += step("fuzzing", || fuzz::all("all", FUZZ_SECONDS, 2))?;
     println!("{count}");
     if count.failed == 0 { Ok(()) } else { Err("not all tests passed".into()) }

@@ -2,7 +2,6 @@
 //! mosquitto's broker.
 mod bridge;
 mod cuts;
-mod debian;
 mod examples;
 mod mosquitto;
 
@@ -95,11 +94,11 @@ impl Suite {
     }
 }
 
-fn nothing_may_be_skipped() -> bool {
+pub(crate) fn nothing_may_be_skipped() -> bool {
     std::env::var("TIDEWIRE_REQUIRE").is_ok_and(|what| what == "all")
 }
 
-fn build_broker() -> Result<PathBuf> {
+pub(crate) fn build_broker() -> Result<PathBuf> {
     let mut build = cargo(&["build", "--package", "tidewire", "--bin", "tidewire"]);
     build.args(WITH_ALL);
     run_command(build)?;
@@ -107,13 +106,13 @@ fn build_broker() -> Result<PathBuf> {
 }
 
 /// The broker as people start it, on a port that was free.
-struct Broker {
-    address: SocketAddr,
+pub(crate) struct Broker {
+    pub(crate) address: SocketAddr,
     _running: Running,
 }
 
 impl Broker {
-    fn start(program: &Path, runtime: &str, options: &[&str]) -> Result<Self> {
+    pub(crate) fn start(program: &Path, runtime: &str, options: &[&str]) -> Result<Self> {
         let mut broker = command(program);
         broker.args(["broker", "--listen", "127.0.0.1:0", "--runtime", runtime]).args(options);
         let running = Running::start(broker)?;

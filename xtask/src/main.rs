@@ -7,6 +7,7 @@ mod clients;
 mod count;
 mod fuzz;
 mod packages;
+mod servers;
 mod shell;
 mod size;
 mod suite;
@@ -34,6 +35,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   fuzz TARGET|all [--seconds N] [--jobs N]
                                 feeds a fuzz target for so long (60), or each, so many at a time (1)
   cuts [--seeds N]              pub and sub on lines that break, with our broker and mosquitto (20)
+  servers [--write]             our client with mosquitto, RabbitMQ, NATS and our broker, as a table; --write renews that in docs
   ci                            all that .ci/run does after it has installed what it needs";
 
 fn main() -> ExitCode {
@@ -59,6 +61,8 @@ fn main() -> ExitCode {
             Ok(seeds) => clients::cuts(seeds),
             Err(error) => Err(format!("--seeds {seeds}: {error}").into()),
         },
+        ["servers"] => servers::run(false),
+        ["servers", "--write"] => servers::run(true),
         ["ci"] => ci::run(),
         _ => {
             eprintln!("{USAGE}");

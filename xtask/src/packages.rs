@@ -17,11 +17,18 @@ pub(crate) const MOSQUITTO_AND_CLIENTS: Need = Need {
     },
     packages: &["mosquitto", "mosquitto-clients"],
 };
+pub(crate) const NATS: Need = Need { is_there: || exists("nats-server"), packages: &["nats-server"] };
 pub(crate) const NODE: Need =
     Need { is_there: || exists("node") && exists("npm"), packages: &["nodejs", "npm"] };
 /// With what makes environments; Debian packages that apart.
 pub(crate) const PYTHON: Need =
     Need { is_there: python_makes_environments, packages: &["python3", "python3-venv"] };
+pub(crate) const RABBITMQ: Need = Need {
+    is_there: || Path::new(RABBITMQ_SERVER).is_file() && exists("epmd"),
+    packages: &["rabbitmq-server"],
+};
+/// Not the one in /usr/sbin, which changes to a user of its own.
+pub(crate) const RABBITMQ_SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 pub(crate) const VALGRIND: Need = Need { is_there: || exists("valgrind"), packages: &["valgrind"] };
 
 impl Need {

@@ -1,8 +1,8 @@
 //! A bridge of mosquitto to our broker, with its defaults: what is published on either side arrives on the other.
-use super::debian::Mosquitto;
 use super::mosquitto::{Clients, PATIENCE, gets};
 use crate::Result;
 use crate::count::Count;
+use crate::servers::Mosquitto;
 use std::net::SocketAddr;
 
 /// What the broker makes of the bit by which a bridge makes itself known.

@@ -1,8 +1,8 @@
 //! `tidewire pub` and `tidewire sub` on a line that breaks every few kilobytes, with our broker and with Debian's.
 use super::counted;
-use super::debian::Mosquitto;
 use crate::Result;
 use crate::count::Count;
+use crate::servers::Mosquitto;
 use crate::shell::cargo;
 use crate::suite::WITH_ALL;
 use std::net::SocketAddr;

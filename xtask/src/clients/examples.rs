@@ -4,8 +4,8 @@
 mod table;
 
 use crate::Result;
-use crate::clients::debian::Mosquitto;
 use crate::count::Count;
+use crate::servers::Mosquitto;
 use crate::shell::{command, target};
 use std::fmt;
 use std::io::{Read, Write};

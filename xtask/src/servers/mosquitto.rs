@@ -1,7 +1,9 @@
 //! Debian's mosquitto, as a broker to compare with and to be bridged to.
+use super::matrix::Column;
+use super::{Folder, Rows, USER, free_address};
 use crate::Result;
-use crate::shell::{Running, command, target};
-use std::net::{SocketAddr, TcpListener};
+use crate::shell::{Running, command, run, target};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
@@ -9,16 +11,16 @@ const STARTS_WITHIN: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 5;
 
 /// Debian's broker, on a port that was free.
-pub(super) struct Mosquitto {
-    pub(super) address: SocketAddr,
+pub(crate) struct Mosquitto {
+    pub(crate) address: SocketAddr,
     _running: Running,
 }
 
 impl Mosquitto {
     /// With these lines in its configuration, behind that of its listener.
-    pub(super) fn start(lines: &str) -> Result<Self> {
+    pub(crate) fn start(lines: &str) -> Result<Self> {
         for _ in 0..ATTEMPTS {
-            let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+            let address = free_address()?;
             let folder = target().join("clients/mosquitto");
             std::fs::create_dir_all(&folder)?;
             let file = folder.join(format!("{}.conf", address.port()));
@@ -40,4 +42,17 @@ impl Mosquitto {
         }
         Err("mosquitto does not start".into())
     }
+}
+
+/// Whoever has no password is let in, and whoever has a wrong one is not.
+pub(super) fn with_users(rows: &Rows<'_>) -> Result<Vec<Column>> {
+    let folder = Folder::new("mosquitto")?;
+    let file = folder.0.join("passwords");
+    let mut passwords = command("mosquitto_passwd");
+    passwords.args(["-c", "-b"]).arg(&file).args([USER, USER]);
+    run(passwords)?;
+    // As root it would change to a user who may not read that.
+    let mosquitto =
+        Mosquitto::start(&format!("allow_anonymous true\nuser root\npassword_file {}", file.display()))?;
+    Ok(rows(mosquitto.address))
 }
