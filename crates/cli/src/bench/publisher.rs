@@ -9,9 +9,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tidewire_core::message::Publication;
-use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::TopicName;
-use tidewire_driver::clients::{Error, Receipt};
+use tidewire_driver::clients::{Error, MessageReceipt};
 use tokio::time::{Instant, Sleep};
 
 /// What is sent later than it was due by no more than that was late because of the timer, which is no finer.
@@ -22,7 +21,7 @@ pub(super) struct Publisher {
     number: u32,
     topic: TopicName,
     /// When each was sent, and its receipt; the oldest first.
-    open: VecDeque<(u64, Receipt<ReasonCode>)>,
+    open: VecDeque<(u64, MessageReceipt)>,
     sent: u64,
     /// Until the next one is due.
     timer: Pin<Box<Sleep>>,

@@ -11,7 +11,7 @@ use tidewire_core::bytes::Bytes;
 use tidewire_core::message::{Payload, Publication};
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
-use tidewire_driver::clients::{Error, Receipt};
+use tidewire_driver::clients::{Error, MessageReceipt};
 use tokio::time::Sleep;
 
 /// Messages that are on their way, at most: more are taken once they have arrived.
@@ -30,7 +30,7 @@ struct Open {
     /// Counted from 1.
     number: u64,
     length: usize,
-    receipt: Receipt<ReasonCode>,
+    receipt: MessageReceipt,
 }
 
 /// Why it ends.

@@ -15,7 +15,7 @@ use tidewire_core::codec::RetainHandling;
 use tidewire_core::message::{Payload, Publication};
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::TopicFilter;
-use tidewire_driver::clients::{Error, Receipt, seed};
+use tidewire_driver::clients::{Error, MessageReceipt, Receipt, seed};
 use tokio::time::timeout;
 
 /// How far it has come.
@@ -25,7 +25,7 @@ pub(super) enum Step {
     /// Nothing is asked before the answer could come.
     Subscribing(Receipt<Box<[ReasonCode]>>),
     /// A request is on its way, or somebody works on it.
-    Asked { receipt: Option<Receipt<ReasonCode>>, correlation: Box<[u8]>, length: usize },
+    Asked { receipt: Option<MessageReceipt>, correlation: Box<[u8]>, length: usize },
 }
 
 pub(super) struct Requester {

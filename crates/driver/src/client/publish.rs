@@ -1,6 +1,6 @@
 //! Messages on their way out.
 use super::{Client, Error, Result};
-use crate::clients::{Command, Handle, Slot};
+use crate::clients::{self, Command, Fate, Handle, Slot};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -93,40 +93,44 @@ impl Publish {
 
     /// The same, if there is room now.
     pub fn try_enqueue(self) -> Result<Receipt> {
-        let slot = self.client.handle.try_publish(self.publication?)?;
-        Ok(Receipt { handle: self.client.handle, slot, end: None })
+        let fate = self.client.handle.try_publish(self.publication?)?;
+        Ok(Receipt { handle: self.client.handle, fate })
     }
 }
 
 /// A message that waits for room.
 struct Waits {
-    handle: Arc<Handle>,
-    publication: Option<Result<Publication>>,
+    /// `None` once somebody else needs it.
+    handle: Option<Arc<Handle>>,
+    /// `None` once it is accepted.
+    publication: Result<Option<Publication>>,
     place: Option<u64>,
 }
 
 impl Waits {
     fn new(publish: Publish) -> Self {
-        Self { handle: publish.client.handle, publication: Some(publish.publication), place: None }
+        Self { handle: Some(publish.client.handle), publication: publish.publication.map(Some), place: None }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Arc<Slot<ReasonCode>>>> {
-        let mut publication = match self.publication.take() {
-            Some(Ok(publication)) => Some(publication),
-            Some(Err(error)) => return Poll::Ready(Err(error)),
-            None => return Poll::Pending,
-        };
-        let accepted = self.handle.poll_publish(cx, &mut publication, &mut self.place);
-        self.publication = publication.map(Ok);
-        accepted.map_err(Error::from)
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Arc<Fate>>> {
+        let Some(handle) = &self.handle else { return Poll::Pending };
+        match &mut self.publication {
+            Ok(publication) => handle.poll_publish(cx, publication, &mut self.place).map_err(Error::from),
+            Err(error) => Poll::Ready(Err(error.clone())),
+        }
+    }
+
+    /// It waits no more.
+    fn leave(&mut self) {
+        if let (Some(place), Some(handle)) = (self.place.take(), &self.handle) {
+            handle.reach.shared.leave(place);
+        }
     }
 }
 
 impl Drop for Waits {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.handle.reach.shared.leave(place);
-        }
+        self.leave();
     }
 }
 
@@ -140,8 +144,12 @@ impl Future for Enqueue {
     type Output = Result<Receipt>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Receipt>> {
-        let slot = ready!(self.waits.poll(cx))?;
-        Poll::Ready(Ok(Receipt { handle: Arc::clone(&self.waits.handle), slot, end: None }))
+        let fate = ready!(self.waits.poll(cx))?;
+        self.waits.leave();
+        match self.waits.handle.take() {
+            Some(handle) => Poll::Ready(Ok(Receipt { handle, fate })),
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -150,7 +158,7 @@ impl IntoFuture for Publish {
     type IntoFuture = Publishing;
 
     fn into_future(self) -> Publishing {
-        Publishing { waits: Waits::new(self), slot: None }
+        Publishing { waits: Waits::new(self), fate: None }
     }
 }
 
@@ -159,30 +167,31 @@ impl IntoFuture for Publish {
 #[must_use = "dropping it takes the message back, if it was not sent"]
 pub struct Publishing {
     waits: Waits,
-    slot: Option<Arc<Slot<ReasonCode>>>,
+    /// Once it is accepted, until its end is known.
+    fate: Option<Arc<Fate>>,
 }
 
 impl Future for Publishing {
     type Output = Result<Published>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Published>> {
-        if self.slot.is_none() {
-            let slot = ready!(self.waits.poll(cx))?;
-            self.slot = Some(slot);
+        if self.fate.is_none() {
+            let fate = ready!(self.waits.poll(cx))?;
+            self.fate = Some(fate);
         }
-        let Some(slot) = &self.slot else { return Poll::Pending };
-        let end = ready!(slot.poll_end(cx));
-        self.slot = None;
-        Poll::Ready(end.map(Published::of).map_err(Error::from))
+        let Some(fate) = &self.fate else { return Poll::Pending };
+        let end = ready!(fate.poll_end(cx));
+        self.fate = None;
+        Poll::Ready(Published::from_end(end))
     }
 }
 
 impl Drop for Publishing {
     fn drop(&mut self) {
-        if let Some(message) = self.slot.take() {
+        if let Some(message) = self.fate.take() {
             let command = Command::Withdraw { message, even_if_sent: false, slot: None };
             // What has ended needs not be taken back.
-            let _ = self.waits.handle.reach.command(command);
+            let _ = self.waits.handle.as_ref().map(|handle| handle.reach.command(command));
         }
     }
 }
@@ -191,9 +200,7 @@ impl Drop for Publishing {
 #[must_use = "what became of it is known only here"]
 pub struct Receipt {
     handle: Arc<Handle>,
-    slot: Arc<Slot<ReasonCode>>,
-    /// It was told already.
-    end: Option<Result<Published>>,
+    fate: Arc<Fate>,
 }
 
 impl Receipt {
@@ -201,37 +208,31 @@ impl Receipt {
     /// message at which the server closes would be the last that this client ever sends.
     pub fn withdraw(self) -> Withdraw {
         let slot = Slot::new();
-        let (message, answer) = (Arc::clone(&self.slot), Some(Arc::clone(&slot)));
+        let (message, answer) = (Arc::clone(&self.fate), Some(Arc::clone(&slot)));
         let command = Command::Withdraw { message, even_if_sent: true, slot: answer };
         let asked = self.handle.reach.command(command).is_ok();
-        Withdraw { message: self.slot, asked: asked.then_some(slot), end: self.end }
+        Withdraw { message: self.fate, asked: asked.then_some(slot) }
     }
 }
 
 impl Future for Receipt {
     type Output = Result<Published>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Published>> {
-        let end = ready!(self.slot.poll_end(cx)).map(Published::of).map_err(Error::from);
-        self.end = Some(end.clone());
-        Poll::Ready(end)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Published>> {
+        self.fate.poll_end(cx).map(Published::from_end)
     }
 }
 
 /// A message that is being taken back. It is, whether or not anybody waits for it.
 pub struct Withdraw {
-    message: Arc<Slot<ReasonCode>>,
+    message: Arc<Fate>,
     asked: Option<Arc<Slot<client::Withdrawn>>>,
-    end: Option<Result<Published>>,
 }
 
 impl Future for Withdraw {
     type Output = Withdrawn;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Withdrawn> {
-        if let Some(end) = self.end.take() {
-            return Poll::Ready(Withdrawn::Ended(end));
-        }
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Withdrawn> {
         if let Some(slot) = &self.asked {
             match ready!(slot.poll_end(cx)) {
                 Ok(client::Withdrawn::Unsent) => return Poll::Ready(Withdrawn::Unsent),
@@ -239,7 +240,7 @@ impl Future for Withdraw {
                 Ok(_) | Err(_) => {}
             }
         }
-        self.message.poll_end(cx).map(|end| Withdrawn::Ended(end.map(Published::of).map_err(Error::from)))
+        self.message.poll_end(cx).map(|end| Withdrawn::Ended(Published::from_end(end)))
     }
 }
 
@@ -264,8 +265,8 @@ pub struct Published {
 }
 
 impl Published {
-    fn of(reason: ReasonCode) -> Self {
-        Self { reason }
+    fn from_end(end: Result<ReasonCode, clients::Error>) -> Result<Self> {
+        Ok(Self { reason: end? })
     }
 }
 

@@ -62,7 +62,7 @@ fn what_has_ended_is_forgotten_though_an_older_one_has_not() {
     }
     let (tell, told) = std::sync::mpsc::channel();
     world.clients.mailbox().post(Post::Call(Box::new(move |clients: &mut Clients, _| {
-        tell.send(clients.members[0].as_ref().unwrap().tickets.len()).unwrap();
+        tell.send(clients.members[0].as_ref().unwrap().tickets.values().count()).unwrap();
     })));
     world.settle();
     let places = told.recv().unwrap();

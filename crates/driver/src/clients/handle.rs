@@ -2,6 +2,7 @@
 use super::Clients;
 use super::credentials::CredentialsFrom;
 use super::error::Error;
+use super::fate::{Fate, MessageReceipt};
 use super::reach::{Poster, Reach, call};
 use super::shared::{Command, Notice, Shared, State, charge};
 use super::slot::{Receipt, Slot};
@@ -252,17 +253,16 @@ impl Handle {
         cx: &mut Context<'_>,
         publication: &mut Option<Publication>,
         place: &mut Option<u64>,
-    ) -> Poll<Result<Arc<Slot<ReasonCode>>, Error>> {
+    ) -> Poll<Result<Arc<Fate>, Error>> {
         let mut state = self.reach.shared.state();
         let bytes = publication.as_ref().map_or(0, charge);
         ready!(Shared::poll_room(&mut state, bytes, self.limits, place, cx));
         let Some(publication) = publication.take() else { return Poll::Pending };
-        let slot = self.accept(state, publication, bytes)?;
-        Poll::Ready(Ok(slot))
+        Poll::Ready(self.accept(state, publication, bytes))
     }
 
     /// The same, if there is room now.
-    pub(crate) fn try_publish(&self, publication: Publication) -> Result<Arc<Slot<ReasonCode>>, Error> {
+    pub(crate) fn try_publish(&self, publication: Publication) -> Result<Arc<Fate>, Error> {
         let state = self.reach.shared.state();
         let bytes = charge(&publication);
         if Shared::has_room(&state, bytes, self.limits) {
@@ -277,16 +277,16 @@ impl Handle {
         mut state: MutexGuard<'_, State>,
         publication: Publication,
         bytes: usize,
-    ) -> Result<Arc<Slot<ReasonCode>>, Error> {
-        let slot = Slot::new();
-        let knock = Shared::command(&mut state, Command::Publish(publication, Some(Arc::clone(&slot))))?;
+    ) -> Result<Arc<Fate>, Error> {
+        let fate = Arc::<Fate>::default();
+        let knock = Shared::command(&mut state, Command::Publish(publication, Arc::clone(&fate)))?;
         state.open += 1;
         state.bytes += bytes;
         drop(state);
         if knock {
             self.reach.knock();
         }
-        Ok(slot)
+        Ok(fate)
     }
 }
 
@@ -296,11 +296,11 @@ impl Client {
     ///
     /// The receipt is what the server said: `Success`, or with QoS 1 `NoMatchingSubscribers`. With QoS 0 it comes when
     /// the message was sent.
-    pub async fn publish(&self, publication: Publication) -> Result<Receipt<ReasonCode>, Error> {
+    pub async fn publish(&self, publication: Publication) -> Result<MessageReceipt, Error> {
         let mut publication = Some(publication);
         let mut queue = Queue { shared: &self.inner.reach.shared, place: None };
-        let slot = poll_fn(|cx| self.inner.poll_publish(cx, &mut publication, &mut queue.place)).await?;
-        Ok(Receipt { slot })
+        let fate = poll_fn(|cx| self.inner.poll_publish(cx, &mut publication, &mut queue.place)).await?;
+        Ok(MessageReceipt { fate })
     }
 
     /// Subscribes. The receipt has an answer for each Topic Filter: the QoS that was granted, or why not.

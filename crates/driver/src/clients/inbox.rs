@@ -1,8 +1,9 @@
 //! From one client's machine to its streams, and back.
 use super::error::{Error, Refusal};
+use super::fate::Fate;
 use super::listeners::Event;
 use super::member::{Member, Waits};
-use super::shared::{Follow, Leaving, Notice};
+use super::shared::{Charge, Follow, Leaving, Notice};
 use super::slot::Slot;
 use super::streams::{Given, comes_again};
 use super::window::Outcome;
@@ -185,7 +186,7 @@ impl Member {
             asked => asked,
         };
         match asked {
-            Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Granted(follow))),
+            Ok(ticket) => self.tickets.insert(ticket, Waits::Granted(Box::new(follow))),
             Err(misuse) => self.follow_failed(&follow, self.refused(misuse)),
         }
     }
@@ -245,7 +246,7 @@ impl Member {
             return self.left(leaving, &[]);
         }
         match self.client.unsubscribe(&leaving.filters) {
-            Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Left(leaving))),
+            Ok(ticket) => self.tickets.insert(ticket, Waits::Left(Box::new(leaving))),
             Err(misuse) => self.leaving_failed(leaving, &self.refused(misuse)),
         }
     }
@@ -286,17 +287,16 @@ impl Member {
     pub(super) fn withdraw(
         &mut self,
         now: Instant,
-        message: &Slot<ReasonCode>,
+        message: &Fate,
         even_if_sent: bool,
         slot: Option<Arc<Slot<Withdrawn>>>,
     ) {
         let ticket = message.ticket().filter(|ticket| even_if_sent || self.client.is_unsent(*ticket));
         let withdrawn = ticket.map_or(Withdrawn::Unknown, |ticket| self.client.withdraw(now, ticket));
         if withdrawn != Withdrawn::Unknown
-            && let Some(Waits::Published(_, bytes, _)) =
-                ticket.and_then(|ticket| self.tickets.remove(&ticket))
+            && let Some(Waits::Published(_, bytes, _)) = ticket.and_then(|ticket| self.tickets.remove(ticket))
         {
-            self.shared.ended(bytes);
+            self.shared.ended(Charge::of(bytes));
         }
         if let Some(slot) = slot {
             slot.put(Ok(withdrawn));

@@ -1,16 +1,18 @@
 //! One client with what its connection needs.
 use super::credentials::Asking;
 use super::error::{Ended, Error, Refusal};
+use super::fate::Fate;
 use super::handle::Endpoint;
 use super::inbox::Inbox;
 use super::machine::{ClientId, Matter};
 use super::reach::{Poster, call};
 use super::requests::Requests;
-use super::shared::{self, Command, Follow, Leaving, Notice, Shared};
+use super::shared::{self, Charge, Command, Follow, Leaving, Notice, Shared};
 use super::slot::Slot;
+use super::tickets::Tickets;
 use crate::dial::Resolver;
 use crate::machine::Task;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tidewire_core::client::{self, Action, Cause, Event, Misuse, Stage, Words};
@@ -24,14 +26,14 @@ const LARGEST: u32 = 268_435_455;
 
 /// Where the end of something goes.
 pub(super) enum Waits {
-    Published(Option<Arc<Slot<ReasonCode>>>, usize, QoS),
+    Published(Arc<Fate>, usize, QoS),
     /// The request of that number.
     Requested(u64, usize, QoS),
     Answered(Arc<Slot<Box<[ReasonCode]>>>),
     /// A subscription whose messages go to a stream.
-    Granted(Follow),
+    Granted(Box<Follow>),
     /// The end of some.
-    Left(Leaving),
+    Left(Box<Leaving>),
 }
 
 /// One client with what its connection needs.
@@ -49,7 +51,11 @@ pub(super) struct Member {
     /// Why its last connection ended, or attempt.
     pub(super) last: Option<Ended>,
     /// Who waits for its tickets.
-    pub(super) tickets: BTreeMap<Ticket, Waits>,
+    pub(super) tickets: Tickets,
+    /// Messages that have ended, until that is told, once their room is free.
+    pub(super) done: Vec<(Arc<Fate>, Result<ReasonCode, Error>)>,
+    /// Their room.
+    pub(super) freed: Charge,
     /// Those that the client's end has ended, until that is told.
     pub(super) ended: Vec<(Waits, Cause)>,
     /// When it is to be looked at, as the table of deadlines knows.
@@ -89,7 +95,18 @@ impl Member {
         for waits in std::mem::take(&mut self.tickets).into_values() {
             self.end(waits, Err(Error::Gone));
         }
+        self.tell_ends();
         self.requests.end_all(&Error::Gone);
+    }
+
+    /// Messages that have ended make room, all at once, and then whoever waits for them hears it.
+    fn tell_ends(&mut self) {
+        if self.freed.messages > 0 {
+            self.shared.ended(std::mem::take(&mut self.freed));
+        }
+        for (fate, end) in self.done.drain(..) {
+            fate.put(end);
+        }
     }
 
     /// Does what the machine has announced.
@@ -158,20 +175,16 @@ impl Member {
 
     pub(super) fn obey(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Publish(publication, slot) => {
+            Command::Publish(publication, fate) => {
                 let (bytes, qos) = (shared::charge(&publication), publication.qos);
                 match self.client.publish(now, publication) {
                     Ok(ticket) => {
-                        if let Some(slot) = &slot {
-                            slot.waits_for(ticket);
-                        }
-                        self.tickets.insert(ticket, Waits::Published(slot, bytes, qos));
+                        fate.waits_for(ticket);
+                        self.tickets.insert(ticket, Waits::Published(fate, bytes, qos));
                     }
                     Err(misuse) => {
-                        self.shared.ended(bytes);
-                        if let Some(slot) = slot {
-                            slot.put(Err(self.refused_message(misuse, bytes)));
-                        }
+                        self.shared.ended(Charge::of(bytes));
+                        fate.put(Err(self.refused_message(misuse, bytes)));
                     }
                 }
             }
@@ -186,12 +199,12 @@ impl Member {
             Command::Reconnect(slot) => self.reconnect(now, slot),
             Command::Subscribe(subscriptions, identifier, slot) => {
                 match self.client.subscribe(&subscriptions, identifier) {
-                    Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Answered(slot))),
+                    Ok(ticket) => self.tickets.insert(ticket, Waits::Answered(slot)),
                     Err(misuse) => slot.put(Err(self.refused(misuse))),
                 }
             }
             Command::Unsubscribe(filters, slot) => match self.client.unsubscribe(&filters) {
-                Ok(ticket) => drop(self.tickets.insert(ticket, Waits::Answered(slot))),
+                Ok(ticket) => self.tickets.insert(ticket, Waits::Answered(slot)),
                 Err(misuse) => slot.put(Err(self.refused(misuse))),
             },
             Command::Acknowledge(token, reason) => self.client.acknowledge(token, reason),
@@ -245,6 +258,7 @@ impl Member {
                 other => debug_assert!(false, "an event that the loop does not know: {other:?}"),
             }
         }
+        self.tell_ends();
         let ended = std::mem::take(&mut self.ended);
         if self.by_streams {
             let counts = |waits: &Waits| matches!(waits, Waits::Published(..) | Waits::Requested(..));
@@ -275,6 +289,7 @@ impl Member {
             let error = Error::Ended(self.ended(cause));
             self.end(waits, Err(error));
         }
+        self.tell_ends();
         if !self.requests.is_empty() && self.client.is_ended() {
             let error = self.shared.state().error().unwrap_or(Error::Gone);
             self.requests.end_all(&error);
@@ -283,10 +298,10 @@ impl Member {
 
     /// The server has answered each Topic Filter.
     fn answered(&mut self, ticket: Ticket, reasons: Box<[ReasonCode]>) {
-        match self.tickets.remove(&ticket) {
+        match self.tickets.remove(ticket) {
             Some(Waits::Answered(slot)) => slot.put(Ok(reasons)),
             Some(Waits::Granted(follow)) => self.followed(ticket, &follow, &reasons),
-            Some(Waits::Left(leaving)) => self.left(leaving, &reasons),
+            Some(Waits::Left(leaving)) => self.left(*leaving, &reasons),
             Some(Waits::Published(..) | Waits::Requested(..)) | None => {}
         }
     }
@@ -328,7 +343,7 @@ impl Member {
             Stage::Acknowledged(reason) => {
                 // With QoS 2 the exchange goes on.
                 if matches!(
-                    self.tickets.get(&ticket),
+                    self.tickets.get(ticket),
                     Some(Waits::Published(_, _, QoS::ExactlyOnce) | Waits::Requested(_, _, QoS::ExactlyOnce))
                 ) {
                     return;
@@ -339,12 +354,12 @@ impl Member {
             Stage::Released(_) => Ok(ReasonCode::Success),
             Stage::Failed(cause) => Err(Error::Failed(cause)),
             Stage::Ended(cause) => {
-                self.ended.extend(self.tickets.remove(&ticket).map(|waits| (waits, cause)));
+                self.ended.extend(self.tickets.remove(ticket).map(|waits| (waits, cause)));
                 return;
             }
             _ => return,
         };
-        if let Some(waits) = self.tickets.remove(&ticket) {
+        if let Some(waits) = self.tickets.remove(ticket) {
             self.end(waits, end);
         }
     }
@@ -352,14 +367,12 @@ impl Member {
     /// It ends like this; `Ok` is the end of a message alone.
     fn end(&mut self, waits: Waits, end: Result<ReasonCode, Error>) {
         match waits {
-            Waits::Published(slot, bytes, _) => {
-                self.shared.ended(bytes);
-                if let Some(slot) = slot {
-                    slot.put(end);
-                }
+            Waits::Published(fate, bytes, _) => {
+                self.freed.add(bytes);
+                self.done.push((fate, end));
             }
             Waits::Requested(number, bytes, _) => {
-                self.shared.ended(bytes);
+                self.freed.add(bytes);
                 self.requested(number, end);
             }
             Waits::Answered(slot) => {
@@ -374,7 +387,7 @@ impl Member {
             }
             Waits::Left(leaving) => {
                 if let Err(error) = end {
-                    self.leaving_failed(leaving, &error);
+                    self.leaving_failed(*leaving, &error);
                 }
             }
         }

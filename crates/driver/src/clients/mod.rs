@@ -4,6 +4,7 @@
 //! into it and wait for receipts; no state of the protocol lives in a future, so dropping one can lose nothing.
 mod credentials;
 mod error;
+mod fate;
 mod handle;
 mod inbox;
 mod listeners;
@@ -19,11 +20,14 @@ mod stream;
 mod streams;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tickets;
 mod window;
 
 pub use credentials::Ask;
 pub(crate) use credentials::CredentialsFrom;
 pub use error::{Ended, Error, Refusal};
+pub(crate) use fate::Fate;
+pub use fate::MessageReceipt;
 pub use handle::{Client, Endpoint, Maker};
 pub(crate) use handle::{Face, Handle, Lasting, Over};
 pub use listeners::Event;
@@ -47,14 +51,18 @@ use member::Waits;
 use member::{Attempt, Member};
 use reach::Poster;
 use requests::Requests;
-use shared::Shared;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use shared::{Charge, Shared};
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tickets::Tickets;
 use tidewire_core::client::{self, Cause, Config};
 use tidewire_core::id::ShardId;
 use tidewire_core::time::Instant;
+
+/// Room for so many commands is kept.
+const COMMANDS_KEPT: usize = 1024;
 
 /// Where a client's delays are drawn from, different each time.
 pub fn seed() -> [u8; 32] {
@@ -77,6 +85,8 @@ pub struct Clients {
     resolver: Resolver,
     poster: Poster,
     notices: Vec<Notice>,
+    /// Room for the next commands.
+    commands: VecDeque<Command>,
     /// No new client is made, and those that there are go: so many are left.
     going: Option<usize>,
     /// It ends when the last of them is gone.
@@ -113,6 +123,7 @@ impl Clients {
             resolver: Resolver::default(),
             poster,
             notices: Vec::new(),
+            commands: VecDeque::new(),
             going: None,
             is_temporary: false,
             over: Vec::new(),
@@ -147,7 +158,9 @@ impl Clients {
             from: None,
             error: None,
             last: None,
-            tickets: BTreeMap::new(),
+            tickets: Tickets::default(),
+            done: Vec::new(),
+            freed: Charge::default(),
             ended: Vec::new(),
             armed: None,
             turn: 0,
@@ -175,6 +188,8 @@ impl Clients {
     fn check(&self) {
         for member in self.members.iter().flatten() {
             member.client.check();
+            member.tickets.check();
+            assert!(member.done.is_empty() && member.freed.messages == 0, "whoever waits has been told");
             let state = member.shared.state();
             if let Some(streams) = &state.streams {
                 streams.check();
@@ -203,19 +218,22 @@ impl Clients {
     /// A handle says that there is something to do.
     fn knocked(&mut self, now: Instant, id: ClientId) {
         let going = self.going;
+        let mut commands = std::mem::take(&mut self.commands);
         let Some(member) = self.member(id.index) else { return };
         let mut state = member.shared.state();
         state.knocked = false;
-        let commands = std::mem::take(&mut state.commands);
+        std::mem::swap(&mut state.commands, &mut commands);
         drop(state);
         let stays = going.is_none();
-        for command in commands {
+        for command in commands.drain(..) {
             match command {
                 // Nobody comes back during a shutdown.
                 Command::Connect if !stays => {}
                 command => member.obey(now, command),
             }
         }
+        commands.shrink_to(COMMANDS_KEPT);
+        self.commands = commands;
         self.act(now, id.index);
     }
 

@@ -2,7 +2,7 @@
 use super::error::Error;
 use super::member::{Member, Waits};
 use super::message::Message;
-use super::shared::{Follow, charge};
+use super::shared::{Charge, Follow, charge};
 use super::slot::Slot;
 use super::stream::Manner;
 use super::streams::StreamId;
@@ -284,8 +284,8 @@ impl Member {
     fn take_back_unsent(&mut self, now: Instant, ticket: Ticket) {
         if self.client.is_unsent(ticket) {
             self.client.withdraw(now, ticket);
-            if let Some(Waits::Requested(_, bytes, _)) = self.tickets.remove(&ticket) {
-                self.shared.ended(bytes);
+            if let Some(Waits::Requested(_, bytes, _)) = self.tickets.remove(ticket) {
+                self.shared.ended(Charge::of(bytes));
             }
         }
     }

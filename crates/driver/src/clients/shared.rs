@@ -1,5 +1,6 @@
 //! What a client's handles and its loop share: commands in, notices out, and places for what has ended.
 use super::error::{Ended, Error};
+use super::fate::Fate;
 use super::listeners::Listeners;
 use super::slot::Slot;
 use super::streams::{StreamId, Streams, Terms};
@@ -17,7 +18,7 @@ use tidewire_core::topic::TopicFilter;
 
 /// What a handle asks of the loop.
 pub(crate) enum Command {
-    Publish(Publication, Option<Arc<Slot<ReasonCode>>>),
+    Publish(Publication, Arc<Fate>),
     Subscribe(Box<[Subscription]>, Option<u32>, Arc<Slot<Box<[ReasonCode]>>>),
     Unsubscribe(Box<[TopicFilter]>, Arc<Slot<Box<[ReasonCode]>>>),
     /// What comes for these goes to a stream; done when all are granted, or none is.
@@ -28,7 +29,7 @@ pub(crate) enum Command {
     Answer(Token, Outcome),
     /// A message that was accepted is taken back; if it was sent, only if that is asked for.
     Withdraw {
-        message: Arc<Slot<ReasonCode>>,
+        message: Arc<Fate>,
         even_if_sent: bool,
         slot: Option<Arc<Slot<Withdrawn>>>,
     },
@@ -106,6 +107,25 @@ pub enum Notice {
         /// Authentication Data.
         data: Box<[u8]>,
     },
+}
+
+/// Messages, and their bytes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Charge {
+    pub(super) messages: usize,
+    bytes: usize,
+}
+
+impl Charge {
+    /// One message of so many bytes.
+    pub(super) fn of(bytes: usize) -> Self {
+        Self { messages: 1, bytes }
+    }
+
+    pub(super) fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes;
+    }
 }
 
 /// Of one client.
@@ -203,11 +223,11 @@ impl Shared {
         Ok(!std::mem::replace(&mut state.knocked, true))
     }
 
-    /// A message of so many bytes has ended.
-    pub(super) fn ended(&self, bytes: usize) {
+    /// Messages have ended.
+    pub(super) fn ended(&self, freed: Charge) {
         let mut state = self.state();
-        state.open -= 1;
-        state.bytes -= bytes;
+        state.open -= freed.messages;
+        state.bytes -= freed.bytes;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_values().for_each(Waker::wake);
@@ -421,7 +441,7 @@ impl Command {
     /// It can't be done.
     pub(super) fn end(self, error: &Error) {
         match self {
-            Self::Publish(_, Some(slot)) => slot.put(Err(error.clone())),
+            Self::Publish(_, fate) => fate.put(Err(error.clone())),
             Self::Subscribe(_, _, slot) | Self::Unsubscribe(_, slot) => slot.put(Err(error.clone())),
             Self::Follow(follow) => follow.slot.put(Err(error.clone())),
             Self::Request(_, _, slot) => slot.put(Err(error.clone())),

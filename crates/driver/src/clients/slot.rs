@@ -3,17 +3,13 @@ use super::error::Error;
 use super::shared::lock;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use tidewire_core::id::Ticket;
 
 /// Where the end of something is put, and taken.
 #[derive(Debug)]
 pub(crate) struct Slot<T> {
     state: Mutex<SlotState<T>>,
-    /// The ticket of what it waits for, and one more; 0 as long as there is none.
-    ticket: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -25,15 +21,7 @@ struct SlotState<T> {
 impl<T> Slot<T> {
     pub(crate) fn new() -> Arc<Self> {
         let state = Mutex::new(SlotState { end: None, waker: None });
-        Arc::new(Self { state, ticket: AtomicU64::new(0) })
-    }
-
-    pub(super) fn ticket(&self) -> Option<Ticket> {
-        self.ticket.load(Ordering::Relaxed).checked_sub(1).map(Ticket)
-    }
-
-    pub(super) fn waits_for(&self, ticket: Ticket) {
-        self.ticket.store(ticket.0 + 1, Ordering::Relaxed);
+        Arc::new(Self { state })
     }
 
     pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
