@@ -1,6 +1,9 @@
 //! A million QoS 1 publishes with a window of a thousand: `client enqueue|tasks|rumqttc PORT [COUNT]`.
 //!
 //! Prints the CPU seconds of this process, and its memory when half of them are through and at the end.
+//!
+//! `client idle|subscribed PORT COUNT`: so many clients in one loop, with nothing to do, or with one subscription each; prints
+//! what each takes of this process's memory.
 use std::time::Duration;
 use tidewire_driver::Clock;
 
@@ -97,14 +100,48 @@ async fn rumqttc(port: u16, count: usize) -> usize {
     half
 }
 
+/// Clients in one loop. They connect a hundred at a time.
+async fn many(port: u16, count: usize, subscribed: bool) {
+    let clients = tidewire_tokio::clients().expect("a runtime");
+    let (mut held, mut streams) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut before = 0;
+    for n in 0..count {
+        // The first ones make what all share.
+        if n == 100 {
+            before = rss_kb();
+        }
+        held.push(
+            clients
+                .connect(format!("mqtt://127.0.0.1:{port}?client_id=client-{n}"))
+                .start()
+                .expect("it is right"),
+        );
+        if n % 100 == 99 {
+            for client in &held[n - 99..] {
+                client.connected().await.expect("it is let in");
+                if subscribed {
+                    streams.push(
+                        client.subscribe(format!("clients/{}", streams.len())).await.expect("it is granted"),
+                    );
+                }
+            }
+        }
+    }
+    let each = (rss_kb() - before) * 1024 / (count - 100);
+    println!("{count} clients in one loop, each of {each} bytes");
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [who, port, rest @ ..] = arguments.as_slice() else {
-        panic!("client enqueue|tasks|rumqttc PORT [COUNT]")
+        panic!("client enqueue|tasks|rumqttc|idle|subscribed PORT [COUNT]")
     };
     let port = port.parse().expect("a port");
     let count = rest.first().map_or(1_000_000, |count| count.parse().expect("a number"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    if let "idle" | "subscribed" = who.as_str() {
+        return runtime.block_on(many(port, count, who == "subscribed"));
+    }
     let clock = Clock::start();
     let (before, begun) = (cpu(), clock.now());
     let half = match who.as_str() {

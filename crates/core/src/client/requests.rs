@@ -141,7 +141,8 @@ struct Part {
 
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    open: BTreeMap<u32, Request>,
+    /// Boxed: a map has room for several from the first on.
+    open: BTreeMap<u32, Box<Request>>,
     /// Requests are numbered upwards from the middle, and what is subscribed to again downwards: it goes first.
     up: u32,
     down: u32,
@@ -169,7 +170,7 @@ impl Requests {
 
     fn push(&mut self, ticket: Option<Ticket>, asked: Asked) {
         let answers = vec![None; asked.len()].into();
-        let request = Request { ticket, asked, answers, next: 0, waiting: 0, tries: 0 };
+        let request = Box::new(Request { ticket, asked, answers, next: 0, waiting: 0, tries: 0 });
         if ticket.is_some() {
             let number = MIDDLE.wrapping_add(self.up);
             self.up = self.up.wrapping_add(1);
@@ -185,7 +186,12 @@ impl Requests {
 
     fn remove(&mut self, number: u32) -> Option<Request> {
         self.queue.retain(|queued| *queued != number);
-        self.open.remove(&number)
+        let request = self.open.remove(&number).map(|request| *request);
+        if self.open.is_empty() {
+            // A map that once had some keeps room for eleven.
+            self.open = BTreeMap::new();
+        }
+        request
     }
 
     fn take_part(&mut self, number: u32) -> Option<Part> {
@@ -210,7 +216,8 @@ impl Requests {
             .filter(|(_, request)| request.tries >= TRIES)
             .map(|(number, _)| *number)
             .collect();
-        let given_up = hopeless.iter().filter_map(|number| self.open.remove(number)).collect();
+        let given_up =
+            hopeless.iter().filter_map(|number| self.open.remove(number).map(|request| *request)).collect();
         self.queue = self.open.keys().copied().collect();
         given_up
     }

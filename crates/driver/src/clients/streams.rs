@@ -33,7 +33,8 @@ pub(crate) struct Terms {
 /// Where messages go.
 pub(crate) struct Streams {
     terms: Terms,
-    each: BTreeMap<StreamId, Stream>,
+    /// Boxed: a map has room for several from the first on.
+    each: BTreeMap<StreamId, Box<Stream>>,
     made: u64,
     routes: Routes,
     /// Of all that waits.
@@ -94,7 +95,7 @@ impl Streams {
         self.made += 1;
         let id = StreamId(self.made);
         let stream = Stream::new(manner);
-        self.each.insert(id, stream);
+        self.each.insert(id, Box::new(stream));
         id
     }
 
