@@ -4,6 +4,9 @@
 //!
 //! `client idle|subscribed PORT COUNT`: so many clients in one loop, with nothing to do, or with one subscription each; prints
 //! what each takes of this process's memory.
+//!
+//! `client within|loopback 0 [COUNT]`: the first of these with a broker in this process, whose CPU seconds count as well; reached
+//! without a socket, or over loopback.
 use std::time::Duration;
 use tidewire_driver::Clock;
 
@@ -25,14 +28,17 @@ fn rss_kb() -> usize {
 }
 
 async fn connect(port: u16) -> tidewire_tokio::Client {
-    let connect = tidewire_tokio::connect(format!("mqtt://127.0.0.1:{port}"));
+    widely(tidewire_tokio::connect(format!("mqtt://127.0.0.1:{port}"))).await
+}
+
+/// With a window of a thousand.
+async fn widely(connect: tidewire_tokio::Connect) -> tidewire_tokio::Client {
     let window = u16::try_from(WINDOW).expect("it fits");
     connect.in_flight(window).outbox(WINDOW, usize::MAX).await.expect("it is let in")
 }
 
 /// Accepted one after the other, the receipts a thousand later.
-async fn enqueue(port: u16, count: usize) -> usize {
-    let client = connect(port).await;
+async fn enqueue(client: tidewire_tokio::Client, count: usize) -> usize {
     let topic = tidewire_tokio::TopicName::new("bench/a").expect("a Topic Name");
     let payload = bytes::Bytes::from_static(PAYLOAD);
     let mut half = 0;
@@ -100,6 +106,15 @@ async fn rumqttc(port: u16, count: usize) -> usize {
     half
 }
 
+async fn in_this_process(within: bool, count: usize) -> usize {
+    let broker = tidewire_tokio::serve().listen("127.0.0.1:0").start().expect("a free port on loopback");
+    let address = broker.addresses().next().expect("it has one listener");
+    let client = if within { widely(broker.connect()).await } else { connect(address.port()).await };
+    let half = enqueue(client, count).await;
+    broker.shutdown(Duration::ZERO).await.expect("it ends");
+    half
+}
+
 /// Clients in one loop. They connect a hundred at a time.
 async fn many(port: u16, count: usize, subscribed: bool) {
     let clients = tidewire_tokio::clients().expect("a runtime");
@@ -134,7 +149,7 @@ async fn many(port: u16, count: usize, subscribed: bool) {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [who, port, rest @ ..] = arguments.as_slice() else {
-        panic!("client enqueue|tasks|rumqttc|idle|subscribed PORT [COUNT]")
+        panic!("client enqueue|tasks|rumqttc|within|loopback|idle|subscribed PORT [COUNT]")
     };
     let port = port.parse().expect("a port");
     let count = rest.first().map_or(1_000_000, |count| count.parse().expect("a number"));
@@ -145,7 +160,8 @@ fn main() {
     let clock = Clock::start();
     let (before, begun) = (cpu(), clock.now());
     let half = match who.as_str() {
-        "enqueue" => runtime.block_on(enqueue(port, count)),
+        "enqueue" => runtime.block_on(async { enqueue(connect(port).await, count).await }),
+        "within" | "loopback" => runtime.block_on(in_this_process(who == "within", count)),
         "tasks" => runtime.block_on(tasks(port, count)),
         _ => runtime.block_on(rumqttc(port, count)),
     };

@@ -1,14 +1,15 @@
 //! A whole server: a thread for each shard, and one that accepts.
 use crate::AsyncStd;
-use std::future::Future;
+use crate::client::launch_within;
+use async_std::channel::{self, Receiver};
+use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::task::{Context, Wake, Waker};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use tidewire_driver::adapter::{Acceptor, Turns};
 use tidewire_driver::poll::{PollReactor, ShardFuture};
 use tidewire_driver::serve::{Running, Serve, ServeConfig, ServerMailbox};
-use tidewire_driver::{Clock, Shard, ShardSetup, WithPipes};
+use tidewire_driver::{Clock, Shard, ShardSetup, Wait, WithPipes};
 
 /// A broker in this process, a thread for each shard.
 ///
@@ -55,13 +56,16 @@ pub fn serve_with(config: ServeConfig) -> io::Result<Running> {
         Ok(Box::pin(Acceptor::<AsyncStd>::new(number, listener, clock, notices, shards)?.run()))
     });
     let acceptors = acceptors.collect::<io::Result<Vec<_>>>()?;
-    let bell = Arc::new(Bell::default());
-    let stop = Arc::clone(&bell);
-    let mut running = Running::new(clock, mailboxes, move || stop.ring(News::Stop));
+    let (stop, stopped) = channel::bounded(1);
+    let stop_accepting = move || {
+        // A channel that is full says it already.
+        let _ = stop.try_send(());
+    };
+    let mut running = Running::new(clock, mailboxes, stop_accepting, launch_within);
     for setup in config.shards {
         running.spawn_shard(setup, move |setup, mailboxes| run(setup, clock, mailboxes))?;
     }
-    running.spawn("acceptor".into(), move || accept(acceptors, &bell))?;
+    running.spawn("acceptor".into(), move || accept(acceptors, &stopped))?;
     Ok(running)
 }
 
@@ -74,64 +78,14 @@ fn run(setup: ShardSetup, clock: Clock, mailboxes: Vec<ServerMailbox>) {
 
 /// The thread that accepts. It sleeps apart from the reactor, which is the shards' to wait with: what it saw there, it
 /// would have to wake them for.
-fn accept(mut acceptors: Vec<Pin<Box<impl Future<Output = ()>>>>, bell: &Arc<Bell>) {
-    let waker = Waker::from(Arc::clone(bell));
-    let mut cx = Context::from_waker(&waker);
-    loop {
+fn accept(mut acceptors: Vec<Pin<Box<impl Future<Output = ()>>>>, stopped: &Receiver<()>) {
+    let mut stopped = pin!(stopped.recv());
+    poll_fn(|cx| {
         for acceptor in &mut acceptors {
             // They have no end.
-            let _ = acceptor.as_mut().poll(&mut cx);
+            let _ = acceptor.as_mut().poll(cx);
         }
-        if bell.wait() == News::Stop {
-            return;
-        }
-    }
-}
-
-/// What wakes the thread that accepts.
-#[derive(Default)]
-struct Bell {
-    news: Mutex<News>,
-    rung: Condvar,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum News {
-    #[default]
-    None,
-    /// Somebody is there, or a pause is over.
-    Look,
-    /// It is to end, whatever else there is.
-    Stop,
-}
-
-impl Bell {
-    fn ring(&self, news: News) {
-        let mut last = self.news();
-        if *last != News::Stop {
-            *last = news;
-        }
-        drop(last);
-        self.rung.notify_one();
-    }
-
-    /// The news, once there are some.
-    fn wait(&self) -> News {
-        let news = self.rung.wait_while(self.news(), |news| *news == News::None);
-        std::mem::take(&mut *news.expect("nothing panics while it is held"))
-    }
-
-    fn news(&self) -> MutexGuard<'_, News> {
-        self.news.lock().expect("nothing panics while it is held")
-    }
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.ring(News::Look);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.ring(News::Look);
-    }
+        stopped.as_mut().poll(cx).map(drop)
+    })
+    .wait();
 }

@@ -50,5 +50,5 @@ pub mod adapter {
     pub use crate::dial::begin;
     pub use crate::gate::Gate;
     pub use crate::poll::accept::Acceptor;
-    pub use crate::thread::spawn;
+    pub use crate::thread::{spawn, turn};
 }

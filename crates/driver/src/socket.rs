@@ -3,7 +3,7 @@ use crate::accept::Turns;
 use crate::bells::Heard;
 use crate::pipe::{PipeEnd, pair};
 use crate::poll::Polled;
-use crate::{Clock, Place, Reactor, Ready};
+use crate::{Place, Reactor, Ready};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -44,10 +44,11 @@ pub enum Stream<S> {
 }
 
 /// A reactor for sockets that watches pipes as well.
-#[derive(Default)]
 pub struct WithPipes<R> {
     sockets: R,
     pipes: Heard,
+    /// Whoever connects, wherever to, is connected to one of these.
+    server: Option<Arc<Turns>>,
 }
 
 impl<R> fmt::Debug for WithPipes<R> {
@@ -59,7 +60,12 @@ impl<R> fmt::Debug for WithPipes<R> {
 impl<R> WithPipes<R> {
     /// Sockets are this one's.
     pub fn new(sockets: R) -> Self {
-        Self { sockets, pipes: Heard::default() }
+        Self { sockets, pipes: Heard::default(), server: None }
+    }
+
+    /// For clients of the server in this process that has these shards: wherever they connect to, it is a pipe to one of them.
+    pub fn within(sockets: R, shards: Arc<Turns>) -> Self {
+        Self { server: Some(shards), ..Self::new(sockets) }
     }
 }
 
@@ -102,7 +108,15 @@ impl<R: Reactor<Socket = TcpStream>> Reactor for WithPipes<R> {
     }
 
     fn connect(&mut self, to: SocketAddr, from: Option<IpAddr>) -> io::Result<Socket> {
-        Ok(Socket::Tcp(self.sockets.connect(to, from)?))
+        let Some(shards) = &self.server else { return Ok(Socket::Tcp(self.sockets.connect(to, from)?)) };
+        let (near, far) = pair();
+        match shards.hand_over(far.into(), Peer::WITHIN) {
+            Ok(()) => Ok(near.into()),
+            Err(_) => {
+                let words = "no shard of the broker in this process takes it";
+                Err(io::Error::new(ErrorKind::ConnectionRefused, words))
+            }
+        }
     }
 
     fn connected(&mut self, stream: &mut Self::Stream) -> io::Result<bool> {
@@ -142,71 +156,6 @@ impl<R: Reactor<Socket = TcpStream>> Reactor for WithPipes<R> {
 
     fn wake_with(&mut self, waker: &Waker) {
         self.sockets.wake_with(waker);
-        self.pipes.wake_with(waker);
-    }
-}
-
-/// A reactor for clients of a server in this process: wherever they connect to, it is a pipe to one of its shards.
-pub(crate) struct Within {
-    clock: Clock,
-    shards: Arc<Turns>,
-    pipes: Heard,
-}
-
-impl Within {
-    pub(crate) fn new(clock: Clock, shards: Arc<Turns>) -> Self {
-        Self { clock, shards, pipes: Heard::default() }
-    }
-}
-
-impl Reactor for Within {
-    type Socket = PipeEnd;
-    type Stream = PipeEnd;
-
-    fn now(&self) -> Instant {
-        self.clock.now()
-    }
-
-    fn attach(&mut self, place: Place, end: PipeEnd) -> io::Result<PipeEnd> {
-        end.watch(place, self.pipes.bells());
-        Ok(end)
-    }
-
-    fn detach(&mut self, end: PipeEnd) -> io::Result<PipeEnd> {
-        end.unwatch();
-        Ok(end)
-    }
-
-    fn connect(&mut self, _to: SocketAddr, _from: Option<IpAddr>) -> io::Result<PipeEnd> {
-        let (near, far) = pair();
-        match self.shards.hand_over(far.into(), Peer::WITHIN) {
-            Ok(()) => Ok(near),
-            Err(_) => Err(io::Error::new(ErrorKind::ConnectionRefused, "no shard of the broker takes it")),
-        }
-    }
-
-    fn connected(&mut self, _end: &mut PipeEnd) -> io::Result<bool> {
-        Ok(true)
-    }
-
-    fn read(&mut self, end: &mut PipeEnd, buffer: &mut [u8]) -> io::Result<usize> {
-        end.read(buffer)
-    }
-
-    fn write_vectored(&mut self, end: &mut PipeEnd, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        end.write_vectored(slices)
-    }
-
-    fn finish(&mut self, end: &mut PipeEnd) -> io::Result<()> {
-        end.finish();
-        Ok(())
-    }
-
-    fn next_ready(&mut self) -> Option<Ready> {
-        self.pipes.next()
-    }
-
-    fn wake_with(&mut self, waker: &Waker) {
         self.pipes.wake_with(waker);
     }
 }

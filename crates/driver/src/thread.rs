@@ -24,8 +24,8 @@ impl Drop for EndOnUnwind {
     }
 }
 
-/// Turns a shard on this thread until it ends; its reactor waits for nothing but other threads.
-pub(crate) fn turn<R: Reactor, M: Machine>(mut shard: Shard<R, M>) {
+/// Turns a shard on this thread until it ends. It is woken by other threads alone: its reactor has no sockets.
+pub fn turn<R: Reactor, M: Machine>(mut shard: Shard<R, M>) {
     shard.wake_with(&waker());
     loop {
         match shard.turn() {

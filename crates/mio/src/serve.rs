@@ -1,6 +1,7 @@
 //! A whole server: a thread for each shard, and one that accepts.
 use crate::MioReactor;
 use crate::accept::Acceptor;
+use crate::client::launch_within;
 use std::io;
 use std::time::Duration;
 use tidewire_driver::serve::{Running, Serve, ServeConfig, ServerMailbox};
@@ -45,7 +46,7 @@ pub fn serve_with(config: ServeConfig) -> io::Result<Running> {
     let reactors = config.shards.iter().map(|_| MioReactor::new(clock)).collect::<io::Result<Vec<_>>>()?;
     let acceptor = Acceptor::new(config.listeners, clock, config.notices, mailboxes.clone())?;
     let stop = acceptor.stop();
-    let mut running = Running::new(clock, mailboxes, move || stop.ask());
+    let mut running = Running::new(clock, mailboxes, move || stop.ask(), launch_within);
     for (reactor, setup) in reactors.into_iter().zip(config.shards) {
         running.spawn_shard(setup, move |setup, mailboxes| serve_shard(setup, clock, reactor, mailboxes))?;
     }

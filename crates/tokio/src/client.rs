@@ -1,9 +1,11 @@
 //! Clients on tokio.
 use crate::Tokio;
-use tidewire_driver::Clock;
+use std::sync::Arc;
+use tidewire_driver::adapter::{self, Turns};
 use tidewire_driver::client::{Clients, Connect, Error, Result};
 use tidewire_driver::clients::Maker;
 use tidewire_driver::poll::{PollReactor, ShardFuture};
+use tidewire_driver::{Clock, WithPipes};
 use tokio::runtime::Handle;
 use tokio::task::unconstrained;
 
@@ -33,5 +35,16 @@ pub fn launch() -> Result<Maker> {
     let runtime = Handle::try_current().map_err(Error::no_loop)?;
     let (shard, maker) = tidewire_driver::Clients::on(PollReactor::<Tokio>::new(Clock::start()));
     runtime.spawn(unconstrained(ShardFuture::new(shard)));
+    Ok(maker)
+}
+
+/// The same, for clients of a broker in this process. Where there is no runtime, a thread does as well.
+pub(crate) fn launch_within(clock: Clock, shards: Arc<Turns>) -> Result<Maker> {
+    let (shard, maker) =
+        tidewire_driver::Clients::on(WithPipes::within(PollReactor::<Tokio>::new(clock), shards));
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn(unconstrained(ShardFuture::new(shard)))),
+        Err(_) => drop(adapter::spawn("clients".into(), || adapter::turn(shard)).map_err(Error::no_loop)?),
+    }
     Ok(maker)
 }

@@ -1,5 +1,6 @@
 //! A whole server: listeners, and a thread for each shard.
 use crate::Tokio;
+use crate::client::launch_within;
 use std::io;
 use std::sync::Arc;
 use tidewire_driver::adapter::{Acceptor, Turns};
@@ -55,7 +56,7 @@ pub fn serve_with(config: ServeConfig) -> io::Result<Running> {
         acceptors.push(runtime.spawn(acceptor.run()).abort_handle());
     }
     let stop_accepting = move || acceptors.iter().for_each(tokio::task::AbortHandle::abort);
-    let mut running = Running::new(clock, mailboxes, stop_accepting);
+    let mut running = Running::new(clock, mailboxes, stop_accepting, launch_within);
     for (runtime, setup) in runtimes.into_iter().zip(config.shards) {
         running.spawn_shard(setup, move |setup, mailboxes| run(&runtime, setup, clock, mailboxes))?;
     }

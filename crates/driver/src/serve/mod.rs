@@ -13,10 +13,9 @@ pub use listeners::{Bound, DEFAULT_LISTEN, IPV6_SKIPPED};
 pub use options::{ForEachShard, Options};
 
 use crate::accept::Turns;
-use crate::client::{Connect, Error, Pending, Result};
-use crate::clients::{Lasting, Over, Slot};
-use crate::socket::Within;
-use crate::{Clients, Clock, Mailbox, Post, ShardSetup, Socket, thread};
+use crate::client::{Connect, Pending, Result};
+use crate::clients::{Lasting, Maker, Over, Slot};
+use crate::{Clock, Mailbox, Post, ShardSetup, Socket, thread};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -83,11 +82,16 @@ impl ServeConfig {
     }
 }
 
+/// What an adapter does for clients of its server in the same process: it starts a loop, with this clock and a [reactor that
+/// connects](crate::WithPipes::within) to these shards.
+pub type Launch = fn(Clock, Arc<Turns>) -> Result<Maker>;
+
 /// A server that runs until it is stopped. Dropping this doesn't stop it.
 pub struct Running {
     threads: Vec<JoinHandle<()>>,
     stopper: Stopper,
     listeners: Vec<Bound>,
+    launch: Launch,
     /// The loop of the clients in this process, once there is one.
     within: Mutex<Option<Arc<Lasting>>>,
     /// Each thread has it until it ends.
@@ -135,16 +139,18 @@ impl Stopper {
 }
 
 impl Running {
-    /// A server whose threads are still to be started. `stop_accepting` closes its listeners, soon.
+    /// A server whose threads are still to be started. `stop_accepting` closes its listeners, soon; `launch` makes a loop for
+    /// clients of it.
     pub fn new(
         clock: Clock,
         mailboxes: Vec<ServerMailbox>,
         stop_accepting: impl Fn() + Send + Sync + 'static,
+        launch: Launch,
     ) -> Self {
         let stopper = Stopper { clock, stop_accepting: Arc::new(stop_accepting), mailboxes };
         let end = Slot::new();
         let (listeners, within, over) = (Vec::new(), Mutex::default(), Arc::new(Over::of(&end)));
-        Self { threads: Vec::new(), stopper, listeners, within, over, end }
+        Self { threads: Vec::new(), stopper, listeners, launch, within, over, end }
     }
 
     /// These are its listeners.
@@ -189,25 +195,19 @@ impl Running {
         self.listeners.iter().map(|listener| listener.address)
     }
 
-    /// A client of it in this process: no socket, and otherwise like any other. All of them share a loop, in a thread of its
-    /// own.
+    /// A client of it in this process: no socket, and otherwise like any other. All of them share a loop, which is a task of
+    /// the runtime that the first of them is made in, or a thread.
     pub fn connect(&self) -> Connect {
         let mut within = self.within.lock().unwrap_or_else(PoisonError::into_inner);
-        if within.is_none() {
-            match self.launch() {
-                Ok(lasting) => *within = Some(Arc::new(lasting)),
-                Err(error) => return Connect::within(Err(error)),
+        let lasting = match &*within {
+            Some(lasting) => Ok(Arc::clone(lasting)),
+            None => {
+                let shards = Arc::new(Turns::new(self.mailboxes().to_vec()));
+                (self.launch)(self.stopper.clock, shards).map(|maker| Arc::new(Lasting(maker)))
             }
-        }
-        Connect::within(within.clone().ok_or(Error::NoLoop("there is none".into())))
-    }
-
-    /// The loop of the clients in this process.
-    fn launch(&self) -> Result<Lasting> {
-        let shards = Arc::new(Turns::new(self.mailboxes().to_vec()));
-        let (shard, maker) = Clients::on(Within::new(self.stopper.clock, shards));
-        thread::spawn("clients".to_owned(), move || thread::turn(shard)).map_err(Error::no_loop)?;
-        Ok(Lasting(maker))
+        };
+        *within = lasting.as_ref().ok().cloned();
+        Connect::within(lasting)
     }
 
     /// Accepts nobody any more. Its clients in this process say goodbye, and then it does so to everybody else; it ends after
