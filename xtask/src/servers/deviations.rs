@@ -72,7 +72,7 @@ pub(super) const DEVIATIONS: [Deviation; 11] = [
         rows: &["qos_2_is_published"],
         says: "the server broke the protocol",
         occurs: Always,
-        why: "it knows no QoS 2, and answers with PUBACK: after ten connections the publish fails, and the client goes on",
+        why: "it knows no QoS 2, and answers with PUBACK: the publish fails, and the client goes on on another connection",
     },
     Deviation {
         servers: &["NATS"],

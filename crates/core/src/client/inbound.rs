@@ -156,8 +156,9 @@ impl Client {
 
     // What we sent.
 
-    fn misplaced(&mut self) -> Violation {
-        self.link.misplaced = true;
+    /// The answer does not go with the QoS of that message.
+    fn misplaced(&mut self, packet_id: PacketId) -> Violation {
+        self.link.misplaced = Some(packet_id);
         Violation(ReasonCode::ProtocolError)
     }
 
@@ -170,7 +171,7 @@ impl Client {
             }
             // For a message of a session that the server remembers and we don't.
             Acknowledged::Unknown => {}
-            Acknowledged::Misplaced => return Err(self.misplaced()),
+            Acknowledged::Misplaced => return Err(self.misplaced(ack.packet_id)),
         }
         self.actions.transmit();
         Ok(())
@@ -198,7 +199,7 @@ impl Client {
             }
             Received::Unknown if ack.reason.is_error() => return Ok(()),
             Received::Unknown => ReasonCode::PacketIdentifierNotFound,
-            Received::Misplaced => return Err(self.misplaced()),
+            Received::Misplaced => return Err(self.misplaced(ack.packet_id)),
         };
         // [MQTT-4.3.3-4]
         encode_ack(AckKind::Pubrel, ack.packet_id, reason, self.version, &mut self.link.out);
@@ -217,7 +218,7 @@ impl Client {
                 self.ended(place, Stage::Released(ack.reason));
             }
             Acknowledged::Unknown => {}
-            Acknowledged::Misplaced => return Err(self.misplaced()),
+            Acknowledged::Misplaced => return Err(self.misplaced(ack.packet_id)),
         }
         self.actions.transmit();
         Ok(())

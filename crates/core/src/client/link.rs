@@ -29,8 +29,8 @@ pub(super) struct Link {
     pub(super) useful: bool,
     /// A message of ours was.
     pub(super) acknowledged: bool,
-    /// An answer came to a message of ours that does not go with its QoS.
-    pub(super) misplaced: bool,
+    /// An answer came to this message of ours that does not go with its QoS.
+    pub(super) misplaced: Option<PacketId>,
     /// The first bytes that came, and how many these are.
     pub(super) first: ([u8; 4], usize),
     /// A PUBLISH whose payload is not complete.
@@ -143,7 +143,7 @@ impl Link {
             since: None,
             useful: false,
             acknowledged: false,
-            misplaced: false,
+            misplaced: None,
             first: ([0; 4], 0),
             incoming: None,
             unanswered: InOrder::default(),

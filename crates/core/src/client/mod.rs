@@ -16,7 +16,8 @@
 //! | QoS 1 | `Acknowledged` |
 //! | QoS 2 | `Acknowledged` with an error, or `Released` |
 //! | subscribe, unsubscribe | `Subscribed`, `Unsubscribed` |
-//! | any | `Failed`, also if ten connections in a row end at it by the server's doing; or `Ended`, if the client ends first |
+//! | any | `Failed`, also if the server ends ten connections in a row at it, or answers it as if it had another QoS |
+//! | any | `Ended`, if the client ends first |
 //! | what is withdrawn | the answer of [`withdraw`](Client::withdraw) |
 mod actions;
 mod answers;

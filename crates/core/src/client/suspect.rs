@@ -1,11 +1,11 @@
-//! A message at which the server closes, or which it answers as if it were another, each time: it would stand in the way
-//! of all others for ever.
+//! A message at which the server closes, each time, or which it takes for one of another QoS: it would stand in the way of
+//! all others for ever.
 //!
 //! Only what the server does is held against it. On a line that breaks, no message is given up.
 use super::Client;
 use super::event::{Cause, Stage};
 use super::withdraw::NOBODY;
-use crate::id::Ticket;
+use crate::id::{PacketId, Ticket};
 use crate::reason::ReasonCode;
 
 /// Connections in a row that may end at a message, or at a request.
@@ -20,11 +20,17 @@ pub(super) struct Suspect {
 
 impl Client {
     /// A connection has ended. The oldest message on it is given up if as many in a row ended with it, and nothing was
-    /// acknowledged on any of them.
+    /// acknowledged on any of them; and at once what was answered as if it had another QoS, for it would be so again.
     pub(super) fn suspect_oldest(&mut self, cause: Cause) {
+        if let Some(misplaced) = self.link.misplaced {
+            let place = self.sender.iter().find(|(_, packet_id, ..)| *packet_id == misplaced);
+            if let Some((place, packet_id, ..)) = place {
+                self.give_up(place, packet_id, cause);
+            }
+        }
         if self.link.acknowledged {
             self.suspect = None;
-        } else if self.link.misplaced || self.ended_at_a_packet(cause) {
+        } else if self.ended_at_a_packet(cause) {
             self.suspect_one(cause);
         }
     }
@@ -43,7 +49,11 @@ impl Client {
             self.suspect = Some(Suspect { ticket, times });
             return;
         }
-        // As if the application had taken it back: with QoS 2 its identifier is freed at the server as well.
+        self.give_up(place, packet_id, cause);
+    }
+
+    /// As if the application had taken it back: with QoS 2 its identifier is freed at the server as well.
+    fn give_up(&mut self, place: u32, packet_id: PacketId, cause: Cause) {
         self.sender.replace(packet_id, NOBODY);
         self.ended(place, Stage::Failed(cause));
     }
