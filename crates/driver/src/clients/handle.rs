@@ -15,7 +15,7 @@ use std::str::FromStr;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tidewire_core::client::{Acknowledge, Config, Misuse, OutboxFull, Subscription};
+use tidewire_core::client::{Acknowledge, Cause, Config, Misuse, OutboxFull, Subscription};
 use tidewire_core::codec::{PropertiesBuf, Property};
 use tidewire_core::id::Token;
 use tidewire_core::message::Publication;
@@ -101,9 +101,13 @@ impl Maker {
         let shared = Shared::new(face.streams);
         // Handles wait for room, and the machine has it for all that they let in; unless the oldest make room there.
         let (messages, bytes) = (&mut config.outbox_messages, &mut config.outbox_bytes);
-        let limits = match config.outbox_full {
-            OutboxFull::DropOldest => (usize::MAX, usize::MAX),
-            _ => (std::mem::replace(messages, usize::MAX), std::mem::replace(bytes, usize::MAX)),
+        let most = (*messages, *bytes);
+        let (limits, makes_room) = match config.outbox_full {
+            OutboxFull::DropOldest => ((usize::MAX, usize::MAX), Some(most)),
+            _ => {
+                (*messages, *bytes) = (usize::MAX, usize::MAX);
+                (most, None)
+            }
         };
         let acknowledge = std::mem::replace(&mut config.acknowledge, Acknowledge::ByToken);
         config.servers = u16::try_from(servers.len()).unwrap_or(u16::MAX);
@@ -116,7 +120,7 @@ impl Maker {
             clients.knocked(now, id);
         });
         let reach = Arc::new(Reach::new(shared, Arc::clone(&self.poster), id));
-        Handle { reach, limits, acknowledge }
+        Handle { reach, limits, makes_room, acknowledge }
     }
 
     fn call(&self, what: impl FnOnce(&mut Clients, Instant) + Send + 'static) {
@@ -201,7 +205,10 @@ pub struct Client {
 /// What keeps a client going. It says goodbye when this is dropped.
 pub(crate) struct Handle {
     pub(crate) reach: Arc<Reach>,
+    /// What may be open, in messages and bytes: beyond that whoever publishes waits.
     limits: (usize, usize),
+    /// What may wait for the loop, where the oldest make room. What it has taken, the machine bounds in the same way.
+    makes_room: Option<(usize, usize)>,
     acknowledge: Acknowledge,
 }
 
@@ -278,11 +285,14 @@ impl Handle {
         publication: Publication,
         bytes: usize,
     ) -> Result<Arc<Fate>, Error> {
+        let oldest = self.makes_room.map_or_else(Vec::new, |most| state.make_room(bytes, most));
         let fate = Arc::<Fate>::default();
         let knock = Shared::command(&mut state, Command::Publish(publication, Arc::clone(&fate)))?;
         state.open += 1;
         state.bytes += bytes;
+        state.queued.add(bytes);
         drop(state);
+        oldest.iter().for_each(|fate| fate.put(Err(Error::Failed(Cause::MadeRoom))));
         if knock {
             self.reach.knock();
         }

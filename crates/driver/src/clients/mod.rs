@@ -197,6 +197,7 @@ impl Clients {
             let messages = |waits: &&Waits| matches!(waits, Waits::Published(..) | Waits::Requested(..));
             let open = member.tickets.values().filter(messages).count();
             let coming = |command: &&Command| matches!(command, Command::Publish(..));
+            assert_eq!(state.commands.iter().filter(coming).count(), state.queued.messages);
             assert_eq!(
                 open + state.commands.iter().filter(coming).count(),
                 state.open,
@@ -223,6 +224,7 @@ impl Clients {
         let mut state = member.shared.state();
         state.knocked = false;
         std::mem::swap(&mut state.commands, &mut commands);
+        state.queued = Charge::default();
         drop(state);
         let stays = going.is_none();
         for command in commands.drain(..) {

@@ -126,6 +126,11 @@ impl Charge {
         self.messages += 1;
         self.bytes += bytes;
     }
+
+    fn take(&mut self, bytes: usize) {
+        self.messages -= 1;
+        self.bytes -= bytes;
+    }
 }
 
 /// Of one client.
@@ -141,6 +146,8 @@ pub(crate) struct State {
     /// Messages that were accepted from the application and have not ended; and their bytes.
     pub(super) open: usize,
     pub(super) bytes: usize,
+    /// Those of them that are still among the commands.
+    pub(super) queued: Charge,
     /// Those that wait for room, by when they began to.
     waiting: BTreeMap<u64, Waker>,
     waited: u64,
@@ -355,6 +362,25 @@ impl State {
         self.gone || self.ended.is_some()
     }
 
+    /// The oldest messages that the loop has not taken go, until there is room among them for one more of so many bytes.
+    pub(super) fn make_room(&mut self, bytes: usize, most: (usize, usize)) -> Vec<Arc<Fate>> {
+        let mut gone = Vec::new();
+        while self.queued.messages > 0
+            && (self.queued.messages >= most.0 || self.queued.bytes + bytes > most.1)
+        {
+            let oldest = self.commands.iter().position(|command| matches!(command, Command::Publish(..)));
+            let Some(Command::Publish(publication, fate)) = oldest.and_then(|at| self.commands.remove(at))
+            else {
+                break;
+            };
+            let bytes = charge(&publication);
+            (self.open, self.bytes) = (self.open - 1, self.bytes - bytes);
+            self.queued.take(bytes);
+            gone.push(fate);
+        }
+        gone
+    }
+
     fn wake_all(&mut self, wakers: &mut Vec<Waker>) {
         if let Some(streams) = &mut self.streams {
             streams.wake_all(wakers);
@@ -385,6 +411,12 @@ impl State {
     #[cfg(test)]
     pub(crate) fn hopes(&self) -> usize {
         self.hopes.len()
+    }
+
+    /// How many commands the loop has not taken.
+    #[cfg(test)]
+    pub(crate) fn waiting_commands(&self) -> usize {
+        self.commands.len()
     }
 
     /// This one waits for a connection.

@@ -201,3 +201,31 @@ fn whoever_hopes_again_and_again_is_remembered_once() {
     let hopes = client.handle.reach.shared.state().hopes();
     assert!(hopes <= 1, "{hopes} wait");
 }
+
+#[test]
+fn what_the_loop_has_no_time_for_is_bounded_where_the_oldest_make_room() {
+    let mut stage = Stage::new();
+    let connect = stage.connect("client_id=a").outbox(10, 1000).outbox_full(OutboxFull::DropOldest);
+    let client = connect.start().unwrap();
+    let listener = stage.client("b", Version::V5);
+    let mut news = stage.run(listener.subscribe("news").qos(QoS::ExactlyOnce)).unwrap();
+    stage.run(client.connected()).unwrap();
+    // None of these is seen by the loop before the last: nothing turns it meanwhile.
+    let publish = |n: usize, size: usize| {
+        client.publish("news", format!("{n:0size$}")).try_enqueue().expect("the oldest make room")
+    };
+    let by_number: Vec<_> = (0..100).map(|n| publish(n, 2)).collect();
+    assert_eq!(client.handle.reach.shared.state().waiting_commands(), 10);
+    let by_bytes: Vec<_> = (100..103).map(|n| publish(n, 600)).collect();
+    for receipt in by_number.into_iter().chain(by_bytes.into_iter().rev().skip(1)) {
+        assert_eq!(stage.run(receipt), Err(Error::Failed(Cause::MadeRoom)));
+    }
+    let heard: Vec<_> = stage.ready(&mut news).iter().map(|text| text.parse::<usize>().unwrap()).collect();
+    assert_eq!(heard, [102]);
+    for n in 0..20 {
+        drop(publish(n, 1));
+    }
+    let heard: Vec<_> = stage.ready(&mut news).iter().map(|text| text.parse::<usize>().unwrap()).collect();
+    assert!(heard.iter().copied().eq(10..20), "{heard:?}");
+    stage.world.check();
+}
