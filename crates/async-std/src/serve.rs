@@ -57,6 +57,8 @@ pub fn serve_with(config: ServeConfig) -> io::Result<Running> {
     });
     let acceptors = acceptors.collect::<io::Result<Vec<_>>>()?;
     let (stop, stopped) = channel::bounded(1);
+    // The channel stays open: only a message ends the thread.
+    let kept = stop.clone();
     let stop_accepting = move || {
         // A channel that is full says it already.
         let _ = stop.try_send(());
@@ -65,7 +67,10 @@ pub fn serve_with(config: ServeConfig) -> io::Result<Running> {
     for setup in config.shards {
         running.spawn_shard(setup, move |setup, mailboxes| run(setup, clock, mailboxes))?;
     }
-    running.spawn("acceptor".into(), move || accept(acceptors, &stopped))?;
+    running.spawn("acceptor".into(), move || {
+        accept(acceptors, &stopped);
+        drop(kept);
+    })?;
     Ok(running)
 }
 

@@ -111,7 +111,9 @@ impl<M: Machine, S> Mailbox<M, S> {
     /// Puts an accepted socket in, or gives it back because too many wait already.
     pub fn post_accepted(&self, socket: S, peer: Peer) -> Result<(), S> {
         let mut inner = self.lock();
-        if inner.closed || inner.accepted.len() >= ACCEPTED_MAXIMUM {
+        // This process is no stranger to itself.
+        let is_full = inner.accepted.len() >= ACCEPTED_MAXIMUM && peer != Peer::WITHIN;
+        if inner.closed || is_full {
             return Err(socket);
         }
         inner.accepted.push((socket, peer));

@@ -39,8 +39,8 @@ impl From<PipeEnd> for Socket {
 pub enum Stream<S> {
     /// From a listener.
     Tcp(S),
-    /// From this process.
-    Pipe(PipeEnd),
+    /// From this process. Boxed, because of most connections it is not.
+    Pipe(Box<PipeEnd>),
 }
 
 /// A reactor for sockets that watches pipes as well.
@@ -92,7 +92,7 @@ impl<R: Reactor<Socket = TcpStream>> Reactor for WithPipes<R> {
             Socket::Tcp(socket) => Ok(Stream::Tcp(self.sockets.attach(place, socket)?)),
             Socket::Pipe(end) => {
                 end.watch(place, self.pipes.bells());
-                Ok(Stream::Pipe(end))
+                Ok(Stream::Pipe(Box::new(end)))
             }
         }
     }
@@ -102,7 +102,7 @@ impl<R: Reactor<Socket = TcpStream>> Reactor for WithPipes<R> {
             Stream::Tcp(stream) => Ok(Socket::Tcp(self.sockets.detach(stream)?)),
             Stream::Pipe(end) => {
                 end.unwatch();
-                Ok(Socket::Pipe(end))
+                Ok(Socket::Pipe(*end))
             }
         }
     }

@@ -24,7 +24,7 @@ impl Drop for EndOnUnwind {
     }
 }
 
-/// Turns a shard on this thread until it ends. It is woken by other threads alone: its reactor has no sockets.
+/// Turns a shard on this thread until it ends. Its reactor has no sockets to wait for.
 pub fn turn<R: Reactor, M: Machine>(mut shard: Shard<R, M>) {
     shard.wake_with(&waker());
     loop {

@@ -42,6 +42,15 @@ thread_local! {
     static WAKER: Waker = Waker::from(Arc::new(Sleeper(std::thread::current())));
 }
 
+/// Ends the next park of this thread.
+struct Again<'a>(&'a Waker);
+
+impl Drop for Again<'_> {
+    fn drop(&mut self) {
+        self.0.wake_by_ref();
+    }
+}
+
 /// Ends a park of this thread.
 pub(crate) fn waker() -> Waker {
     WAKER.with(Waker::clone)
@@ -51,6 +60,8 @@ fn wait_until<T>(future: impl Future<Output = T>, until: Option<(Clock, Instant)
     let mut future = pin!(future);
     let waker = waker();
     let mut cx = Context::from_waker(&waker);
+    // Who waits further out on this thread may have been called meanwhile, and looks again.
+    let _again = Again(&waker);
     loop {
         if let Poll::Ready(done) = future.as_mut().poll(&mut cx) {
             return Some(done);

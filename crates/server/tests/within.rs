@@ -7,6 +7,7 @@ use tidewire_core::id::{IdentityId, ShardId};
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
+use tidewire_driver::Wait;
 use tidewire_driver::client::{Cause, Client, Connect, Error, Fault, Messages, Serve};
 
 tidewire_driver::on_each! {
@@ -16,6 +17,11 @@ tidewire_driver::on_each! {
         what_was_accepted_is_there_before_the_end
         the_policy_is_asked_for_this_process_too
         what_stands_in_its_way_is_said
+        whoever_lets_go_of_it_does_not_stop_it
+        it_ends_though_nobody_turns_its_clients
+        a_runtime_that_ends_takes_no_later_client_with_it
+        a_stopper_ends_its_clients_too
+        any_number_comes_at_once
     }
 }
 
@@ -165,4 +171,65 @@ fn what_stands_in_its_way_is_said(runtime: &str) {
     let error = broker.connect().server("mqtt://elsewhere").start().expect_err("it reaches this one only");
     assert!(error.to_string().contains("has no other server"), "{error}");
     run(broker.shutdown(Duration::ZERO)).expect("it ends");
+}
+
+fn whoever_lets_go_of_it_does_not_stop_it(runtime: &str) {
+    let broker = serve(runtime).listen("127.0.0.1:0").start().expect("a free port on loopback");
+    let address = broker.addresses().next().expect("it has one listener");
+    drop(broker);
+    run(async {
+        for _ in 0..3 {
+            let client = tidewire_tokio::connect(format!("mqtt://{address}")).await.expect("it is let in");
+            client.disconnect().await.expect("nothing is left");
+        }
+    });
+}
+
+fn runtime() -> ::tokio::runtime::Runtime {
+    ::tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+fn it_ends_though_nobody_turns_its_clients(runtime_name: &str) {
+    let broker = serve(runtime_name).start().expect("it needs no port");
+    let runtime = runtime();
+    let client = runtime.block_on(broker.connect().into_future()).expect("it is let in");
+    let ended = broker.shutdown(Duration::from_secs(1)).wait_for(Duration::from_secs(20));
+    ended.expect("in time").expect("it ends");
+    drop(client);
+}
+
+fn a_runtime_that_ends_takes_no_later_client_with_it(runtime_name: &str) {
+    let broker = serve(runtime_name).start().expect("it needs no port");
+    for _ in 0..3 {
+        let runtime = runtime();
+        let client = runtime.block_on(broker.connect().into_future()).expect("it is let in");
+        runtime.block_on(client.publish("t", "x").into_future()).expect("it is taken");
+        drop(runtime);
+    }
+    broker.stopper().shutdown(Duration::ZERO);
+    broker.join();
+}
+
+fn a_stopper_ends_its_clients_too(runtime: &str) {
+    let broker = serve(runtime).start().expect("it needs no port");
+    run(async {
+        let client = client(broker.connect(), "a").await;
+        let mut messages = client.subscribe("#").await.expect("it is granted");
+        broker.stopper().shutdown(Duration::from_secs(5));
+        assert!(messages.next().await.is_none());
+        assert_eq!(messages.end(), Some(Error::Ended(Cause::Ended)));
+    });
+    broker.join();
+}
+
+fn any_number_comes_at_once(runtime: &str) {
+    let broker = serve(runtime).shards(1).start().expect("it needs no port");
+    run(async {
+        let clients: Vec<_> = (0..3000).map(|_| broker.connect().start().expect("there is a loop")).collect();
+        for client in &clients {
+            client.connected().await.expect("it is let in");
+            assert_eq!(client.stats().open, 0);
+        }
+        broker.shutdown(Duration::from_secs(5)).await.expect("it ends");
+    });
 }

@@ -354,7 +354,10 @@ impl Client {
         let part = match self.sender.on_answer(packet_id) {
             Acknowledged::Done(number) => self.requests.take_part(number),
             Acknowledged::Unknown => return true,
-            Acknowledged::Misplaced => return false,
+            Acknowledged::Misplaced => {
+                self.link.misplaced = Some(packet_id);
+                return false;
+            }
         };
         // It may be an identifier that somebody waits for.
         self.actions.transmit();

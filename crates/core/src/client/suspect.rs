@@ -24,8 +24,14 @@ impl Client {
     pub(super) fn suspect_oldest(&mut self, cause: Cause) {
         if let Some(misplaced) = self.link.misplaced {
             let place = self.sender.iter().find(|(_, packet_id, ..)| *packet_id == misplaced);
-            if let Some((place, packet_id, ..)) = place {
-                self.give_up(place, packet_id, cause);
+            match place {
+                Some((place, packet_id, _, false)) => self.give_up(place, packet_id, cause),
+                // The server has it, whatever became of the exchange.
+                Some((place, packet_id, _, true)) => {
+                    let _ = self.sender.on_pubcomp(packet_id);
+                    self.ended(place, Stage::Released(ReasonCode::PacketIdentifierNotFound));
+                }
+                None => {}
             }
         }
         if self.link.acknowledged {

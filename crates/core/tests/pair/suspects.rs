@@ -163,6 +163,41 @@ fn what_is_answered_as_if_it_were_another_fails_at_once() {
     }
 }
 
+#[test]
+fn what_the_server_has_is_not_given_up_for_an_answer_that_is_none() {
+    for version in [Version::V3_1_1, V5] {
+        let mut s = Scripted::lasting(version, |_| {});
+        let ticket = s.ticket(2);
+        assert_ne!(s.sent(), []);
+        s.says_bytes(&ack(AckKind::Pubrec, 1, ReasonCode::Success));
+        assert_eq!(s.stages(), [(ticket, Stage::Acknowledged(ReasonCode::Success))]);
+        s.says_bytes(&ack(AckKind::Puback, 1, ReasonCode::Success));
+        s.comes_again(version, true);
+        assert_eq!(s.stages(), [(ticket, Stage::Released(ReasonCode::PacketIdentifierNotFound))]);
+        s.sent();
+        // And nothing of it is left that could end the next connection as well.
+        let next = s.ticket(1);
+        assert_ne!(s.sent(), []);
+        s.says_bytes(&ack(AckKind::Puback, 2, ReasonCode::Success));
+        assert_eq!(s.stages(), [(next, Stage::Acknowledged(ReasonCode::Success))]);
+    }
+}
+
+#[test]
+fn a_message_that_is_answered_as_if_it_were_a_subscription_fails_at_once() {
+    for version in [Version::V3_1_1, V5] {
+        let mut s = Scripted::lasting(version, |_| {});
+        let ticket = s.ticket(1);
+        assert_ne!(s.sent(), []);
+        let properties = PropertiesBuf::new();
+        let suback = Suback { packet_id: id(1), properties: properties.as_properties(), reasons: &[0] };
+        s.says(version, &Packet::Suback(suback));
+        s.comes_again(version, true);
+        let broken = Cause::Violation(ReasonCode::ProtocolError);
+        assert_eq!(s.stages(), [(ticket, Stage::Failed(broken))]);
+    }
+}
+
 /// It goes out first, so it is the first that is given up.
 #[test]
 fn a_request_that_is_not_answered_is_suspected_before_a_message() {

@@ -232,12 +232,13 @@ pub struct Withdraw {
 impl Future for Withdraw {
     type Output = Withdrawn;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Withdrawn> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Withdrawn> {
         if let Some(slot) = &self.asked {
             match ready!(slot.poll_end(cx)) {
                 Ok(client::Withdrawn::Unsent) => return Poll::Ready(Withdrawn::Unsent),
                 Ok(client::Withdrawn::Sent) => return Poll::Ready(Withdrawn::Sent),
-                Ok(_) | Err(_) => {}
+                // Its end is known, or will be.
+                Ok(_) | Err(_) => self.asked = None,
             }
         }
         self.message.poll_end(cx).map(|end| Withdrawn::Ended(Published::from_end(end)))
@@ -281,3 +282,21 @@ macro_rules! opaque {
 }
 
 opaque! { Enqueue Publishing Receipt Withdraw }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[test]
+    fn who_takes_back_what_has_just_ended_hears_how_as_soon_as_that_is_told() {
+        let (message, slot) = (Arc::<Fate>::default(), Slot::new());
+        let mut withdraw = Withdraw { message: Arc::clone(&message), asked: Some(Arc::clone(&slot)) };
+        let mut cx = Context::from_waker(Waker::noop());
+        slot.put(Ok(client::Withdrawn::Unknown));
+        assert!(Pin::new(&mut withdraw).poll(&mut cx).is_pending());
+        message.put(Ok(ReasonCode::Success));
+        let end = Poll::Ready(Withdrawn::Ended(Ok(Published { reason: ReasonCode::Success })));
+        assert_eq!(Pin::new(&mut withdraw).poll(&mut cx), end);
+    }
+}

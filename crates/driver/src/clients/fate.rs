@@ -46,7 +46,7 @@ impl Fate {
     }
 
     /// Tells it.
-    pub(super) fn put(&self, end: Result<ReasonCode, Error>) {
+    pub(crate) fn put(&self, end: Result<ReasonCode, Error>) {
         let state = match end {
             Ok(reason) => WELL | u16::from(reason as u8),
             Err(error) => {

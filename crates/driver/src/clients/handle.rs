@@ -12,7 +12,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::str::FromStr;
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tidewire_core::client::{Acknowledge, Cause, Config, Misuse, OutboxFull, Subscription};
@@ -65,6 +65,8 @@ impl fmt::Display for Endpoint {
 #[derive(Clone)]
 pub struct Maker {
     poster: Poster,
+    /// As long as the loop.
+    alive: Weak<()>,
 }
 
 impl fmt::Debug for Maker {
@@ -74,8 +76,8 @@ impl fmt::Debug for Maker {
 }
 
 impl Maker {
-    pub(super) fn new(poster: Poster) -> Self {
-        Self { poster }
+    pub(super) fn new(poster: Poster, alive: Weak<()>) -> Self {
+        Self { poster, alive }
     }
 
     /// A client of these servers, which are tried in turn. It connects at once.
@@ -132,24 +134,21 @@ impl Maker {
         self.call(|clients, now| clients.end_when_empty(now));
     }
 
+    /// The loop has ended, with the runtime that it was on or by itself.
+    pub(crate) fn is_over(&self) -> bool {
+        self.alive.strong_count() == 0
+    }
+
     /// All clients say goodbye, after `grace` at the latest, and the loop ends; then this is done.
     pub fn shutdown(&self, grace: Duration) -> Receipt<()> {
         let slot = Slot::new();
-        self.end_within(grace, Over::of(&slot));
-        Receipt { slot }
-    }
-
-    /// The same; then this is done.
-    pub(crate) fn shutdown_then(&self, grace: Duration, then: impl FnOnce() + Send + Sync + 'static) {
-        self.end_within(grace, Over::new(then));
-    }
-
-    fn end_within(&self, grace: Duration, over: Over) {
+        let over = Over::of(&slot);
         let poster = Arc::clone(&self.poster);
         self.call(move |clients, now| {
             clients.over.push(over);
             poster(Post::Shutdown(now.after(grace)));
         });
+        Receipt { slot }
     }
 }
 
@@ -162,26 +161,19 @@ impl Drop for Lasting {
     }
 }
 
-/// Does something when it is dropped: at the end of what has it, which may have been before.
-pub(crate) struct Over(Option<Box<dyn FnOnce() + Send + Sync>>);
+/// Tells of the end of what has it, when that is dropped; it may have been before.
+pub(crate) struct Over(Arc<Slot<()>>);
 
 impl Over {
-    fn new(then: impl FnOnce() + Send + Sync + 'static) -> Self {
-        Self(Some(Box::new(then)))
-    }
-
-    /// Then this is done.
+    /// There it is told.
     pub(crate) fn of(slot: &Arc<Slot<()>>) -> Self {
-        let end = Arc::clone(slot);
-        Self::new(move || end.put(Ok(())))
+        Self(Arc::clone(slot))
     }
 }
 
 impl Drop for Over {
     fn drop(&mut self) {
-        if let Some(then) = self.0.take() {
-            then();
-        }
+        self.0.put(Ok(()));
     }
 }
 
@@ -285,6 +277,9 @@ impl Handle {
         publication: Publication,
         bytes: usize,
     ) -> Result<Arc<Fate>, Error> {
+        if let Some(error) = state.error() {
+            return Err(error);
+        }
         let oldest = self.makes_room.map_or_else(Vec::new, |most| state.make_room(bytes, most));
         let fate = Arc::<Fate>::default();
         let knock = Shared::command(&mut state, Command::Publish(publication, Arc::clone(&fate)))?;

@@ -144,7 +144,7 @@ impl Member {
                     if let Some(streams) = &mut state.streams {
                         streams.lost(&filter, &Error::Refused(reason.into()), &mut wakers);
                     }
-                    self.requests.lost(&filter, reason);
+                    self.requests.lost(&filter, reason, &mut wakers);
                     state.listeners.tell(Event::SubscriptionLost { filter, reason }, &mut wakers);
                 }
                 Notice::Message(_) | Notice::Auth { .. } => {}
@@ -296,7 +296,7 @@ impl Member {
         if withdrawn != Withdrawn::Unknown
             && let Some(Waits::Published(_, bytes, _)) = ticket.and_then(|ticket| self.tickets.remove(ticket))
         {
-            self.shared.ended(Charge::of(bytes));
+            self.shared.make_free(Charge::of(bytes));
         }
         if let Some(slot) = slot {
             slot.put(Ok(withdrawn));

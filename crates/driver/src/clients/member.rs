@@ -102,7 +102,7 @@ impl Member {
     /// Messages that have ended make room, all at once, and then whoever waits for them hears it.
     fn tell_ends(&mut self) {
         if self.freed.messages > 0 {
-            self.shared.ended(std::mem::take(&mut self.freed));
+            self.shared.make_free(std::mem::take(&mut self.freed));
         }
         for (fate, end) in self.done.drain(..) {
             fate.put(end);
@@ -183,7 +183,7 @@ impl Member {
                         self.tickets.insert(ticket, Waits::Published(fate, bytes, qos));
                     }
                     Err(misuse) => {
-                        self.shared.ended(Charge::of(bytes));
+                        self.shared.make_free(Charge::of(bytes));
                         fate.put(Err(self.refused_message(misuse, bytes)));
                     }
                 }

@@ -61,8 +61,9 @@ use tidewire_core::client::{self, Cause, Config};
 use tidewire_core::id::ShardId;
 use tidewire_core::time::Instant;
 
-/// Room for so many commands is kept.
+/// Room for so many commands is kept, where there were more than a few.
 const COMMANDS_KEPT: usize = 1024;
+const FEW: usize = 64;
 
 /// Where a client's delays are drawn from, different each time.
 pub fn seed() -> [u8; 32] {
@@ -93,6 +94,8 @@ pub struct Clients {
     is_temporary: bool,
     /// Who waits for the end.
     over: Vec<Over>,
+    /// Others see by it whether there is still a loop.
+    alive: Arc<()>,
 }
 
 impl fmt::Debug for Clients {
@@ -109,8 +112,9 @@ impl Clients {
         let mailbox = Mailbox::default();
         let (inward, poster): (_, Poster) = (mailbox.clone(), Arc::new(move |post| mailbox.post(post)));
         let clients = Self::new(Arc::clone(&poster));
+        let alive = Arc::downgrade(&clients.alive);
         let shard = Shard::new(ShardId(0), clients, reactor, Box::new(()), None, vec![inward]);
-        (shard, Maker::new(poster))
+        (shard, Maker::new(poster, alive))
     }
 
     fn new(poster: Poster) -> Self {
@@ -127,6 +131,7 @@ impl Clients {
             going: None,
             is_temporary: false,
             over: Vec::new(),
+            alive: Arc::default(),
         }
     }
 
@@ -219,12 +224,15 @@ impl Clients {
     /// A handle says that there is something to do.
     fn knocked(&mut self, now: Instant, id: ClientId) {
         let going = self.going;
-        let mut commands = std::mem::take(&mut self.commands);
+        let spare = std::mem::take(&mut self.commands);
         let Some(member) = self.member(id.index) else { return };
         let mut state = member.shared.state();
         state.knocked = false;
-        std::mem::swap(&mut state.commands, &mut commands);
         state.queued = Charge::default();
+        // Room that was made for many goes from one busy client to the next, and stays with none.
+        let is_busy = state.commands.len() > FEW;
+        let room = if is_busy { spare } else { VecDeque::new() };
+        let mut commands = std::mem::replace(&mut state.commands, room);
         drop(state);
         let stays = going.is_none();
         for command in commands.drain(..) {
@@ -234,8 +242,10 @@ impl Clients {
                 command => member.obey(now, command),
             }
         }
-        commands.shrink_to(COMMANDS_KEPT);
-        self.commands = commands;
+        if is_busy {
+            commands.shrink_to(COMMANDS_KEPT);
+            self.commands = commands;
+        }
         self.act(now, id.index);
     }
 

@@ -68,12 +68,14 @@ impl Requests {
     }
 
     /// The server did not grant this again: if answers were to come there, they don't.
-    pub(super) fn lost(&mut self, filter: &TopicFilter, reason: ReasonCode) {
+    pub(super) fn lost(&mut self, filter: &TopicFilter, reason: ReasonCode, wakers: &mut Vec<Waker>) {
         if let Replies::Granted { topic, .. } | Replies::Asked { topic, .. } = &self.replies
             && topic.as_str() == filter.as_str()
         {
             self.replies = Replies::None;
-            self.end_all(&Error::Refused(reason.into()));
+            for request in std::mem::take(&mut self.waiting).into_values() {
+                wakers.extend(request.slot.put_quietly(Err(Error::Refused(reason.into()))));
+            }
         }
     }
 
@@ -285,7 +287,7 @@ impl Member {
         if self.client.is_unsent(ticket) {
             self.client.withdraw(now, ticket);
             if let Some(Waits::Requested(_, bytes, _)) = self.tickets.remove(ticket) {
-                self.shared.ended(Charge::of(bytes));
+                self.shared.make_free(Charge::of(bytes));
             }
         }
     }

@@ -230,8 +230,8 @@ impl Shared {
         Ok(!std::mem::replace(&mut state.knocked, true))
     }
 
-    /// Messages have ended.
-    pub(super) fn ended(&self, freed: Charge) {
+    /// Messages have ended: others have their room.
+    pub(super) fn make_free(&self, freed: Charge) {
         let mut state = self.state();
         state.open -= freed.messages;
         state.bytes -= freed.bytes;
@@ -365,7 +365,9 @@ impl State {
     /// The oldest messages that the loop has not taken go, until there is room among them for one more of so many bytes.
     pub(super) fn make_room(&mut self, bytes: usize, most: (usize, usize)) -> Vec<Arc<Fate>> {
         let mut gone = Vec::new();
-        while self.queued.messages > 0
+        // For one that is larger than all that may wait nothing needs to go: it is refused.
+        while bytes <= most.1
+            && self.queued.messages > 0
             && (self.queued.messages >= most.0 || self.queued.bytes + bytes > most.1)
         {
             let oldest = self.commands.iter().position(|command| matches!(command, Command::Publish(..)));

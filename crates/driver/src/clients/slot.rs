@@ -40,7 +40,7 @@ impl<T> Slot<T> {
         lock(&self.state).end.take()
     }
 
-    pub(super) fn put(&self, end: Result<T, Error>) {
+    pub(crate) fn put(&self, end: Result<T, Error>) {
         if let Some(waker) = self.put_quietly(end) {
             waker.wake();
         }

@@ -15,11 +15,11 @@ pub use options::{ForEachShard, Options};
 use crate::accept::Turns;
 use crate::client::{Connect, Pending, Result};
 use crate::clients::{Lasting, Maker, Over, Slot};
-use crate::{Clock, Mailbox, Post, ShardSetup, Socket, thread};
+use crate::{Clock, Mailbox, Post, ShardSetup, Socket, Wait, thread};
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tidewire_core::broker::Broker;
@@ -92,8 +92,6 @@ pub struct Running {
     stopper: Stopper,
     listeners: Vec<Bound>,
     launch: Launch,
-    /// The loop of the clients in this process, once there is one.
-    within: Mutex<Option<Arc<Lasting>>>,
     /// Each thread has it until it ends.
     over: Arc<Over>,
     end: Arc<Slot<()>>,
@@ -109,6 +107,8 @@ impl fmt::Debug for Running {
 #[derive(Clone)]
 pub struct Stopper {
     clock: Clock,
+    /// The loop of the clients in this process, once there is one.
+    within: Arc<Mutex<Option<Arc<Lasting>>>>,
     stop_accepting: Arc<dyn Fn() + Send + Sync>,
     mailboxes: Vec<ServerMailbox>,
 }
@@ -120,10 +120,21 @@ impl fmt::Debug for Stopper {
 }
 
 impl Stopper {
-    /// Accepts nobody any more, says goodbye to everybody, and ends after `grace` at the latest.
+    /// Accepts nobody any more. The server's clients in this process say goodbye, within half of the time, and then it says
+    /// so to everybody else; it ends after `grace` at the latest.
     pub fn shutdown(&self, grace: Duration) {
         (self.stop_accepting)();
-        self.shut_down(self.clock.now().after(grace));
+        let deadline = self.clock.now().after(grace);
+        let Some(within) = lock(&self.within).clone() else { return self.shut_down(deadline) };
+        let (goodbyes, stopper) = (within.0.shutdown(grace / 2), self.clone());
+        // They may be on a runtime that nobody drives any more: so it is not their end that begins the server's.
+        let then = move || {
+            let _ = goodbyes.wait_for(grace / 2);
+            stopper.shut_down(deadline);
+        };
+        if thread::spawn("shutdown".to_owned(), then).is_err() {
+            self.shut_down(deadline);
+        }
     }
 
     fn shut_down(&self, deadline: Instant) {
@@ -147,10 +158,11 @@ impl Running {
         stop_accepting: impl Fn() + Send + Sync + 'static,
         launch: Launch,
     ) -> Self {
-        let stopper = Stopper { clock, stop_accepting: Arc::new(stop_accepting), mailboxes };
+        let stop_accepting = Arc::new(stop_accepting);
+        let stopper = Stopper { clock, within: Arc::default(), stop_accepting, mailboxes };
         let end = Slot::new();
-        let (listeners, within, over) = (Vec::new(), Mutex::default(), Arc::new(Over::of(&end)));
-        Self { threads: Vec::new(), stopper, listeners, launch, within, over, end }
+        let over = Arc::new(Over::of(&end));
+        Self { threads: Vec::new(), stopper, listeners: Vec::new(), launch, over, end }
     }
 
     /// These are its listeners.
@@ -198,10 +210,11 @@ impl Running {
     /// A client of it in this process: no socket, and otherwise like any other. All of them share a loop, which is a task of
     /// the runtime that the first of them is made in, or a thread.
     pub fn connect(&self) -> Connect {
-        let mut within = self.within.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut within = lock(&self.stopper.within);
         let lasting = match &*within {
-            Some(lasting) => Ok(Arc::clone(lasting)),
-            None => {
+            // One whose runtime has ended is gone with it.
+            Some(lasting) if !lasting.0.is_over() => Ok(Arc::clone(lasting)),
+            _ => {
                 let shards = Arc::new(Turns::new(self.mailboxes().to_vec()));
                 (self.launch)(self.stopper.clock, shards).map(|maker| Arc::new(Lasting(maker)))
             }
@@ -210,17 +223,9 @@ impl Running {
         Connect::within(lasting)
     }
 
-    /// Accepts nobody any more. Its clients in this process say goodbye, and then it does so to everybody else; it ends after
-    /// `grace` at the latest. That happens whether or not anybody waits for it.
+    /// The same as a [`Stopper`]'s; done when all of its threads have ended, which they do whether or not anybody waits.
     pub fn shutdown(self, grace: Duration) -> Pending<()> {
-        (self.stopper.stop_accepting)();
-        let (deadline, stopper) = (self.stopper.clock.now().after(grace), self.stopper);
-        let goodbye = move || stopper.shut_down(deadline);
-        match self.within.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            // Half of the time, so that there is some left.
-            Some(within) => within.0.shutdown_then(grace / 2, goodbye),
-            None => goodbye(),
-        }
+        self.stopper.shutdown(grace);
         Pending::asked(self.end)
     }
 
@@ -231,4 +236,9 @@ impl Running {
             let _ = thread.join();
         }
     }
+}
+
+/// A loop that could not be launched leaves nothing torn.
+fn lock(within: &Mutex<Option<Arc<Lasting>>>) -> MutexGuard<'_, Option<Arc<Lasting>>> {
+    within.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
 //! The table of a shard's sockets.
-use crate::Place;
+use crate::{Place, Stream};
 use tidewire_core::id::ConnectionId;
 use tidewire_core::output::Output;
 
@@ -44,8 +44,8 @@ pub(super) struct Socket<I, S> {
 }
 
 // One for each idle connection: a stream of mio's is a descriptor; one of tokio's with its waker takes 48.
-const _: () = assert!(size_of::<Option<Socket<ConnectionId, u32>>>() <= 32);
-const _: () = assert!(size_of::<Option<Socket<ConnectionId, [usize; 6]>>>() <= 72);
+const _: () = assert!(size_of::<Option<Socket<ConnectionId, Stream<u32>>>>() <= 40);
+const _: () = assert!(size_of::<Option<Socket<ConnectionId, Stream<[usize; 6]>>>>() <= 80);
 
 impl<I, S> Socket<I, S> {
     pub(super) fn new(id: I, stream: S) -> Self {
