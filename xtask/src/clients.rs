@@ -99,7 +99,8 @@ pub(crate) fn nothing_may_be_skipped() -> bool {
 }
 
 pub(crate) fn build_broker() -> Result<PathBuf> {
-    let mut build = cargo(&["build", "--package", "tidewire", "--bin", "tidewire"]);
+    // Of the workspace, so that its features are those that all else was built with.
+    let mut build = cargo(&["build", "--workspace", "--bin", "tidewire"]);
     build.args(WITH_ALL);
     run_command(build)?;
     Ok(target().join("debug/tidewire"))

@@ -30,8 +30,8 @@ fn both(seeds: u64, broker: Option<SocketAddr>) -> Result<Count> {
 }
 
 fn run(seeds: u64, broker: Option<SocketAddr>) -> Result<Count> {
-    let mut test = cargo(&["test", "--package", "tidewire", "--test", "cuts"]);
-    // It builds the broker once more, for those that come after it as well.
+    // Of the workspace, as all tests are built.
+    let mut test = cargo(&["test", "--workspace", "--test", "cuts"]);
     test.args(WITH_ALL).args(["--", "--nocapture"]);
     test.env("CUTS_SEEDS", seeds.to_string());
     if let Some(broker) = broker {
