@@ -222,12 +222,13 @@ impl Messages {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Each filter, with the QoS that the server granted.
+    /// Each filter that it was made with, with the QoS that the server granted. (Of those that were added later,
+    /// [`add`](Self::add) tells it.)
     pub fn granted(&self) -> &[(TopicFilter, QoS)] {
         &self.granted
     }
 
-    /// One more filter for this stream, with the options of the first.
+    /// One more filter for this stream, with the options of the first. A stream that has [ended](Self::end) stays so.
     pub fn add(&mut self, filter: impl TryInto<TopicFilter, Error: Into<Error>>) -> Add {
         let subscription = filter
             .try_into()
