@@ -1,4 +1,5 @@
 //! Faults that were found, each with what shows it.
+use super::super::FEW;
 use super::*;
 
 /// Both are said before the loop turns: the end of the one is taken for the end of the other.
@@ -62,7 +63,7 @@ fn what_has_ended_is_forgotten_though_an_older_one_has_not() {
     }
     let (tell, told) = std::sync::mpsc::channel();
     world.clients.mailbox().post(Post::Call(Box::new(move |clients: &mut Clients, _| {
-        tell.send(clients.members[0].as_ref().unwrap().tickets.values().count()).unwrap();
+        tell.send(clients.members[0].as_ref().unwrap().tickets.places()).unwrap();
     })));
     world.settle();
     let places = told.recv().unwrap();
@@ -178,4 +179,24 @@ fn what_lies_ready_is_bounded_in_bytes() {
     for _ in 0..200 {
         assert_eq!(world.run(message(&client)), "t");
     }
+}
+
+#[test]
+fn room_for_many_commands_goes_from_one_busy_client_to_the_next() {
+    let mut world = World::new();
+    let [busy, quiet] = ["busy", "quiet"].map(|id| world.client(id, |_| {}));
+    for client in [&busy, &quiet] {
+        // All of them before the loop has its turn; a quiet one has a few.
+        let many = if std::ptr::eq(client, &busy) { 2 * FEW } else { 1 };
+        for _ in 0..many {
+            assert!(poll(pin!(client.publish(to("t", QoS::AtMostOnce)))).is_ready());
+        }
+        world.settle();
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    world.clients.mailbox().post(Post::Call(Box::new(move |clients: &mut Clients, _| {
+        tell.send(clients.commands.capacity()).unwrap();
+    })));
+    world.settle();
+    assert!(told.recv().unwrap() > FEW, "a quiet one has not thrown it away");
 }

@@ -224,14 +224,13 @@ impl Clients {
     /// A handle says that there is something to do.
     fn knocked(&mut self, now: Instant, id: ClientId) {
         let going = self.going;
-        let spare = std::mem::take(&mut self.commands);
-        let Some(member) = self.member(id.index) else { return };
+        let Some(member) = self.members.get_mut(id.index as usize).and_then(Option::as_mut) else { return };
         let mut state = member.shared.state();
         state.knocked = false;
         state.queued = Charge::default();
         // Room that was made for many goes from one busy client to the next, and stays with none.
         let is_busy = state.commands.len() > FEW;
-        let room = if is_busy { spare } else { VecDeque::new() };
+        let room = if is_busy { std::mem::take(&mut self.commands) } else { VecDeque::new() };
         let mut commands = std::mem::replace(&mut state.commands, room);
         drop(state);
         let stays = going.is_none();

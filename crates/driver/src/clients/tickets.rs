@@ -79,6 +79,12 @@ impl Tickets {
         self.behind.values().chain(self.ring.iter().flatten())
     }
 
+    /// That it has room in use for, what has ended among them.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.ring.len() + self.behind.len()
+    }
+
     #[cfg(test)]
     pub(super) fn check(&self) {
         assert_eq!(self.ring.iter().flatten().count(), self.open);
