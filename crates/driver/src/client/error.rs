@@ -1,5 +1,6 @@
 //! Why something came to nothing.
 use crate::clients::{self, Refusal};
+use crate::serve::StartError;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -220,6 +221,12 @@ impl From<clients::Error> for Error {
             clients::Error::NoResponseTopic => Self::Invalid(Invalid::NoResponseTopic),
             clients::Error::Gone => Self::no_loop("it has ended"),
         }
+    }
+}
+
+impl From<StartError> for Error {
+    fn from(error: StartError) -> Self {
+        Self::NotServed(error.to_string().into())
     }
 }
 

@@ -277,15 +277,12 @@ impl Handle {
         publication: Publication,
         bytes: usize,
     ) -> Result<Arc<Fate>, Error> {
-        if let Some(error) = state.error() {
-            return Err(error);
-        }
-        let oldest = self.makes_room.map_or_else(Vec::new, |most| state.make_room(bytes, most));
         let fate = Arc::<Fate>::default();
         let knock = Shared::command(&mut state, Command::Publish(publication, Arc::clone(&fate)))?;
         state.open += 1;
         state.bytes += bytes;
         state.queued.add(bytes);
+        let oldest = self.makes_room.map_or_else(Vec::new, |most| state.make_room(bytes, most));
         drop(state);
         oldest.iter().for_each(|fate| fate.put(Err(Error::Failed(Cause::MadeRoom))));
         if knock {

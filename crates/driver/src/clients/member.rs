@@ -273,16 +273,7 @@ impl Member {
                 self.give(now);
             }
         } else {
-            let mut room = self.shared.room(notices);
-            while room.is_left() {
-                let Some(message) = self.client.poll_message(now) else {
-                    self.shared.no_more();
-                    break;
-                };
-                room.take(&message);
-                notices.push(Notice::Message(message));
-            }
-            self.shared.notify(notices, self.client.is_ended());
+            self.notify(now, notices);
         }
         // Whoever hears from a receipt that the client has ended finds all that explains it.
         for (waits, cause) in ended {
@@ -294,6 +285,20 @@ impl Member {
             let error = self.shared.state().error().unwrap_or(Error::Gone);
             self.requests.end_all(&error);
         }
+    }
+
+    /// They lie ready, and messages behind them, as far as there is room.
+    fn notify(&mut self, now: Instant, notices: &mut Vec<Notice>) {
+        let mut room = self.shared.room(notices);
+        while room.is_left() {
+            let Some(message) = self.client.poll_message(now) else {
+                self.shared.no_more();
+                break;
+            };
+            room.take(&message);
+            notices.push(Notice::Message(message));
+        }
+        self.shared.notify(notices, self.client.is_ended());
     }
 
     /// The server has answered each Topic Filter.

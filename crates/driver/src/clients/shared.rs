@@ -362,13 +362,14 @@ impl State {
         self.gone || self.ended.is_some()
     }
 
-    /// The oldest messages that the loop has not taken go, until there is room among them for one more of so many bytes.
-    pub(super) fn make_room(&mut self, bytes: usize, most: (usize, usize)) -> Vec<Arc<Fate>> {
+    /// The oldest messages that the loop has not taken go, as long as there are more than may wait. The newest, of so many
+    /// bytes, stays.
+    pub(super) fn make_room(&mut self, newest: usize, most: (usize, usize)) -> Vec<Arc<Fate>> {
         let mut gone = Vec::new();
         // For one that is larger than all that may wait nothing needs to go: it is refused.
-        while bytes <= most.1
-            && self.queued.messages > 0
-            && (self.queued.messages >= most.0 || self.queued.bytes + bytes > most.1)
+        while newest <= most.1
+            && self.queued.messages > 1
+            && (self.queued.messages > most.0 || self.queued.bytes > most.1)
         {
             let oldest = self.commands.iter().position(|command| matches!(command, Command::Publish(..)));
             let Some(Command::Publish(publication, fate)) = oldest.and_then(|at| self.commands.remove(at))

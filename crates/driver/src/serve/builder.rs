@@ -1,7 +1,7 @@
 //! A broker that is to run in this process.
-use super::{ForEachShard, Journals, Options, Running, ServeConfig};
+use super::{ForEachShard, Journals, Options, Running, ServeConfig, StartError};
 use crate::Host;
-use crate::client::{Error, Result};
+use crate::client::Result;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -92,15 +92,11 @@ impl Serve {
     /// what this gives is dropped.
     ///
     /// # Errors
-    /// [`Error::NotServed`]: what stands in its way, and what to do.
+    /// [`NotServed`](crate::client::Error::NotServed): what stands in its way, and what to do.
     pub fn start(self) -> Result<Running> {
-        let not_served = |error: super::StartError| Error::NotServed(error.to_string().into());
-        let bound = self.options.bind().map_err(not_served)?;
-        let (setups, clock) =
-            self.options.set_up(self.options.shards.unwrap_or(1).max(1)).map_err(not_served)?;
-        let (listeners, sockets): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
-        let running = (self.start)(ServeConfig::new(sockets, setups, clock));
-        let running = running.map_err(|error| not_served(super::StartError::Runtime(error)))?;
+        let (listeners, sockets): (Vec<_>, Vec<_>) = self.options.bind()?.into_iter().unzip();
+        let (setups, clock) = self.options.set_up(self.options.shards.unwrap_or(1).max(1))?;
+        let running = (self.start)(ServeConfig::new(sockets, setups, clock)).map_err(StartError::Runtime)?;
         Ok(running.at(listeners))
     }
 }
