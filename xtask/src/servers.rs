@@ -11,11 +11,12 @@ use crate::Result;
 use crate::clients::{Broker, build_broker, nothing_may_be_skipped};
 use crate::count::Count;
 use crate::packages::{MOSQUITTO_AND_CLIENTS, NATS, Need, RABBITMQ};
-use crate::shell::{cargo, command, output, target};
+use crate::shell::{Running, cargo, command, output, target};
 use crate::suite::WITH_ALL;
 use matrix::{Column, Matrix};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a user of each server is called, and its password.
 const USER: &str = "guest";
@@ -118,6 +119,16 @@ fn build() -> Result<PathBuf> {
 fn ours(rows: &Rows<'_>) -> Result<Vec<Column>> {
     let broker = Broker::start(&build_broker()?, "mio", &[])?;
     Ok(rows(broker.address))
+}
+
+/// Until it prints that it is there.
+fn ready(server: &Running, within: Duration, mut is_ready: impl FnMut(&str) -> bool) -> Result {
+    let mut said = String::new();
+    let there = server.wait_for(within, |line| {
+        said += &format!("{line}\n");
+        is_ready(line).then_some(())
+    });
+    Ok(there.ok_or_else(|| format!("it does not start; it said:\n{said}"))?)
 }
 
 /// Free at the moment; it may be taken before it is wanted.

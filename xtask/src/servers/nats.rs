@@ -1,6 +1,6 @@
 //! Debian's NATS, which speaks MQTT on top of its streams. It finds its ports itself, and says which.
 use super::matrix::Column;
-use super::{Folder, Rows, USER};
+use super::{Folder, Rows, USER, ready};
 use crate::Result;
 use crate::shell::{Running, command};
 use std::time::Duration;
@@ -24,15 +24,11 @@ pub(super) fn with(rows: &Rows<'_>) -> Result<Vec<Column>> {
     let mut nats = command("nats-server");
     nats.arg("--config").arg(&file);
     let running = Running::start(nats)?;
-    let (mut said, mut address) = (String::new(), None);
-    let is_ready = running.wait_for(STARTS_WITHIN, |line| {
-        said += &format!("{line}\n");
+    let mut address = None;
+    ready(&running, STARTS_WITHIN, |line| {
         let listens = line.split_once("Listening for MQTT clients on mqtt://");
         address = listens.and_then(|(_, address)| address.parse().ok()).or(address);
-        line.ends_with("Server is ready").then_some(())
-    });
-    match (is_ready, address) {
-        (Some(()), Some(address)) => Ok(rows(address)),
-        _ => Err(format!("it does not start; it said:\n{said}").into()),
-    }
+        line.ends_with("Server is ready")
+    })?;
+    Ok(rows(address.ok_or("it does not say where it listens")?))
 }

@@ -1,6 +1,6 @@
 //! Debian's RabbitMQ with its plugin for MQTT, as whoever runs this, with ports, names and files of its own.
 use super::matrix::Column;
-use super::{Folder, Rows, USER, free_address};
+use super::{Folder, Rows, USER, free_address, ready};
 use crate::Result;
 use crate::packages::RABBITMQ_SERVER;
 use crate::shell::{Running, command};
@@ -49,12 +49,7 @@ impl RabbitMq {
         rabbitmq.env("ERL_EPMD_PORT", names.to_string()).env("RABBITMQ_DIST_PORT", nodes.to_string());
         rabbitmq.envs(SETTINGS);
         let running = Running::start(rabbitmq)?;
-        let mut said = String::new();
-        let is_ready = running.wait_for(STARTS_WITHIN, |line| {
-            said += &format!("{line}\n");
-            line.contains("Server startup complete").then_some(())
-        });
-        is_ready.ok_or_else(|| format!("it does not start; it said:\n{said}"))?;
+        ready(&running, STARTS_WITHIN, |line| line.contains("Server startup complete"))?;
         Ok(Self { address, _running: running, _names: names_running })
     }
 }
@@ -63,8 +58,7 @@ fn start_names(port: u16) -> Result<Running> {
     let mut names = command("epmd");
     names.args(["-d", "-d", "-port", &port.to_string(), "-address", "127.0.0.1"]);
     let running = Running::start(names)?;
-    let is_ready = |line: &str| line.contains("entering the main select() loop").then_some(());
-    running.wait_for(STARTS_WITHIN, is_ready).ok_or("Erlang's register of names does not start")?;
+    ready(&running, STARTS_WITHIN, |line| line.contains("entering the main select() loop"))?;
     Ok(running)
 }
 
