@@ -4,7 +4,7 @@ use super::reasons::{brief, lost, place};
 use crate::say::{self, Failure};
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use tidewire_core::client::{Cause, Message, Server};
 use tidewire_core::reason::ReasonCode;
@@ -131,6 +131,11 @@ impl Watched {
         if let Poll::Ready(Some(signal)) = self.signals.poll_recv(cx) {
             return Poll::Ready(Event::Signal(signal));
         }
+        self.poll_news(cx)
+    }
+
+    /// The same, of the client alone.
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
             let notice = self.poll_notice(cx);
             // If there were no further attempt, that would be known by now.
@@ -204,6 +209,14 @@ impl Watched {
             self.version = if self.version.is_v5() { Version::V3_1_1 } else { Version::V5 };
         }
         *was_connected
+    }
+
+    /// Is there a connection to say goodbye on? What came by it may have been heard before the news that it is there.
+    pub(crate) fn is_heard(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut news = || self.poll_news(&mut cx);
+        while matches!(news(), Poll::Ready(event) if !matches!(event, Event::Lost(_))) {}
+        self.is_connected()
     }
 
     /// Says goodbye once what was accepted has ended and has left, or at the end of `patience`. What made it shorter, if

@@ -95,7 +95,7 @@ impl Publisher {
         };
         // Without a connection nobody hears it.
         let haste =
-            if watched.is_connected() { watched.goodbye(ReasonCode::Success, patience).await } else { None };
+            if watched.is_heard() { watched.goodbye(ReasonCode::Success, patience).await } else { None };
         let Err(failure) = result else {
             return haste.map_or(Ok(()), |haste| Err(cut_short(watched, &haste)));
         };

@@ -61,7 +61,7 @@ impl Requester {
             Ok(()) => (ReasonCode::Success, FAREWELL),
             Err(_) => (ReasonCode::DisconnectWithWill, Duration::ZERO),
         };
-        if watched.is_connected() {
+        if watched.is_heard() {
             watched.goodbye(reason, patience).await;
         }
         end

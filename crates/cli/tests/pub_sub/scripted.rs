@@ -1,6 +1,7 @@
 //! What goes over the wire: acknowledgements, goodbyes, second attempts.
 use super::support::{Running, Server, Wire, said, tool};
 use std::process::Stdio;
+use std::sync::mpsc::channel;
 
 const PUBACK: u8 = 0x40;
 
@@ -36,7 +37,7 @@ fn what_nobody_reads_is_not_acknowledged() {
     // The second is too large for any buffer.
     let large = [&[0x32, 0x86, 0x7d, 0, 1, b't', 0, 1, 0][..], &[b'x'; 16_000]].concat();
     for message in [vec![0x32, 7, 0, 1, b't', 0, 1, 0, b'x'], large] {
-        let (go, wait) = std::sync::mpsc::channel();
+        let (go, wait) = channel();
         let server = Server::once(move |wire| {
             wire.lets_in(true);
             wire.grants(true, 1);
@@ -55,7 +56,8 @@ fn what_nobody_reads_is_not_acknowledged() {
 #[test]
 fn a_pipe_that_nobody_empties_does_not_silence_it() {
     const FULL: usize = 256 * 1024;
-    let server = Server::once(|wire| {
+    let (pinged, ping) = channel();
+    let server = Server::once(move |wire| {
         wire.lets_in(true);
         wire.grants(true, 0);
         let message = [&[0x30, 104, 0, 1, b't', 0][..], &[b'x'; 100]].concat();
@@ -63,10 +65,12 @@ fn a_pipe_that_nobody_empties_does_not_silence_it() {
             wire.says(&message);
         }
         assert_eq!(wire.packet().0, 0xc0, "PINGREQ");
+        pinged.send(()).expect("the test waits");
     });
     let subscriber = Running::subscribed(tool(server.address, &["sub", "-d", "-t", "t", "-k", "1"]));
-    server.join();
+    ping.recv().expect("the server's side of it");
     drop(subscriber);
+    server.join();
 }
 
 #[test]

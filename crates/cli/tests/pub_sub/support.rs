@@ -1,7 +1,7 @@
 //! A broker, the tools, and servers that say just what a test wants.
 use crate::broker::Broker;
 use std::io::{BufRead, BufReader, Lines, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -154,7 +154,9 @@ impl Server {
             for connection in connections {
                 let (stream, _) = listener.accept().expect("somebody connects");
                 stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
-                connection(&mut Wire(stream));
+                let mut wire = Wire(stream);
+                connection(&mut wire);
+                wire.closes();
             }
         });
         Self { address, thread }
@@ -225,6 +227,15 @@ impl Wire {
         } else {
             self.says(&[0x32, 6, 0, 1, b't', 0, packet_id, b'a' + packet_id]);
         }
+    }
+
+    /// Says no more, and reads what still comes: a socket that is dropped with something unread resets the connection.
+    fn closes(&mut self) {
+        // The client may be gone.
+        let _ = self.0.shutdown(Shutdown::Write);
+        let mut room = vec![0; 64 * 1024];
+        let ends = |_| matches!(self.0.read(&mut room), Ok(0) | Err(_));
+        assert!((0..1000).any(ends), "the client goes on as if nobody had closed");
     }
 
     /// All packets until the client closes.
