@@ -169,8 +169,12 @@ pub enum Payload {
 
 impl Payload {
     /// How many bytes.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.pieces().iter().map(Bytes::len).sum()
+        match self {
+            Self::Whole(bytes) => bytes.len(),
+            Self::Chunks(chunks) => chunks.iter().map(Bytes::len).sum(),
+        }
     }
 
     /// None at all.

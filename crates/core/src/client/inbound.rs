@@ -1,17 +1,20 @@
 //! What the server sends.
 use super::event::{Cause, Event, Message, Stage};
-use super::link::{Incoming, Ping, Said, Unanswered};
+use super::link::{Head, Incoming, Ping, Said, Unanswered};
 use super::{Client, Holding, Next, Phase};
 use crate::Input;
 use crate::codec::{
-    Ack, AckKind, DecodeError, Decoder, Delivery, Disconnect, Item, Limits, Packet, Publish, encode_ack,
+    Ack, AckKind, DecodeError, Decoder, Delivery, Disconnect, Item, Limits, Packet, Payload, Publish,
+    encode_ack,
 };
-use crate::delivery::{Acknowledged, Receipt, Received};
+use crate::delivery::{Acknowledged, Assembly, Receipt, Received};
 use crate::id::{PacketId, Token};
+use crate::message;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::text::Text;
 use crate::time::Instant;
-use crate::topic::TopicName;
+use crate::topic::{TopicError, TopicName};
 use alloc::boxed::Box;
 
 /// Answers that the server does not read, in bytes; beyond this it is not listened to.
@@ -251,12 +254,17 @@ impl Client {
                 return Err(Violation(ReasonCode::ReceiveMaximumExceeded));
             }
         }
-        let mut incoming = Incoming::new(publish);
-        incoming.unwanted = again;
-        if incoming.payload.left() == 0 {
-            self.arrived(incoming);
+        let Ok(topic) = self.topic(publish.topic) else {
+            return Err(Violation(ReasonCode::TopicNameInvalid));
+        };
+        let properties = publish.properties.into();
+        let head = Head { delivery: publish.delivery, retain: publish.retain, topic, properties };
+        if let Payload::Whole(bytes) = publish.payload {
+            self.arrived(head, bytes.into());
         } else {
-            self.link.incoming = Some(Box::new(incoming));
+            let payload = Assembly::new(publish.payload);
+            self.link.incoming = Some(Box::new(Incoming { head, payload, unwanted: again }));
+            self.complete_if_all();
         }
         Ok(())
     }
@@ -288,28 +296,28 @@ impl Client {
 
     fn complete_if_all(&mut self) {
         if let Some(incoming) = self.link.incoming.take_if(|i| i.payload.left() == 0) {
-            self.arrived(*incoming);
+            self.arrived(incoming.head, incoming.payload.payload());
         }
     }
 
     /// A message is complete. With QoS 2 it is delivered onward once, whatever comes again. [MQTT-4.3.3-10]
-    fn arrived(&mut self, incoming: Incoming) {
-        let (packet_id, kind) = match incoming.delivery {
-            Delivery::AtMostOnce => return self.deliver(incoming, None),
+    fn arrived(&mut self, head: Head, payload: message::Payload) {
+        let (packet_id, kind) = match head.delivery {
+            Delivery::AtMostOnce => return self.deliver(head, payload, None),
             Delivery::AtLeastOnce { packet_id, .. } => (packet_id, AckKind::Puback),
             Delivery::ExactlyOnce { packet_id, .. } => (packet_id, AckKind::Pubrec),
         };
         let first = kind == AckKind::Puback || self.receiver.receive(packet_id) == Receipt::First;
         if first {
             // Retained Messages come with every connection that subscribes again.
-            self.link.useful |= !incoming.retain;
+            self.link.useful |= !head.retain;
             self.numbered = self.numbered.wrapping_add(1);
             let number = self.numbered;
             if kind == AckKind::Pubrec {
                 self.holding.insert(packet_id, Holding { number, answer: None });
             }
             self.link.unanswered.push(Unanswered { number, packet_id, kind, answer: Said::Nothing });
-            return self.deliver(incoming, Some(Token { packet_id, epoch: number }));
+            return self.deliver(head, payload, Some(Token { packet_id, epoch: number }));
         }
         // It came before, perhaps on this very connection: one answer is enough.
         if self.link.unanswered.iter().any(|u| u.is_pubrec(packet_id)) {
@@ -324,23 +332,21 @@ impl Client {
         self.release_answers();
     }
 
-    fn deliver(&mut self, incoming: Incoming, token: Option<Token>) {
-        let Incoming { delivery, retain, topic, properties, payload, .. } = incoming;
+    fn deliver(&mut self, head: Head, payload: message::Payload, token: Option<Token>) {
+        let Head { delivery, retain, topic, properties } = head;
         let dup = matches!(delivery, Delivery::AtLeastOnce { dup: true, .. });
-        let Ok(topic) = self.topic(&topic) else { return };
-        let qos = delivery.qos();
-        let message = Message { topic, payload: payload.payload(), qos, retain, dup, token, properties };
+        let message = Message { topic, payload, qos: delivery.qos(), retain, dup, token, properties };
         self.stats.received += 1;
         self.inbox.put(message);
         self.actions.message();
     }
 
     /// The topic of the last message again, most of the time.
-    fn topic(&mut self, topic: &str) -> Result<TopicName, crate::topic::TopicError> {
-        if let Some(last) = self.last_topic.as_ref().filter(|last| last.as_str() == topic) {
+    fn topic(&mut self, topic: Text<'_>) -> Result<TopicName, TopicError> {
+        if let Some(last) = self.last_topic.as_ref().filter(|last| topic == *last.as_str()) {
             return Ok(last.clone());
         }
-        let topic = TopicName::new(topic)?;
+        let topic = TopicName::new(topic.as_str())?;
         self.last_topic = Some(topic.clone());
         Ok(topic)
     }

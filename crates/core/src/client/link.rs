@@ -1,10 +1,11 @@
 //! What belongs to one network connection, and goes with it.
 use super::server::Server;
-use crate::codec::{AckKind, Decoder, Delivery, Mode, PropertiesBuf, Publish};
+use crate::codec::{AckKind, Decoder, Delivery, Mode, PropertiesBuf};
 use crate::delivery::{Answer, Assembly, InOrder};
 use crate::id::PacketId;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
+use crate::topic::TopicName;
 use crate::version::{Role, Version};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -69,29 +70,22 @@ pub(super) enum Ping {
     Sent(Instant),
 }
 
+/// A PUBLISH without its payload.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) delivery: Delivery,
+    pub(super) retain: bool,
+    pub(super) topic: TopicName,
+    pub(super) properties: PropertiesBuf,
+}
+
 /// A PUBLISH whose payload comes in pieces.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    pub(super) delivery: Delivery,
-    pub(super) retain: bool,
-    pub(super) topic: Box<str>,
-    pub(super) properties: PropertiesBuf,
+    pub(super) head: Head,
     pub(super) payload: Assembly,
     /// It was delivered before: nothing of it is kept.
     pub(super) unwanted: bool,
-}
-
-impl Incoming {
-    pub(super) fn new(publish: &Publish<'_>) -> Self {
-        Self {
-            delivery: publish.delivery,
-            retain: publish.retain,
-            topic: publish.topic.into(),
-            properties: publish.properties.into(),
-            payload: Assembly::new(publish.payload),
-            unwanted: false,
-        }
-    }
 }
 
 /// PUBACK or PUBREC, which waits for the application, or for those before it.
