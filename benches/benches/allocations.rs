@@ -6,7 +6,7 @@
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
 use tidewire_benches::jobs::Job;
-use tidewire_benches::{broker, codecs};
+use tidewire_benches::{broker, client, codecs};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -16,6 +16,7 @@ fn main() {
     let jobs = match family.as_deref() {
         Some("codec") => codecs::jobs(),
         Some("core") => broker::jobs(),
+        Some("client") => client::jobs(),
         _ => panic!("no family of jobs is called {family:?}"),
     };
     for (number, job) in jobs.iter().enumerate() {

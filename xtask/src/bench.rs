@@ -1,5 +1,6 @@
 //! `cargo xtask bench codec`: what packets cost, in one table; and that they cost no more than was recorded.
 //! `cargo xtask bench core`: the same of what the broker's core delivers.
+//! `cargo xtask bench client`: and of the messages that a client's machine publishes or gets.
 //! `cargo xtask bench log`: what a log costs.
 pub(crate) mod log;
 mod measure;
@@ -16,6 +17,7 @@ use record::Record;
 pub(crate) enum Family {
     Codec,
     Core,
+    Client,
 }
 
 impl Family {
@@ -24,6 +26,7 @@ impl Family {
         match self {
             Self::Codec => "codec",
             Self::Core => "core",
+            Self::Client => "client",
         }
     }
 
@@ -41,8 +44,8 @@ pub(crate) fn codec() -> Result {
 }
 
 /// Instructions and allocations.
-pub(crate) fn core() -> Result {
-    println!("{}", table::alone(&counted(Family::Core, false)?));
+pub(crate) fn alone(family: Family) -> Result {
+    println!("{}", table::alone(&counted(family, false)?));
     Ok(())
 }
 

@@ -39,6 +39,7 @@ pub(crate) fn run() -> Result {
     step("targets", targets::run)?;
     step("what the codec costs", || bench::check(bench::Family::Codec))?;
     step("what the core costs", || bench::check(bench::Family::Core))?;
+    step("what the client costs", || bench::check(bench::Family::Client))?;
     let mut count = step("tests", || test::all(&[]))?;
     count += step("servers", || servers::all(false))?;
     count += step("fuzzing", || fuzz::all("all", FUZZ_SECONDS, 2))?;

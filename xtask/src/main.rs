@@ -31,6 +31,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   bench codec --record          records them
   bench core                    measures what the broker's core needs for a delivery, and prints a table
   bench core --check, --record  the same as with the codec
+  bench client                  measures what a client's machine needs for a message; --check, --record as well
   bench log                     floods a broker with and without a log, and fails if that costs or says too much
   fuzz TARGET|all [--seconds N] [--jobs N]
                                 feeds a fuzz target for so long (60), or each, so many at a time (1)
@@ -51,9 +52,12 @@ fn main() -> ExitCode {
         ["bench", "codec"] => bench::codec(),
         ["bench", "codec", "--check"] => bench::check(bench::Family::Codec),
         ["bench", "codec", "--record"] => bench::record(bench::Family::Codec),
-        ["bench", "core"] => bench::core(),
+        ["bench", "core"] => bench::alone(bench::Family::Core),
         ["bench", "core", "--check"] => bench::check(bench::Family::Core),
         ["bench", "core", "--record"] => bench::record(bench::Family::Core),
+        ["bench", "client"] => bench::alone(bench::Family::Client),
+        ["bench", "client", "--check"] => bench::check(bench::Family::Client),
+        ["bench", "client", "--record"] => bench::record(bench::Family::Client),
         ["bench", "log"] => bench::log::check(),
         ["fuzz", target, options @ ..] => fuzz::run(target, options),
         ["cuts"] => clients::cuts(20),

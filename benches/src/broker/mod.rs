@@ -1,12 +1,10 @@
 //! What the broker's core costs, without a socket: for each delivery to a subscriber, if nothing else is said.
 //!
-//! One file knows [how a broker is driven](shards), one [what clients say](wire), one [what happens](scenes); the table
-//! stands here.
+//! One file knows [how a broker is driven](shards), one what clients say, one [what happens](scenes); the table stands here.
 mod scenes;
 mod shards;
-mod wire;
 
-use crate::jobs::{Bar, Job, Run};
+use crate::jobs::{Job, warmed as job};
 use scenes::{Away, Flow, Greet, Place, Replay};
 
 /// Always in the same order.
@@ -16,21 +14,6 @@ pub fn jobs() -> Vec<Job> {
     jobs.push(job("retained", "a Retained Message that a new subscription matches", Replay::begin));
     jobs.push(job("connect", "a connection: CONNECT, CONNACK, DISCONNECT", Greet::begin));
     jobs
-}
-
-/// So many runs come before the one that counts: what grows by doubling then rarely grows in it.
-const WARM_UP: usize = 10;
-
-fn job(key: &'static str, title: &str, begin: impl Fn() -> Box<dyn Run> + 'static) -> Job {
-    let begin = move || {
-        let mut run = begin();
-        for _ in 0..WARM_UP {
-            run.prepare();
-            run.run();
-        }
-        run
-    };
-    Job { key, title: title.to_owned(), bar: Bar::default(), by: "Tidewire", begin: Box::new(begin) }
 }
 
 /// Twenty messages at a time.

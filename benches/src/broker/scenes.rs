@@ -1,8 +1,8 @@
 //! What happens between clients and the broker, again and again.
 use super::shards::{Client, Shards};
-use super::wire::{self, Heard};
 use crate::jobs::Run;
 use crate::packets::TOPIC;
+use crate::wire::{self, Heard};
 
 /// Publishes from some clients reach others.
 #[derive(Clone, Copy)]

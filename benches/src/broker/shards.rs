@@ -2,7 +2,7 @@
 //!
 //! It does what the driver does in a turn: all input is handed in, then what is announced is carried, then output is
 //! taken. Sockets take everything, and what clients answer is the input of the next turn.
-use super::wire::{self, Heard};
+use crate::wire::{self, Heard};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -15,27 +15,27 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 /// Without a Keep Alive. With Clean Session 0, if the session is to be kept.
-pub(super) fn connect(client_id: &str, is_kept: bool) -> Vec<u8> {
+pub(crate) fn connect(client_id: &str, is_kept: bool) -> Vec<u8> {
     let flags = if is_kept { 0 } else { 2 };
     packet(0x10, &[b"\0\x04MQTT\x04", &[flags], b"\0\0", &text(client_id)])
 }
 
-pub(super) fn disconnect() -> Vec<u8> {
+pub(crate) fn disconnect() -> Vec<u8> {
     packet(0xe0, &[])
 }
 
-pub(super) fn subscribe(filter: &str, qos: u8) -> Vec<u8> {
+pub(crate) fn subscribe(filter: &str, qos: u8) -> Vec<u8> {
     packet(0x82, &[b"\0\x01", &text(filter), &[qos]])
 }
 
-pub(super) fn unsubscribe(filter: &str) -> Vec<u8> {
+pub(crate) fn unsubscribe(filter: &str) -> Vec<u8> {
     packet(0xa2, &[b"\0\x01", &text(filter)])
 }
 
 const PAYLOAD: [u8; 64] = [b'x'; 64];
 
 /// So many PUBLISHes, with Packet Identifiers from 1 on.
-pub(super) fn publishes(count: u16, topic: &str, qos: u8) -> Vec<u8> {
+pub(crate) fn publishes(count: u16, topic: &str, qos: u8) -> Vec<u8> {
     let one = |packet_id: u16| {
         let packet_id = packet_id.to_be_bytes();
         let packet_id = if qos == 0 { &[][..] } else { &packet_id };
@@ -45,24 +45,24 @@ pub(super) fn publishes(count: u16, topic: &str, qos: u8) -> Vec<u8> {
 }
 
 /// With QoS 0.
-pub(super) fn retained(topic: &str) -> Vec<u8> {
+pub(crate) fn retained(topic: &str) -> Vec<u8> {
     packet(0x31, &[&text(topic), &PAYLOAD])
 }
 
 /// What came to clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
-    pub(super) connacks: usize,
-    pub(super) publishes: usize,
+pub(crate) struct Heard {
+    pub(crate) connacks: usize,
+    pub(crate) publishes: usize,
     /// PUBACKs and PUBCOMPs: the last that a publisher hears of a message.
-    pub(super) receipts: usize,
-    pub(super) subacks: usize,
+    pub(crate) receipts: usize,
+    pub(crate) subacks: usize,
 }
 
 impl Heard {
     /// Takes whole packets, and says what a client answers at once.
     #[inline]
-    pub(super) fn hear(&mut self, mut bytes: &[u8], answer: &mut Vec<u8>) {
+    pub(crate) fn hear(&mut self, mut bytes: &[u8], answer: &mut Vec<u8>) {
         while let [first, length, rest @ ..] = bytes {
             let (body, behind) = rest.split_at(usize::from(*length));
             match first >> 4 {
