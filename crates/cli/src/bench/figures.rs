@@ -39,15 +39,35 @@ impl Timing {
 
 /// What a subscriber has, by whose it is.
 #[derive(Default)]
-pub(super) struct Tracks(HashMap<(u16, u32), Track>);
+pub(super) struct Tracks {
+    tracks: Vec<Track>,
+    /// Where the one of this run and publisher is.
+    places: HashMap<(u16, u32), usize>,
+    /// The last one that was looked for: its messages often come together.
+    last: Option<((u16, u32), usize)>,
+}
 
 impl Tracks {
     pub(super) fn of(&self, run: u16, publisher: u32) -> Option<&Track> {
-        self.0.get(&(run, publisher))
+        self.places.get(&(run, publisher)).map(|place| &self.tracks[*place])
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Track> {
-        self.0.values()
+        self.tracks.iter()
+    }
+
+    /// It is new if nothing came from there yet.
+    fn of_or(&mut self, run: u16, publisher: u32, new: impl FnOnce() -> Track) -> &mut Track {
+        let key = (run, publisher);
+        let place = match self.last {
+            Some((last, place)) if last == key => place,
+            _ => *self.places.entry(key).or_insert_with(|| {
+                self.tracks.push(new());
+                self.tracks.len() - 1
+            }),
+        };
+        self.last = Some((key, place));
+        &mut self.tracks[place]
     }
 }
 
@@ -102,8 +122,8 @@ impl Figures {
         };
         self.deliveries.record(stamp.time, now);
         let begins = if self.is_whole { 0 } else { stamp.sequence };
-        let tracks = &mut self.subscribers[subscriber as usize].0;
-        let track = tracks.entry((stamp.run, stamp.publisher)).or_insert_with(|| Track::from(begins));
+        let tracks = &mut self.subscribers[subscriber as usize];
+        let track = tracks.of_or(stamp.run, stamp.publisher, || Track::from(begins));
         self.received += u64::from(track.on_message(stamp.sequence));
     }
 

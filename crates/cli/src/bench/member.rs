@@ -1,20 +1,23 @@
 //! One client of many: what all of them do.
 use super::figures::Figures;
-use super::setup::{Role, Setup};
+use super::publisher::Publisher;
+use super::setup::Setup;
+use super::subscriber::Subscriber;
 use crate::client::lost;
 use crate::say::{Failure, given};
-use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
-use std::rc::Rc;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use tidewire_core::client::{Cause, Message};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tidewire_core::client::{Cause, Client, Event};
+use tidewire_core::reason::ReasonCode;
+use tidewire_core::time::Instant;
 use tidewire_core::version::Version;
 use tidewire_driver::Clock;
-use tidewire_driver::clients::{Client, Maker, Notice, seed};
+use tidewire_driver::clients::Resident;
 use tidewire_server::Signal;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+
+/// What a goodbye may take.
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What whoever waits for the clients hears.
 pub(super) enum News {
@@ -30,132 +33,177 @@ pub(super) enum News {
     Signal(Signal),
 }
 
-/// What all clients of a bench share. They live on one thread.
+/// What all clients of a bench share.
 pub(super) struct Shared {
     pub(super) setup: Setup,
-    pub(super) clock: Clock,
-    pub(super) figures: RefCell<Figures>,
+    clock: Clock,
+    state: Mutex<State>,
+    news: UnboundedSender<News>,
+}
+
+/// Each client has it to itself while it has its turn.
+pub(super) struct State {
+    pub(super) figures: Figures,
     /// Since when messages are published, in microseconds.
-    pub(super) begun: Cell<Option<u64>>,
+    pub(super) begun: Option<u64>,
     /// No further message is to be published.
-    pub(super) is_over: Cell<bool>,
-    /// One of both has changed.
-    pub(super) changed: Notify,
-    pub(super) news: UnboundedSender<News>,
+    pub(super) is_over: bool,
 }
 
 impl Shared {
+    pub(super) fn new(setup: Setup, news: UnboundedSender<News>) -> Self {
+        let figures = Figures::new(setup.run, setup.publishers, setup.subscribers);
+        let state = Mutex::new(State { figures, begun: None, is_over: false });
+        Self { setup, clock: Clock::start(), state, news }
+    }
+
     /// Microseconds since 1970.
     pub(super) fn now(&self) -> u64 {
         self.clock.now().as_micros()
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn tell(&self, news: News) {
         // If nobody listens, all is over.
         let _ = self.news.send(news);
     }
+}
 
-    pub(super) fn begin(&self) {
-        let now = self.now();
-        self.begun.set(Some(now));
-        self.figures.borrow_mut().begin(now);
-        self.changed.notify_waiters();
-    }
+/// What a client has in its turn.
+pub(super) struct Turn<'a> {
+    pub(super) client: &'a mut Client,
+    pub(super) setup: &'a Setup,
+    pub(super) state: &'a mut State,
+    /// As the loop has it, and in microseconds since 1970.
+    pub(super) at: Instant,
+    pub(super) now: u64,
+}
 
-    pub(super) fn end(&self) {
-        self.is_over.set(true);
-        self.changed.notify_waiters();
-    }
+/// What a client is there for.
+pub(super) enum Work {
+    /// To be there.
+    None,
+    Publish(Publisher),
+    Subscribe(Subscriber),
 }
 
 /// One client.
 pub(super) struct Member {
-    pub(super) client: Client,
-    pub(super) shared: Rc<Shared>,
+    shared: Arc<Shared>,
+    work: Work,
     id: String,
     begun: u64,
     version: Version,
     let_in: bool,
-    /// What the server takes.
-    pub(super) limit: u32,
     /// Why there is no connection.
     cause: Cause,
-    error: Option<Arc<str>>,
+    error: Option<String>,
+    /// It only says goodbye.
+    is_done: bool,
 }
 
 impl Member {
-    /// One that connects; it is the `nth` of all.
-    pub(super) fn new(maker: &Maker, shared: &Rc<Shared>, role: Role, number: u32, nth: u32) -> Self {
-        let setup = &shared.setup;
-        let config = setup.config(role, number);
+    /// One that begins to connect.
+    pub(super) fn new(shared: &Arc<Shared>, id: String, work: Work) -> Self {
         Self {
-            id: config.client_id.to_string(),
-            version: config.version.unwrap_or(Version::V5),
+            shared: Arc::clone(shared),
+            work,
+            id,
             begun: shared.now(),
-            client: maker.client(config, vec![setup.server(nth)], seed()),
-            shared: Rc::clone(shared),
+            version: shared.setup.plan.config.version.unwrap_or(Version::V5),
             let_in: false,
-            limit: u32::MAX,
             cause: Cause::ConnectTimeout,
             error: None,
+            is_done: false,
         }
     }
 
-    /// Until it is let in.
-    pub(super) async fn connect(&mut self) -> Result<(), News> {
-        poll_fn(|cx| {
-            while !self.let_in {
-                ready!(self.poll_message(cx))?;
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await
-    }
-
-    /// Sees what happens: the end of its connection, or a message; `None` for other news.
-    pub(super) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Message>, News>> {
-        Poll::Ready(match ready!(self.client.poll_recv(cx)) {
-            Some(Notice::Message(message)) => Ok(Some(message)),
-            Some(Notice::Connected { server, .. }) => {
-                (self.version, self.limit, self.let_in) = (server.version, server.maximum_packet_size, true);
-                let now = self.shared.now();
-                self.shared.figures.borrow_mut().connects.record(self.begun, now);
-                Ok(None)
-            }
-            Some(Notice::Disconnected { cause, error }) => {
-                (self.cause, self.error) = (cause, error);
-                // An attempt with another version may follow, but nobody measures a connection that is not there.
-                if self.let_in { Err(self.failed()) } else { Ok(None) }
-            }
-            Some(Notice::Ended(ended)) => {
-                (self.cause, self.error) = (ended.cause, ended.error);
-                Err(self.failed())
-            }
-            Some(_) => Ok(None),
-            None => Err(self.failed()),
-        })
-    }
-
-    /// Until its connection ends, or, if the client has ended, why.
-    pub(super) async fn end(&mut self) -> News {
-        poll_fn(|cx| {
-            loop {
-                if let Err(news) = ready!(self.poll_message(cx)) {
-                    return Poll::Ready(news);
+    /// True if all is done.
+    fn go_on(&mut self, turn: &mut Turn<'_>, error: Option<&str>) -> Result<bool, Failure> {
+        while let Some(event) = turn.client.poll_event() {
+            match event {
+                Event::Progress(ticket, stage) => {
+                    if let Work::Publish(publisher) = &mut self.work {
+                        publisher.on_progress(turn, ticket, stage)?;
+                    }
                 }
+                Event::Subscribed(_, reasons) => {
+                    if let Work::Subscribe(subscriber) = &self.work {
+                        subscriber.on_answer(&reasons)?;
+                        self.shared.tell(News::Ready);
+                    }
+                }
+                Event::Connected { .. } => self.on_connected(turn)?,
+                Event::Disconnected(cause) => {
+                    (self.cause, self.error) = (cause, error.map(Into::into));
+                    // An attempt with another version may follow, but nobody measures a connection that is not there.
+                    if self.let_in {
+                        return Err(self.lost());
+                    }
+                }
+                Event::Ended(cause) => {
+                    self.cause = cause;
+                    return Err(self.lost());
+                }
+                _ => {}
             }
-        })
-        .await
+        }
+        match &mut self.work {
+            Work::None => Ok(false),
+            Work::Publish(publisher) => publisher.go_on(turn),
+            Work::Subscribe(subscriber) => Ok(subscriber.go_on(turn)),
+        }
     }
 
-    fn failed(&self) -> News {
+    fn on_connected(&mut self, turn: &mut Turn<'_>) -> Result<(), Failure> {
+        self.let_in = true;
+        if let Some(server) = turn.client.server() {
+            self.version = server.version;
+        }
+        turn.state.figures.connects.record(self.begun, turn.now);
+        match &mut self.work {
+            Work::Subscribe(subscriber) => return subscriber.subscribe(turn),
+            Work::Publish(publisher) => publisher.is_let_in = true,
+            Work::None => {}
+        }
+        self.shared.tell(News::Ready);
+        Ok(())
+    }
+
+    fn lost(&self) -> Failure {
         let server = &self.shared.setup.plan.server;
-        let failure = lost(server, self.version, self.let_in, self.cause, self.error.as_deref());
-        News::Failed { let_in: self.let_in, failure: failure.at(given(&self.id)) }
+        lost(server, self.version, self.let_in, self.cause, self.error.as_deref())
+    }
+}
+
+impl Resident for Member {
+    fn turn(&mut self, now: Instant, client: &mut Client, error: Option<&str>) {
+        if !self.is_done {
+            let shared = Arc::clone(&self.shared);
+            let mut state = shared.state();
+            let mut turn =
+                Turn { client, setup: &shared.setup, state: &mut state, at: now, now: shared.now() };
+            let news = match self.go_on(&mut turn, error) {
+                Ok(false) => return,
+                Ok(true) => News::Done,
+                Err(failure) => News::Failed { let_in: self.let_in, failure: failure.at(given(&self.id)) },
+            };
+            shared.tell(news);
+            self.is_done = true;
+            client
+                .disconnect(now, now.after(FAREWELL), ReasonCode::Success)
+                .expect("a reason alone can be said");
+        }
+        while client.poll_event().is_some() || client.poll_message(now).is_some() {}
     }
 
-    /// Why it can't go on, though it has a connection.
-    pub(super) fn stuck(&self, failure: Failure) -> News {
-        News::Failed { let_in: true, failure: failure.at(given(&self.id)) }
+    fn poll_timeout(&self) -> Option<Instant> {
+        match &self.work {
+            Work::Publish(publisher) if !self.is_done => publisher.due,
+            _ => None,
+        }
     }
 }

@@ -1,161 +1,127 @@
 //! One publisher: as many messages under way as are allowed, or as the rate wants.
-use super::member::{Member, News};
+use super::member::Turn;
 use super::stamp::Stamp;
-use crate::client::{at_once, not_published};
+use crate::client::not_published;
+use crate::say::Failure;
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::rc::Rc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use tidewire_core::client::{Misuse, Stage};
+use tidewire_core::id::Ticket;
 use tidewire_core::message::Publication;
+use tidewire_core::qos::QoS;
+use tidewire_core::time::Instant;
 use tidewire_core::topic::TopicName;
-use tidewire_driver::clients::{Error, MessageReceipt};
-use tokio::time::{Instant, Sleep};
+use tidewire_driver::clients::Error;
 
 /// What is sent later than it was due by no more than that was late because of the timer, which is no finer.
 const FINE: u64 = 2_000;
 
 pub(super) struct Publisher {
-    member: Member,
     number: u32,
     topic: TopicName,
-    /// When each was sent, and its receipt; the oldest first.
-    open: VecDeque<(u64, MessageReceipt)>,
+    pub(super) is_let_in: bool,
+    /// Each with when it was sent, the oldest first.
+    open: VecDeque<(Ticket, u64)>,
     sent: u64,
-    /// Until the next one is due.
-    timer: Pin<Box<Sleep>>,
+    /// When the next one is.
+    pub(super) due: Option<Instant>,
 }
 
 impl Publisher {
-    pub(super) fn new(member: Member, number: u32, topic: TopicName) -> Self {
-        let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-        Self { member, number, topic, open: VecDeque::new(), sent: 0, timer }
+    pub(super) fn new(number: u32, topic: TopicName) -> Self {
+        Self { number, topic, is_let_in: false, open: VecDeque::new(), sent: 0, due: None }
     }
 
-    /// Publishes all that it is to publish, until it is acknowledged or given up.
-    pub(super) async fn run(mut self) -> Result<(), News> {
-        loop {
-            // Nothing changes unheard while this is there.
-            let shared = Rc::clone(&self.member.shared);
-            let changed = shared.changed.notified();
-            let mut changed = pin!(changed);
-            let done = poll_fn(|cx| {
-                if let Poll::Ready(done) = self.poll(cx) {
-                    return Poll::Ready(Some(done));
-                }
-                changed.as_mut().poll(cx).map(|()| None)
-            });
-            if let Some(done) = done.await {
-                return done;
-            }
+    /// Publishes what is to be published now. True once all that it was to publish has ended.
+    pub(super) fn go_on(&mut self, turn: &mut Turn<'_>) -> Result<bool, Failure> {
+        self.due = None;
+        if self.is_let_in
+            && !turn.state.is_over
+            && let Some(begun) = turn.state.begun
+        {
+            self.publish(turn, begun)?;
         }
+        let is_all = turn.setup.count.is_some_and(|count| self.sent >= count);
+        Ok((is_all || turn.state.is_over) && self.open.is_empty())
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), News>> {
-        loop {
-            self.poll_ended(cx)?;
-            if !self.publish(cx)? {
+    /// How far has one come?
+    pub(super) fn on_progress(
+        &mut self,
+        turn: &mut Turn<'_>,
+        ticket: Ticket,
+        stage: Stage,
+    ) -> Result<(), Failure> {
+        let error = match stage {
+            Stage::Acknowledged(reason) if reason.is_error() => Error::Refused(reason.into()),
+            // With QoS 2 the exchange goes on; but the server has it.
+            Stage::Acknowledged(_) if turn.setup.qos == QoS::ExactlyOnce => return Ok(()),
+            Stage::Sent | Stage::Acknowledged(_) | Stage::Released(_) => {
+                if let Some(begun) = self.ended(ticket) {
+                    turn.state.figures.publishes.record(begun, turn.now);
+                }
+                return Ok(());
+            }
+            Stage::Failed(cause) => Error::Failed(cause),
+            // The client's end follows, and says why.
+            _ => return Ok(()),
+        };
+        Err(self.refused(turn, &error))
+    }
+
+    /// When it was sent. They end in their order, most of the time.
+    fn ended(&mut self, ticket: Ticket) -> Option<u64> {
+        let place = self.open.iter().position(|(open, _)| *open == ticket)?;
+        self.open.remove(place).map(|(_, begun)| begun)
+    }
+
+    fn refused(&self, turn: &Turn<'_>, error: &Error) -> Failure {
+        let limit = turn.client.server().map_or(u32::MAX, |server| server.maximum_packet_size);
+        not_published(self.topic.as_str(), turn.setup.size, limit, error)
+    }
+
+    /// As many as there is room for, and as are due. All of these leave together, once this is done.
+    fn publish(&mut self, turn: &mut Turn<'_>, begun: u64) -> Result<(), Failure> {
+        let left = turn.setup.count.map_or(u64::MAX, |count| count - self.sent);
+        let room = usize::from(turn.setup.in_flight).saturating_sub(self.open.len());
+        for _ in 0..u64::try_from(room).unwrap_or(u64::MAX).min(left) {
+            let due = self.due_at(turn, begun).unwrap_or(turn.now);
+            if turn.now < due {
+                self.due = Some(turn.at.after(Duration::from_micros(due - turn.now)));
                 break;
             }
-        }
-        if self.is_done() {
-            return Poll::Ready(Ok(()));
-        }
-        // What has ended well is not spoilt by an end of the connection.
-        loop {
-            ready!(self.member.poll_message(cx))?;
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        let shared = Rc::clone(&self.member.shared);
-        let all = shared.setup.count.is_some_and(|count| self.sent >= count);
-        (all || shared.is_over.get()) && self.open.is_empty()
-    }
-
-    /// Those that have ended, in their order.
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Result<(), News> {
-        if self.open.is_empty() {
-            return Ok(());
-        }
-        let shared = Rc::clone(&self.member.shared);
-        // On this thread nothing ends while these are taken.
-        let now = shared.now();
-        let mut figures = shared.figures.borrow_mut();
-        while let Some((begun, receipt)) = self.open.front_mut() {
-            let Poll::Ready(end) = Pin::new(receipt).poll(cx) else { break };
-            match end {
-                Ok(_) => {
-                    figures.publishes.record(*begun, now);
-                    self.open.pop_front();
-                }
-                // The client's end follows, and says why.
-                Err(Error::Ended(_) | Error::Gone) => break,
-                Err(error) => return Err(self.refused(&error)),
+            let late = turn.now - due > FINE;
+            if !self.publish_one(turn, if late { due } else { turn.now })? {
+                break;
             }
         }
         Ok(())
     }
 
-    fn refused(&self, error: &Error) -> News {
-        let (topic, size) = (self.topic.as_str(), self.member.shared.setup.size);
-        self.member.stuck(not_published(topic, size, self.member.limit, error))
-    }
-
-    /// As many as there is room for, and as are due. Was it any?
-    fn publish(&mut self, cx: &mut Context<'_>) -> Result<bool, News> {
-        let shared = Rc::clone(&self.member.shared);
-        let (Some(begun), false) = (shared.begun.get(), shared.is_over.get()) else { return Ok(false) };
-        let left = shared.setup.count.map_or(u64::MAX, |count| count - self.sent);
-        let room = usize::from(shared.setup.in_flight).saturating_sub(self.open.len());
-        let before = self.sent;
-        if room == 0 {
-            return Ok(false);
-        }
-        // All of these leave together, once this is done.
-        let now = shared.now();
-        for _ in 0..u64::try_from(room).unwrap_or(u64::MAX).min(left) {
-            let due = self.due(begun).unwrap_or(now);
-            if now < due {
-                let at = Instant::now() + Duration::from_micros(due - now);
-                self.timer.as_mut().reset(at);
-                if self.timer.as_mut().poll(cx).is_pending() {
-                    break;
-                }
-            }
-            if !self.publish_one(if now.saturating_sub(due) > FINE { due } else { now })? {
-                break;
-            }
-        }
-        Ok(self.sent > before)
-    }
-
     /// When the next message is to be sent; the publishers take turns.
-    fn due(&self, begun: u64) -> Option<u64> {
-        let setup = &self.member.shared.setup;
-        let rate = setup.rate?;
+    fn due_at(&self, turn: &Turn<'_>, begun: u64) -> Option<u64> {
+        let rate = turn.setup.rate?;
         #[expect(clippy::cast_precision_loss, reason = "it is right to the microsecond for centuries")]
-        let nth = self.sent as f64 * f64::from(setup.publishers) + f64::from(self.number);
+        let nth = self.sent as f64 * f64::from(turn.setup.publishers) + f64::from(self.number);
         let after = Duration::try_from_secs_f64(nth / rate).unwrap_or(Duration::MAX);
         Some(begun.saturating_add(u64::try_from(after.as_micros()).unwrap_or(u64::MAX)))
     }
 
     /// Was it taken? Of a client that has ended nothing is, and its end is told elsewhere.
-    fn publish_one(&mut self, time: u64) -> Result<bool, News> {
-        let shared = Rc::clone(&self.member.shared);
-        let stamp = Stamp { run: shared.setup.run, publisher: self.number, sequence: self.sent, time };
-        let publication =
-            Publication::new(self.topic.clone(), stamp.payload(shared.setup.size)).qos(shared.setup.qos);
-        let taken = at_once(self.member.client.publish(publication)).expect("the outbox has no limits");
-        let receipt = match taken {
-            Ok(receipt) => receipt,
-            Err(Error::Ended(_) | Error::Gone) => return Ok(false),
-            Err(error) => return Err(self.refused(&error)),
-        };
-        self.open.push_back((time, receipt));
+    fn publish_one(&mut self, turn: &mut Turn<'_>, time: u64) -> Result<bool, Failure> {
+        let setup = turn.setup;
+        let stamp = Stamp { run: setup.run, publisher: self.number, sequence: self.sent, time };
+        let publication = Publication::new(self.topic.clone(), stamp.payload(setup.size)).qos(setup.qos);
+        match turn.client.publish(turn.at, publication) {
+            Ok(ticket) => self.open.push_back((ticket, time)),
+            Err(Misuse::Ended(_)) => return Ok(false),
+            Err(Misuse::TooLarge) => {
+                return Err(self.refused(turn, &Error::Failed(tidewire_core::client::Cause::TooLarge)));
+            }
+            Err(misuse) => return Err(self.refused(turn, &Error::Misuse(misuse))),
+        }
         self.sent += 1;
-        shared.figures.borrow_mut().sent[self.number as usize] += 1;
+        turn.state.figures.sent[self.number as usize] += 1;
         Ok(true)
     }
 }

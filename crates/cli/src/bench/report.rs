@@ -71,7 +71,7 @@ impl Expected {
 
 /// How it goes.
 pub(super) fn live(shared: &Shared) -> String {
-    let figures = shared.figures.borrow();
+    let figures = &shared.state().figures;
     let mut said = format!(
         "{}: {} of {} clients",
         shared.setup.kind.word(),
@@ -100,12 +100,12 @@ fn word(shared: &Shared) -> &'static str {
 
 /// A table, or an object of JSON.
 pub(super) fn print(shared: &Shared, expected: &Expected, end: Option<&End>) {
-    let figures = shared.figures.borrow();
-    let fates = expected.fates(&figures);
+    let figures = &shared.state().figures;
+    let fates = expected.fates(figures);
     if shared.setup.json {
-        say::line(object(shared, &figures, expected, &fates, end));
+        say::line(object(shared, figures, expected, &fates, end));
     } else {
-        table(shared, &figures, &fates);
+        table(shared, figures, &fates);
     }
 }
 

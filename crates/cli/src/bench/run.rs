@@ -1,23 +1,18 @@
 //! From the first connection to the last message.
-use super::figures::Figures;
-use super::member::{Member, News, Shared};
+use super::member::{FAREWELL, Member, News, Shared, Work};
 use super::publisher::Publisher;
 use super::report::{self, Expected};
 use super::setup::{Kind, Role, Setup};
 use super::subscriber::Subscriber;
 use crate::client::{catch_signals, code_of};
 use crate::say::{self, Failure};
-use std::cell::{Cell, RefCell};
 use std::io::{IsTerminal, stderr};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
-use tidewire_driver::Clock;
-use tidewire_driver::clients::Maker;
+use tidewire_driver::clients::{Maker, seed};
 use tidewire_server::Signal;
 use tokio::runtime::Builder;
-use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// What is on its way has so long from the last one that arrived.
@@ -28,8 +23,6 @@ const HURRIED: Duration = Duration::from_millis(250);
 const STEP: Duration = Duration::from_millis(10);
 /// How often a terminal hears how it goes.
 const TICK: Duration = Duration::from_millis(500);
-/// What a goodbye may take.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Why it ends early.
 pub(super) enum End {
@@ -37,7 +30,7 @@ pub(super) enum End {
     Failed(Failure),
 }
 
-/// Runs a bench to its end. All is on one thread: a message wakes nobody.
+/// Runs a bench to its end. All is on one thread, and the clients live in its loop: a message wakes nobody.
 pub(super) fn run(setup: Setup) -> Result<(), Failure> {
     if setup.quiet {
         say::be_quiet();
@@ -52,7 +45,7 @@ pub(super) fn run(setup: Setup) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Machine(format!("can't start: {error}; raise ulimit -n")))?;
-    let done = LocalSet::new().block_on(&runtime, bench(setup));
+    let done = runtime.block_on(bench(setup));
     // Names may be looked up for longer than anybody wants to wait.
     runtime.shutdown_background();
     done
@@ -62,24 +55,17 @@ async fn bench(setup: Setup) -> Result<(), Failure> {
     let mut signals = catch_signals()?;
     let (news, coming) = unbounded_channel();
     let told = news.clone();
-    spawn_local(async move {
+    tokio::spawn(async move {
         while let Some(signal) = signals.recv().await {
             let _ = told.send(News::Signal(signal));
         }
     });
     let maker = tidewire_tokio::launch().map_err(|error| Failure::Machine(error.to_string()))?;
     let expected = Expected::of(&setup)?;
-    let shared = Rc::new(Shared {
-        figures: RefCell::new(Figures::new(setup.run, setup.publishers, setup.subscribers)),
-        setup,
-        clock: Clock::start(),
-        begun: Cell::new(None),
-        is_over: Cell::new(false),
-        changed: Notify::new(),
-        news,
-    });
+    let shared = Arc::new(Shared::new(setup, news));
     let mut conductor = Conductor {
-        shared: Rc::clone(&shared),
+        shared: Arc::clone(&shared),
+        maker: maker.clone(),
         expected,
         news: coming,
         ready: 0,
@@ -88,7 +74,7 @@ async fn bench(setup: Setup) -> Result<(), Failure> {
         shows: stderr().is_terminal(),
         shown: Instant::now(),
     };
-    let end = conductor.conduct(&maker).await;
+    let end = conductor.conduct().await;
     let end = conductor.wind_up(end).await;
     if conductor.shows {
         say::live_line("");
@@ -107,7 +93,8 @@ async fn bench(setup: Setup) -> Result<(), Failure> {
 
 /// Lets the clients in, says when they begin and when it is over, and waits for what is under way.
 struct Conductor {
-    shared: Rc<Shared>,
+    shared: Arc<Shared>,
+    maker: Maker,
     expected: Expected,
     news: UnboundedReceiver<News>,
     ready: u32,
@@ -120,15 +107,15 @@ struct Conductor {
 }
 
 impl Conductor {
-    async fn conduct(&mut self, maker: &Maker) -> Result<(), End> {
-        self.connect(maker).await?;
+    async fn conduct(&mut self) -> Result<(), End> {
+        self.connect().await?;
         let all = u64::from(self.shared.setup.clients());
-        while u64::from(self.ready) + self.shared.figures.borrow().refused < all {
+        while u64::from(self.ready) + self.shared.state().figures.refused < all {
             if let Some(news) = self.next(None).await {
                 self.on_news(news)?;
             }
         }
-        self.shared.begin();
+        self.begin();
         let setup = &self.shared.setup;
         if setup.plan.debug {
             say::debug_line(format_args!("bench: {} of {all} clients are there", self.ready));
@@ -147,7 +134,7 @@ impl Conductor {
         Ok(())
     }
 
-    async fn connect(&mut self, maker: &Maker) -> Result<(), End> {
+    async fn connect(&mut self) -> Result<(), End> {
         let (begun, ramp) = (Instant::now(), self.shared.setup.ramp);
         for nth in 0..self.shared.setup.clients() {
             let after = Duration::try_from_secs_f64(f64::from(nth) / ramp).unwrap_or(Duration::MAX);
@@ -157,44 +144,33 @@ impl Conductor {
                     self.on_news(news)?;
                 }
             }
-            self.spawn(maker, nth).map_err(End::Failed)?;
+            self.spawn(nth).map_err(End::Failed)?;
         }
         Ok(())
     }
 
-    fn spawn(&self, maker: &Maker, nth: u32) -> Result<(), Failure> {
-        let shared = Rc::clone(&self.shared);
-        let (role, number) = shared.setup.role_of(nth);
-        let (topic, filter) = match role {
-            Role::Publisher => (Some(shared.setup.topic_of(number)?), None),
-            Role::Subscriber => (None, Some(shared.setup.filter_of(number)?)),
-            Role::Idle => (None, None),
+    fn spawn(&self, nth: u32) -> Result<(), Failure> {
+        let setup = &self.shared.setup;
+        let (role, number) = setup.role_of(nth);
+        let work = match role {
+            Role::Publisher => Work::Publish(Publisher::new(number, setup.topic_of(number)?)),
+            Role::Subscriber => Work::Subscribe(Subscriber::new(number, setup.filter_of(number)?)),
+            Role::Idle => Work::None,
         };
-        shared.figures.borrow_mut().connects.since.get_or_insert(shared.now());
-        let mut member = Member::new(maker, &shared, role, number, nth);
-        let life = async move {
-            let shared = Rc::clone(&member.shared);
-            member.connect().await?;
-            match (topic, filter) {
-                (Some(topic), _) => {
-                    shared.tell(News::Ready);
-                    Publisher::new(member, number, topic).run().await?;
-                }
-                (_, Some(filter)) => {
-                    let mut subscriber = Subscriber::new(member, number, filter);
-                    subscriber.subscribe().await?;
-                    shared.tell(News::Ready);
-                    subscriber.run().await?;
-                }
-                (None, None) => {
-                    shared.tell(News::Ready);
-                    return Err(member.end().await);
-                }
-            }
-            Ok(())
-        };
-        spawn_local(async move { shared.tell(life.await.map_or_else(|news| news, |()| News::Done)) });
+        let now = self.shared.now();
+        self.shared.state().figures.connects.since.get_or_insert(now);
+        let member = Member::new(&self.shared, setup.id_of(role, number), work);
+        self.maker.resident(setup.config(role, number), vec![setup.server(nth)], seed(), member);
         Ok(())
+    }
+
+    /// From now on it is published.
+    fn begin(&self) {
+        let now = self.shared.now();
+        let mut state = self.shared.state();
+        state.begun = Some(now);
+        state.figures.begin(now);
+        self.maker.wake_residents();
     }
 
     /// What comes, until then.
@@ -221,7 +197,7 @@ impl Conductor {
             News::Done => self.done += 1,
             News::Signal(signal) => return Err(End::Told(signal)),
             News::Failed { let_in, failure } => {
-                let mut figures = self.shared.figures.borrow_mut();
+                let figures = &mut self.shared.state().figures;
                 figures.refused += u64::from(!let_in);
                 // How many are let in is what `conn` is to find out, if it is any.
                 let goes_on = self.shared.setup.kind == Kind::Conn && !figures.connects.latencies.is_empty();
@@ -236,18 +212,19 @@ impl Conductor {
 
     /// Waits for what is under way, unless the connections are gone.
     async fn wind_up(&mut self, end: Result<(), End>) -> Result<(), End> {
-        self.shared.end();
+        self.shared.state().is_over = true;
+        self.maker.wake_residents();
         let idle = match end {
             Ok(()) => IDLE,
             Err(End::Told(_)) => HURRIED,
             Err(End::Failed(_)) => return end,
         };
         let publishers = self.shared.setup.publishers;
-        if self.shared.begun.get().is_some() {
+        if self.shared.state().begun.is_some() {
             self.settle(idle, |of| of.done >= publishers).await?;
-            self.settle(idle, |of| of.expected.have_come(&of.shared.figures.borrow())).await?;
+            self.settle(idle, |of| of.expected.have_come(&of.shared.state().figures)).await?;
         }
-        let refused = self.shared.figures.borrow().refused;
+        let refused = self.shared.state().figures.refused;
         match self.refused.take() {
             Some(failure) => {
                 let all = self.shared.setup.clients();
@@ -272,7 +249,7 @@ impl Conductor {
     }
 
     fn progress(&self) -> u64 {
-        let figures = self.shared.figures.borrow();
+        let figures = &self.shared.state().figures;
         figures.publishes.latencies.len() + figures.deliveries.latencies.len()
     }
 }

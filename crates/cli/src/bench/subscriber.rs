@@ -1,75 +1,45 @@
 //! One subscriber.
-use super::member::{Member, News};
+use super::member::Turn;
 use crate::client::not_subscribed;
 use crate::say::Failure;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::rc::Rc;
-use std::task::{Poll, ready};
 use tidewire_core::client::Subscription;
+use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::TopicFilter;
-use tidewire_driver::clients::Error;
 
 pub(super) struct Subscriber {
-    member: Member,
     number: u32,
     filter: TopicFilter,
     received: u64,
 }
 
 impl Subscriber {
-    pub(super) fn new(member: Member, number: u32, filter: TopicFilter) -> Self {
-        Self { member, number, filter, received: 0 }
+    pub(super) fn new(number: u32, filter: TopicFilter) -> Self {
+        Self { number, filter, received: 0 }
     }
 
-    /// Until it is granted.
-    pub(super) async fn subscribe(&mut self) -> Result<(), News> {
-        let subscription = Subscription::new(self.filter.clone(), self.member.shared.setup.qos);
-        let identifier = self.member.shared.setup.plan.subscription_identifier;
-        let receipt = match self.member.client.subscribe(&[subscription], identifier) {
-            Ok(receipt) => receipt,
-            Err(Error::Ended(_)) => return Err(self.member.end().await),
-            Err(error) => {
-                return Err(self.member.stuck(Failure::Machine(format!("bench: {error}; try again"))));
-            }
-        };
-        let mut receipt = pin!(receipt);
-        let granted = poll_fn(|cx| {
-            if let Poll::Ready(Ok(reasons)) = receipt.as_mut().poll(cx) {
-                return Poll::Ready(Ok(reasons));
-            }
-            // What is retained comes before.
-            loop {
-                if let Some(message) = ready!(self.member.poll_message(cx))? {
-                    let now = self.member.shared.now();
-                    let mut figures = self.member.shared.figures.borrow_mut();
-                    figures.on_message(self.number, &message.payload, now);
-                    self.received += 1;
-                }
-            }
-        });
-        let reasons = granted.await?;
+    pub(super) fn subscribe(&self, turn: &mut Turn<'_>) -> Result<(), Failure> {
+        let subscription = Subscription::new(self.filter.clone(), turn.setup.qos);
+        let asked = turn.client.subscribe(&[subscription], turn.setup.plan.subscription_identifier);
+        asked.map(drop).map_err(|misuse| Failure::Machine(format!("bench: {misuse}; try again")))
+    }
+
+    /// The server has answered.
+    pub(super) fn on_answer(&self, reasons: &[ReasonCode]) -> Result<(), Failure> {
         match reasons.iter().find(|reason| reason.is_error()) {
-            Some(reason) => Err(self.member.stuck(not_subscribed(self.filter.as_str(), *reason))),
+            Some(reason) => Err(not_subscribed(self.filter.as_str(), *reason)),
             None => Ok(()),
         }
     }
 
-    /// Takes what comes, until it has as much as it was to get.
-    pub(super) async fn run(mut self) -> Result<(), News> {
-        let shared = Rc::clone(&self.member.shared);
-        let count = shared.setup.count.filter(|_| shared.setup.publishers == 0);
-        poll_fn(|cx| {
-            // On this thread nothing comes while what is there is taken.
-            let now = shared.now();
-            while count.is_none_or(|count| self.received < count) {
-                if let Some(message) = ready!(self.member.poll_message(cx))? {
-                    shared.figures.borrow_mut().on_message(self.number, &message.payload, now);
-                    self.received += 1;
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
-        .await
+    /// Takes what has come. True once it has as much as it was to get. What is retained comes before the answer.
+    pub(super) fn go_on(&mut self, turn: &mut Turn<'_>) -> bool {
+        let count = turn.setup.count.filter(|_| turn.setup.publishers == 0).unwrap_or(u64::MAX);
+        while self.received < count {
+            let message = turn.client.poll_message(turn.at);
+            let Some(message) = &message else { break };
+            turn.state.figures.on_message(self.number, &message.payload, turn.now);
+            self.received += 1;
+        }
+        self.received >= count
     }
 }

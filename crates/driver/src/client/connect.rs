@@ -313,6 +313,7 @@ impl Connect {
             streams: Some(terms),
             credentials_from: self.credentials_from,
             response_topic: self.response_topic,
+            resident: None,
         };
         let handle = lasting.0.make(self.config, self.servers, clients::seed(), face);
         Ok(Client { handle: Arc::new(handle) })

@@ -4,6 +4,7 @@ use super::credentials::CredentialsFrom;
 use super::error::Error;
 use super::fate::{Fate, MessageReceipt};
 use super::reach::{Poster, Reach, call};
+use super::resident::Resident;
 use super::shared::{Command, Notice, Shared, State, charge};
 use super::slot::{Receipt, Slot};
 use super::streams::Terms;
@@ -99,7 +100,6 @@ impl Maker {
         seed: [u8; 32],
         face: Face,
     ) -> Handle {
-        assert!(!servers.is_empty(), "a client has at least one server");
         let shared = Shared::new(face.streams);
         // Handles wait for room, and the machine has it for all that they let in; unless the oldest make room there.
         let (messages, bytes) = (&mut config.outbox_messages, &mut config.outbox_bytes);
@@ -112,7 +112,7 @@ impl Maker {
             }
         };
         let acknowledge = std::mem::replace(&mut config.acknowledge, Acknowledge::ByToken);
-        config.servers = u16::try_from(servers.len()).unwrap_or(u16::MAX);
+        config.servers = number_of(&servers);
         let id = Arc::new(std::sync::OnceLock::new());
         let (unmade, place) = (Unmade(Some(Arc::clone(&shared))), Arc::clone(&id));
         self.call(move |clients, now| {
@@ -125,7 +125,7 @@ impl Maker {
         Handle { reach, limits, makes_room, acknowledge }
     }
 
-    fn call(&self, what: impl FnOnce(&mut Clients, Instant) + Send + 'static) {
+    pub(super) fn call(&self, what: impl FnOnce(&mut Clients, Instant) + Send + 'static) {
         call(&self.poster, what);
     }
 
@@ -150,6 +150,12 @@ impl Maker {
         });
         Receipt { slot }
     }
+}
+
+/// How many the machine tries in turn.
+pub(super) fn number_of(servers: &[Endpoint]) -> u16 {
+    assert!(!servers.is_empty(), "a client has at least one server");
+    u16::try_from(servers.len()).unwrap_or(u16::MAX)
 }
 
 /// A loop that lasts as long as this, or as its last client.
@@ -209,6 +215,8 @@ pub(crate) struct Handle {
 pub(crate) struct Face {
     /// Messages go to streams.
     pub(crate) streams: Option<Terms>,
+    /// There is no handle.
+    pub(crate) resident: Option<Box<dyn Resident>>,
     pub(crate) credentials_from: Option<CredentialsFrom>,
     pub(crate) response_topic: Option<TopicName>,
 }

@@ -1,5 +1,5 @@
 //! Clients as the loop sees them.
-use super::{Attempt, Clients, Member};
+use super::{Attempt, Clients, Member, Taker};
 use crate::Place;
 use crate::machine::{Task, Turned};
 use std::convert::Infallible;
@@ -159,7 +159,14 @@ impl Turned for Clients {
     }
 
     fn poll_transmit(&mut self, now: Instant, id: ClientId, limit: usize, out: &mut Output) -> bool {
-        self.happens(now, id, false, |member| member.client.poll_transmit(now, limit, out))
+        let Some(member) = self.connected(id) else { return false };
+        let more = member.client.poll_transmit(now, limit, out);
+        if matches!(member.taker, Taker::Resident(_)) {
+            self.postpone(now, id.index);
+        } else {
+            self.act(now, id.index);
+        }
+        more
     }
 
     fn poll_mail(&mut self, _to: ShardId) -> Option<Infallible> {

@@ -7,6 +7,7 @@ use super::inbox::Inbox;
 use super::machine::{ClientId, Matter};
 use super::reach::{Poster, call};
 use super::requests::Requests;
+use super::resident::Resident;
 use super::shared::{self, Charge, Command, Follow, Leaving, Notice, Shared};
 use super::slot::Slot;
 use super::tickets::Tickets;
@@ -66,9 +67,8 @@ pub(super) struct Member {
     pub(super) abandoned: bool,
     /// A shutdown waits for its end.
     pub(super) awaited: bool,
-    /// Its messages go to streams.
-    pub(super) by_streams: bool,
-    /// What there is for them.
+    pub(super) taker: Taker,
+    /// What there is for streams.
     pub(super) inbox: Inbox,
     pub(super) requests: Requests,
     /// What the server said besides the answer that follows.
@@ -76,6 +76,24 @@ pub(super) struct Member {
     /// What it said of why the connection ends.
     pub(super) last_words: Option<Box<Words>>,
     pub(super) credentials: Asking,
+}
+
+/// Who takes what comes for a client.
+pub(super) enum Taker {
+    /// Its handle, all in one order.
+    Handle,
+    Streams,
+    Resident(Box<dyn Resident>),
+}
+
+impl Taker {
+    pub(super) fn of(resident: Option<Box<dyn Resident>>, by_streams: bool) -> Self {
+        match resident {
+            Some(resident) => Self::Resident(resident),
+            None if by_streams => Self::Streams,
+            None => Self::Handle,
+        }
+    }
 }
 
 /// How far a connection has come.
@@ -222,9 +240,22 @@ impl Member {
         }
     }
 
+    /// When it wants to be looked at though nothing happens.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let machine = self.client.poll_timeout().map(|deadline| deadline.at);
+        let others = match &self.taker {
+            Taker::Resident(resident) => [resident.poll_timeout(), None],
+            Taker::Handle | Taker::Streams => [self.inbox.poll_timeout(), self.requests.poll_timeout()],
+        };
+        machine.into_iter().chain(others.into_iter().flatten()).min()
+    }
+
     /// Takes events out of the machine: ends go to those who wait for them, the rest lies ready for the application
     /// as far as there is room.
     pub(super) fn tell(&mut self, now: Instant, notices: &mut Vec<Notice>) {
+        if let Taker::Resident(resident) = &mut self.taker {
+            return resident.turn(now, &mut self.client, self.error.as_deref());
+        }
         while let Some(event) = self.client.poll_event() {
             match event {
                 Event::Connected { session_present } => {
@@ -260,7 +291,7 @@ impl Member {
         }
         self.tell_ends();
         let ended = std::mem::take(&mut self.ended);
-        if self.by_streams {
+        if matches!(self.taker, Taker::Streams) {
             let counts = |waits: &Waits| matches!(waits, Waits::Published(..) | Waits::Requested(..));
             let unfinished = ended.iter().filter(|(waits, _)| counts(waits)).count();
             if self.client.is_ended() {

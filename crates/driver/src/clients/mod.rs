@@ -13,6 +13,7 @@ mod member;
 mod message;
 mod reach;
 mod requests;
+mod resident;
 mod routes;
 mod shared;
 mod slot;
@@ -33,6 +34,7 @@ pub(crate) use handle::{Face, Handle, Lasting, Over};
 pub use listeners::Event;
 pub use message::{Ack, Message};
 pub(crate) use reach::Reach;
+pub use resident::Resident;
 pub use shared::Notice;
 pub(crate) use shared::{Command, Follow};
 pub use slot::Receipt;
@@ -48,7 +50,7 @@ use inbox::Inbox;
 use machine::{ClientId, Matter};
 #[cfg(test)]
 use member::Waits;
-use member::{Attempt, Member};
+use member::{Attempt, Member, Taker};
 use reach::Poster;
 use requests::Requests;
 use shared::{Charge, Shared};
@@ -57,7 +59,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tickets::Tickets;
-use tidewire_core::client::{self, Cause, Config};
+use tidewire_core::client::{self, Action, Cause, Config};
 use tidewire_core::id::ShardId;
 use tidewire_core::time::Instant;
 
@@ -144,10 +146,9 @@ impl Clients {
         shared: Arc<Shared>,
         face: Face,
     ) -> ClientId {
-        let by_streams = shared.state().streams.is_some();
         let mut member = Member {
             client: client::Client::new(config, seed),
-            by_streams,
+            taker: Taker::of(face.resident, face.streams.is_some()),
             inbox: Inbox::default(),
             requests: Requests::new(
                 face.response_topic,
@@ -259,23 +260,27 @@ impl Clients {
     /// Does what a client announces, takes what it has for the application, and sees to its deadline.
     fn act(&mut self, now: Instant, index: u32) {
         let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
-        // What is taken makes room, and that is announced: the last look is at what it announces.
-        let mut next = member.client.poll_action();
+        let mut is_news = true;
         loop {
-            while let Some(action) = next {
+            // What is taken makes room, and that is announced: the last look is at what it announces.
+            while let Some(action) = member.client.poll_action() {
+                is_news |= matches!(action, Action::Event | Action::Message);
                 member.perform(now, index, action, &mut self.resolver, &self.poster, &mut self.tasks);
-                next = member.client.poll_action();
+            }
+            if !std::mem::take(&mut is_news) {
+                break;
             }
             member.tell(now, &mut self.notices);
             member.advance_requests(now);
-            next = member.client.poll_action();
-            if next.is_none() {
-                break;
-            }
         }
-        let due = member.client.poll_timeout().map(|deadline| deadline.at);
-        let due =
-            due.into_iter().chain(member.inbox.poll_timeout()).chain(member.requests.poll_timeout()).min();
+        let due = member.poll_timeout();
+        self.arm(index, due);
+        self.see_end(now, index);
+    }
+
+    /// Sees to its deadline.
+    fn arm(&mut self, index: u32, due: Option<Instant>) {
+        let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
         if let Some(at) = due
             && member.armed.is_none_or(|armed| at < armed)
         {
@@ -284,6 +289,11 @@ impl Clients {
             }
             self.deadlines.insert((at, index));
         }
+    }
+
+    /// It may have ended.
+    fn see_end(&mut self, now: Instant, index: u32) {
+        let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
         let ended = member.client.is_ended();
         let gone = ended && std::mem::take(&mut member.awaited);
         if ended && member.abandoned {

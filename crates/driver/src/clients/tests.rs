@@ -330,3 +330,5 @@ fn the_end_of_the_loop_ends_every_wait() {
 mod ends;
 #[path = "faults.rs"]
 mod faults;
+#[path = "residents.rs"]
+mod residents;
