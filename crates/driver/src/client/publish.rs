@@ -112,7 +112,7 @@ impl Waits {
         Self { handle: Some(publish.client.handle), publication: publish.publication.map(Some), place: None }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Arc<Fate>>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Fate>> {
         let Some(handle) = &self.handle else { return Poll::Pending };
         match &mut self.publication {
             Ok(publication) => handle.poll_publish(cx, publication, &mut self.place).map_err(Error::from),
@@ -168,7 +168,7 @@ impl IntoFuture for Publish {
 pub struct Publishing {
     waits: Waits,
     /// Once it is accepted, until its end is known.
-    fate: Option<Arc<Fate>>,
+    fate: Option<Fate>,
 }
 
 impl Future for Publishing {
@@ -200,7 +200,7 @@ impl Drop for Publishing {
 #[must_use = "what became of it is known only here"]
 pub struct Receipt {
     handle: Arc<Handle>,
-    fate: Arc<Fate>,
+    fate: Fate,
 }
 
 impl Receipt {
@@ -208,7 +208,7 @@ impl Receipt {
     /// message at which the server closes would be the last that this client ever sends.
     pub fn withdraw(self) -> Withdraw {
         let slot = Slot::new();
-        let (message, answer) = (Arc::clone(&self.fate), Some(Arc::clone(&slot)));
+        let (message, answer) = (self.fate.clone(), Some(Arc::clone(&slot)));
         let command = Command::Withdraw { message, even_if_sent: true, slot: answer };
         let asked = self.handle.reach.command(command).is_ok();
         Withdraw { message: self.fate, asked: asked.then_some(slot) }
@@ -225,7 +225,7 @@ impl Future for Receipt {
 
 /// A message that is being taken back. It is, whether or not anybody waits for it.
 pub struct Withdraw {
-    message: Arc<Fate>,
+    message: Fate,
     asked: Option<Arc<Slot<client::Withdrawn>>>,
 }
 
@@ -290,8 +290,8 @@ mod tests {
 
     #[test]
     fn who_takes_back_what_has_just_ended_hears_how_as_soon_as_that_is_told() {
-        let (message, slot) = (Arc::<Fate>::default(), Slot::new());
-        let mut withdraw = Withdraw { message: Arc::clone(&message), asked: Some(Arc::clone(&slot)) };
+        let (message, slot) = (Fate::default(), Slot::new());
+        let mut withdraw = Withdraw { message: message.clone(), asked: Some(Arc::clone(&slot)) };
         let mut cx = Context::from_waker(Waker::noop());
         slot.put(Ok(client::Withdrawn::Unknown));
         assert!(Pin::new(&mut withdraw).poll(&mut cx).is_pending());

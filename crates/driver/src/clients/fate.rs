@@ -18,12 +18,21 @@ const FAILED: u16 = 2;
 /// It went well: the Reason Code is in the lower byte.
 const WELL: u16 = 0x100;
 
-/// What becomes of a message that was accepted: told once, and read any number of times.
+/// How a message has ended. There are many of them, and most are good.
+pub(crate) type End = Result<ReasonCode, Box<Error>>;
+
+/// What becomes of a message that was accepted: told once, and read any number of times. Copies are of the same one.
 ///
 /// A million of them a second go from the loop to those who publish, most of them before anybody waits: so that takes no
 /// lock.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fate {
+    batch: Arc<[Place]>,
+    at: usize,
+}
+
+#[derive(Debug, Default)]
+struct Place {
     state: AtomicU16,
     /// The message's ticket, and one more; 0 as long as it has none.
     ticket: AtomicU64,
@@ -32,64 +41,109 @@ pub(crate) struct Fate {
 
 #[derive(Debug, Default)]
 struct Rest {
-    error: Option<Error>,
+    error: Option<Box<Error>>,
     waker: Option<Waker>,
 }
 
+/// Makes fates: several at a time, if many messages are open, because each time memory is taken. It is given back with the
+/// last of a batch, so one that somebody keeps costs as much as all of them.
+#[derive(Default)]
+pub(super) struct Fates {
+    batch: Option<Arc<[Place]>>,
+    /// So many of them are made.
+    made: usize,
+}
+
+/// So many are made at once, at most.
+const BATCH: usize = 64;
+/// And one for each so many that are open.
+const OPEN_FOR_EACH: usize = 8;
+
+impl Fates {
+    /// One for the next message, where so many are open.
+    pub(super) fn next(&mut self, open: usize) -> Fate {
+        let batch = self.batch.take().unwrap_or_else(|| {
+            self.made = 0;
+            let size = (open / OPEN_FOR_EACH).clamp(1, BATCH);
+            (0..size).map(|_| Place::default()).collect()
+        });
+        let at = self.made;
+        self.made += 1;
+        if self.made < batch.len() {
+            self.batch = Some(Arc::clone(&batch));
+        }
+        Fate { batch, at }
+    }
+}
+
+impl Default for Fate {
+    fn default() -> Self {
+        Fates::default().next(0)
+    }
+}
+
 impl Fate {
+    fn place(&self) -> &Place {
+        &self.batch[self.at]
+    }
+
     pub(super) fn ticket(&self) -> Option<Ticket> {
-        self.ticket.load(Ordering::Relaxed).checked_sub(1).map(Ticket)
+        self.place().ticket.load(Ordering::Relaxed).checked_sub(1).map(Ticket)
     }
 
     pub(super) fn waits_for(&self, ticket: Ticket) {
-        self.ticket.store(ticket.0 + 1, Ordering::Relaxed);
+        self.place().ticket.store(ticket.0 + 1, Ordering::Relaxed);
     }
 
     /// Tells it.
-    pub(crate) fn put(&self, end: Result<ReasonCode, Error>) {
+    pub(crate) fn put(&self, end: End) {
+        let place = self.place();
         let state = match end {
             Ok(reason) => WELL | u16::from(reason as u8),
             Err(error) => {
-                lock(&self.rest).error = Some(error);
+                lock(&place.rest).error = Some(error);
                 FAILED
             }
         };
-        if self.state.swap(state, Ordering::AcqRel) == AWAITED {
-            let waker = lock(&self.rest).waker.take();
+        if place.state.swap(state, Ordering::AcqRel) == AWAITED {
+            let waker = lock(&place.rest).waker.take();
             if let Some(waker) = waker {
                 waker.wake();
             }
         }
     }
 
-    /// If it is known.
-    fn end(&self, state: u16) -> Option<Result<ReasonCode, Error>> {
-        match state {
-            OPEN | AWAITED => None,
-            FAILED => lock(&self.rest).error.clone().map(Err),
-            well => ReasonCode::from_byte(well.to_le_bytes()[0]).map(Ok),
-        }
-    }
-
     pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<ReasonCode, Error>> {
-        if let Some(end) = self.end(self.state.load(Ordering::Acquire)) {
-            return Poll::Ready(end);
+        let place = self.place();
+        let state = place.state.load(Ordering::Acquire);
+        if state >= WELL {
+            return Poll::Ready(Ok(reason(state)));
         }
-        lock(&self.rest).waker = Some(cx.waker().clone());
-        // Whoever tells it from here on finds the waker; whoever has told it meanwhile is seen.
-        let seen = self.state.compare_exchange(OPEN, AWAITED, Ordering::AcqRel, Ordering::Acquire);
-        match seen.err().and_then(|state| self.end(state)) {
-            Some(end) => Poll::Ready(end),
+        if state != FAILED {
+            lock(&place.rest).waker = Some(cx.waker().clone());
+            // Whoever tells it from here on finds the waker; whoever has told it meanwhile is seen.
+            match place.state.compare_exchange(OPEN, AWAITED, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) | Err(AWAITED) => return Poll::Pending,
+                Err(state) if state >= WELL => return Poll::Ready(Ok(reason(state))),
+                Err(_) => {}
+            }
+        }
+        match &lock(&place.rest).error {
+            Some(error) => Poll::Ready(Err((**error).clone())),
             None => Poll::Pending,
         }
     }
+}
+
+fn reason(well: u16) -> ReasonCode {
+    ReasonCode::from_byte(well.to_le_bytes()[0]).unwrap_or(ReasonCode::Success)
 }
 
 /// The end of a message that was accepted. Dropping it changes nothing: the message goes its way.
 #[derive(Debug)]
 #[must_use = "what became of it is known only here"]
 pub struct MessageReceipt {
-    pub(super) fate: Arc<Fate>,
+    pub(super) fate: Fate,
 }
 
 impl Future for MessageReceipt {
@@ -109,11 +163,16 @@ mod tests {
 
     #[test]
     fn whoever_waits_hears_it_whenever_it_is_told() {
-        let fates: Vec<Arc<Fate>> = (0..20_000).map(|_| Arc::default()).collect();
+        let mut made = Fates::default();
+        let fates: Vec<Fate> = (0..20_000).map(|open| made.next(open / 100)).collect();
         let told = fates.clone();
         let teller = std::thread::spawn(move || {
             for (n, fate) in told.iter().enumerate() {
-                fate.put(if n % 3 == 0 { Err(Error::Gone) } else { Ok(ReasonCode::NoMatchingSubscribers) });
+                fate.put(if n % 3 == 0 {
+                    Err(Error::Gone.into())
+                } else {
+                    Ok(ReasonCode::NoMatchingSubscribers)
+                });
             }
         });
         for (n, fate) in fates.iter().enumerate() {

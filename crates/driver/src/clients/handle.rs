@@ -260,7 +260,7 @@ impl Handle {
         cx: &mut Context<'_>,
         publication: &mut Option<Publication>,
         place: &mut Option<u64>,
-    ) -> Poll<Result<Arc<Fate>, Error>> {
+    ) -> Poll<Result<Fate, Error>> {
         let mut state = self.reach.shared.state();
         let bytes = publication.as_ref().map_or(0, charge);
         ready!(Shared::poll_room(&mut state, bytes, self.limits, place, cx));
@@ -269,7 +269,7 @@ impl Handle {
     }
 
     /// The same, if there is room now.
-    pub(crate) fn try_publish(&self, publication: Publication) -> Result<Arc<Fate>, Error> {
+    pub(crate) fn try_publish(&self, publication: Publication) -> Result<Fate, Error> {
         let state = self.reach.shared.state();
         let bytes = charge(&publication);
         if Shared::has_room(&state, bytes, self.limits) {
@@ -284,15 +284,15 @@ impl Handle {
         mut state: MutexGuard<'_, State>,
         publication: Publication,
         bytes: usize,
-    ) -> Result<Arc<Fate>, Error> {
-        let fate = Arc::<Fate>::default();
-        let knock = Shared::command(&mut state, Command::Publish(publication, Arc::clone(&fate)))?;
+    ) -> Result<Fate, Error> {
+        let fate = state.next_fate();
+        let knock = Shared::command(&mut state, Command::Publish(publication, fate.clone()))?;
         state.open += 1;
         state.bytes += bytes;
         state.queued.add(bytes);
         let oldest = self.makes_room.map_or_else(Vec::new, |most| state.make_room(bytes, most));
         drop(state);
-        oldest.iter().for_each(|fate| fate.put(Err(Error::Failed(Cause::MadeRoom))));
+        oldest.iter().for_each(|fate| fate.put(Err(Error::Failed(Cause::MadeRoom).into())));
         if knock {
             self.reach.knock();
         }

@@ -1,7 +1,7 @@
 //! One client with what its connection needs.
 use super::credentials::Asking;
 use super::error::{Ended, Error, Refusal};
-use super::fate::Fate;
+use super::fate::{End, Fate};
 use super::handle::Endpoint;
 use super::inbox::Inbox;
 use super::machine::{ClientId, Matter};
@@ -27,7 +27,7 @@ const LARGEST: u32 = 268_435_455;
 
 /// Where the end of something goes.
 pub(super) enum Waits {
-    Published(Arc<Fate>, usize, QoS),
+    Published(Fate, usize, QoS),
     /// The request of that number.
     Requested(u64, usize, QoS),
     Answered(Arc<Slot<Box<[ReasonCode]>>>),
@@ -54,7 +54,7 @@ pub(super) struct Member {
     /// Who waits for its tickets.
     pub(super) tickets: Tickets,
     /// Messages that have ended, until that is told, once their room is free.
-    pub(super) done: Vec<(Arc<Fate>, Result<ReasonCode, Error>)>,
+    pub(super) done: Vec<(Fate, End)>,
     /// Their room.
     pub(super) freed: Charge,
     /// Those that the client's end has ended, until that is told.
@@ -111,7 +111,7 @@ impl Member {
     /// Receipts that somebody still waits for.
     pub(super) fn end_all(&mut self) {
         for waits in std::mem::take(&mut self.tickets).into_values() {
-            self.end(waits, Err(Error::Gone));
+            self.end(waits, Err(Error::Gone.into()));
         }
         self.tell_ends();
         self.requests.end_all(&Error::Gone);
@@ -202,7 +202,7 @@ impl Member {
                     }
                     Err(misuse) => {
                         self.shared.make_free(Charge::of(bytes));
-                        fate.put(Err(self.refused_message(misuse, bytes)));
+                        fate.put(Err(self.refused_message(misuse, bytes).into()));
                     }
                 }
             }
@@ -309,7 +309,7 @@ impl Member {
         // Whoever hears from a receipt that the client has ended finds all that explains it.
         for (waits, cause) in ended {
             let error = Error::Ended(self.ended(cause));
-            self.end(waits, Err(error));
+            self.end(waits, Err(error.into()));
         }
         self.tell_ends();
         if !self.requests.is_empty() && self.client.is_ended() {
@@ -374,7 +374,7 @@ impl Member {
         let end = match stage {
             Stage::Sent => Ok(ReasonCode::Success),
             Stage::Acknowledged(reason) if reason.is_error() => {
-                Err(Error::Refused(Refusal { reason, words: self.words_of(ticket) }))
+                Err(Error::Refused(Refusal { reason, words: self.words_of(ticket) }).into())
             }
             Stage::Acknowledged(reason) => {
                 // With QoS 2 the exchange goes on.
@@ -388,7 +388,7 @@ impl Member {
             }
             // The server has the message, whatever became of the exchange.
             Stage::Released(_) => Ok(ReasonCode::Success),
-            Stage::Failed(cause) => Err(Error::Failed(cause)),
+            Stage::Failed(cause) => Err(Error::Failed(cause).into()),
             Stage::Ended(cause) => {
                 self.ended.extend(self.tickets.remove(ticket).map(|waits| (waits, cause)));
                 return;
@@ -401,7 +401,7 @@ impl Member {
     }
 
     /// It ends like this; `Ok` is the end of a message alone.
-    fn end(&mut self, waits: Waits, end: Result<ReasonCode, Error>) {
+    fn end(&mut self, waits: Waits, end: End) {
         match waits {
             Waits::Published(fate, bytes, _) => {
                 self.freed.add(bytes);
@@ -413,12 +413,12 @@ impl Member {
             }
             Waits::Answered(slot) => {
                 if let Err(error) = end {
-                    slot.put(Err(error));
+                    slot.put(Err(*error));
                 }
             }
             Waits::Granted(follow) => {
                 if let Err(error) = end {
-                    self.follow_failed(&follow, error);
+                    self.follow_failed(&follow, *error);
                 }
             }
             Waits::Left(leaving) => {

@@ -236,10 +236,9 @@ impl Clients {
         drop(state);
         let stays = going.is_none();
         for command in commands.drain(..) {
-            match command {
-                // Nobody comes back during a shutdown.
-                Command::Connect if !stays => {}
-                command => member.obey(now, command),
+            // Nobody comes back during a shutdown.
+            if stays || !matches!(command, Command::Connect) {
+                member.obey(now, command);
             }
         }
         if is_busy {

@@ -1,5 +1,6 @@
 //! Requests that one client makes, and the answers to them.
 use super::error::Error;
+use super::fate::End;
 use super::member::{Member, Waits};
 use super::message::Message;
 use super::shared::{Charge, Follow, charge};
@@ -220,7 +221,7 @@ impl Member {
     }
 
     /// The server has said this of a request.
-    pub(super) fn requested(&mut self, number: u64, said: Result<ReasonCode, Error>) {
+    pub(super) fn requested(&mut self, number: u64, said: End) {
         match said {
             Ok(ReasonCode::NoMatchingSubscribers) => {
                 self.requests.end(number, Err(Error::Refused(ReasonCode::NoMatchingSubscribers.into())));
@@ -230,7 +231,7 @@ impl Member {
                     request.ticket = None;
                 }
             }
-            Err(error) => self.requests.end(number, Err(error)),
+            Err(error) => self.requests.end(number, Err(*error)),
         }
     }
 

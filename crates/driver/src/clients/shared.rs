@@ -1,6 +1,6 @@
 //! What a client's handles and its loop share: commands in, notices out, and places for what has ended.
 use super::error::{Ended, Error};
-use super::fate::Fate;
+use super::fate::{Fate, Fates};
 use super::listeners::Listeners;
 use super::slot::Slot;
 use super::streams::{StreamId, Streams, Terms};
@@ -18,7 +18,7 @@ use tidewire_core::topic::TopicFilter;
 
 /// What a handle asks of the loop.
 pub(crate) enum Command {
-    Publish(Publication, Arc<Fate>),
+    Publish(Publication, Fate),
     Subscribe(Box<[Subscription]>, Option<u32>, Arc<Slot<Box<[ReasonCode]>>>),
     Unsubscribe(Box<[TopicFilter]>, Arc<Slot<Box<[ReasonCode]>>>),
     /// What comes for these goes to a stream; done when all are granted, or none is.
@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Answer(Token, Outcome),
     /// A message that was accepted is taken back; if it was sent, only if that is asked for.
     Withdraw {
-        message: Arc<Fate>,
+        message: Fate,
         even_if_sent: bool,
         slot: Option<Arc<Slot<Withdrawn>>>,
     },
@@ -148,6 +148,7 @@ pub(crate) struct State {
     pub(super) bytes: usize,
     /// Those of them that are still among the commands.
     pub(super) queued: Charge,
+    fates: Fates,
     /// Those that wait for room, by when they began to.
     waiting: BTreeMap<u64, Waker>,
     waited: u64,
@@ -235,6 +236,9 @@ impl Shared {
         let mut state = self.state();
         state.open -= freed.messages;
         state.bytes -= freed.bytes;
+        if state.open == 0 {
+            state.fates = Fates::default();
+        }
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         waiting.into_values().for_each(Waker::wake);
@@ -362,9 +366,14 @@ impl State {
         self.gone || self.ended.is_some()
     }
 
+    /// For a message that is about to be accepted.
+    pub(super) fn next_fate(&mut self) -> Fate {
+        self.fates.next(self.open)
+    }
+
     /// The oldest messages that the loop has not taken go, as long as there are more than may wait. The newest, of so many
     /// bytes, stays.
-    pub(super) fn make_room(&mut self, newest: usize, most: (usize, usize)) -> Vec<Arc<Fate>> {
+    pub(super) fn make_room(&mut self, newest: usize, most: (usize, usize)) -> Vec<Fate> {
         let mut gone = Vec::new();
         // For one that is larger than all that may wait nothing needs to go: it is refused.
         while newest <= most.1
@@ -476,7 +485,7 @@ impl Command {
     /// It can't be done.
     pub(super) fn end(self, error: &Error) {
         match self {
-            Self::Publish(_, fate) => fate.put(Err(error.clone())),
+            Self::Publish(_, fate) => fate.put(Err(error.clone().into())),
             Self::Subscribe(_, _, slot) | Self::Unsubscribe(_, slot) => slot.put(Err(error.clone())),
             Self::Follow(follow) => follow.slot.put(Err(error.clone())),
             Self::Request(_, _, slot) => slot.put(Err(error.clone())),

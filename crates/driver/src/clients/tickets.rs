@@ -60,10 +60,17 @@ impl Tickets {
     }
 
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Waits> {
-        let Some(slot) = self.place(ticket).and_then(|place| self.ring.get_mut(place)) else {
-            return self.behind.remove(&ticket);
+        let waits = match self.place(ticket) {
+            // Most of them.
+            Some(0) if !self.ring.is_empty() => {
+                self.first += 1;
+                self.ring.pop_front().flatten()?
+            }
+            place => match place.and_then(|place| self.ring.get_mut(place)) {
+                Some(slot) => slot.take()?,
+                None => return self.behind.remove(&ticket),
+            },
         };
-        let waits = slot.take()?;
         self.open -= 1;
         self.thin();
         Some(waits)
@@ -95,12 +102,12 @@ impl Tickets {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fate::Fate;
     use super::*;
-    use std::sync::Arc;
     use tidewire_core::qos::QoS;
 
     fn waits(bytes: usize) -> Waits {
-        Waits::Published(Arc::default(), bytes, QoS::AtLeastOnce)
+        Waits::Published(Fate::default(), bytes, QoS::AtLeastOnce)
     }
 
     fn bytes(waits: Option<&Waits>) -> Option<usize> {
