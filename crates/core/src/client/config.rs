@@ -129,12 +129,14 @@ pub struct Credentials {
     pub username: Option<Box<str>>,
     /// Password: any bytes. Before 5.0 it needs a User Name.
     pub password: Option<Box<[u8]>>,
+    /// With what an [authentication](Config::authentication) begins this time, instead of what its configuration has.
+    pub authentication_data: Option<Box<[u8]>>,
 }
 
 impl Credentials {
     /// Both of them.
     pub fn new(username: &str, password: &[u8]) -> Self {
-        Self { username: Some(username.into()), password: Some(password.into()) }
+        Self { username: Some(username.into()), password: Some(password.into()), ..Self::default() }
     }
 }
 

@@ -37,13 +37,19 @@ impl Client {
             return self.actions.push(Action::Credentials);
         }
         let Config { username, password, .. } = &self.config;
-        let ours = Credentials { username: username.clone(), password: password.clone() };
+        let (username, password) = (username.clone(), password.clone());
+        let ours = Credentials { username, password, ..Credentials::default() };
         self.on_credentials(now, Some(ours));
     }
 
     pub(super) fn on_credentials(&mut self, now: Instant, credentials: Option<Credentials>) {
-        let Phase::Asking(deadline) = self.phase else { return };
-        let Some(credentials) = credentials else {
+        let waits = match self.phase {
+            Phase::Asking(deadline) => Some(deadline),
+            // In the middle of an authentication there is nothing to begin with.
+            Phase::Greeting(_) if credentials.is_none() && self.link.auth == AuthTurn::Application => None,
+            _ => return,
+        };
+        let (Some(deadline), Some(credentials)) = (waits, credentials) else {
             return self.close(now, Cause::NoCredentials, Next::Reconnect);
         };
         self.phase = Phase::Greeting(deadline);
@@ -58,7 +64,10 @@ impl Client {
         let config = &self.config;
         let (username, password) = (credentials.username.as_deref(), credentials.password.as_deref());
         let keeps = config.session_expiry_seconds > 0;
-        let properties = if self.version.is_v5() { of_connect(config) } else { Ok(PropertiesBuf::new()) };
+        let properties = match self.version.is_v5() {
+            true => of_connect(config, credentials.authentication_data.as_deref()),
+            false => Ok(PropertiesBuf::new()),
+        };
         let properties = properties.map_err(Cause::Property)?;
         let mut will_properties = PropertiesBuf::new();
         let payload = config.will.as_ref().map(|w| w.publication.payload.to_vec()).unwrap_or_default();
@@ -231,7 +240,7 @@ impl Client {
 }
 
 /// Those of a CONNECT.
-fn of_connect(config: &Config) -> Result<PropertiesBuf, PropertyError> {
+fn of_connect(config: &Config, data: Option<&[u8]>) -> Result<PropertiesBuf, PropertyError> {
     let mut properties = config.properties.clone();
     if config.session_expiry_seconds > 0 {
         properties.push(Property::SessionExpiryInterval(config.session_expiry_seconds))?;
@@ -240,7 +249,7 @@ fn of_connect(config: &Config) -> Result<PropertiesBuf, PropertyError> {
     properties.push(Property::MaximumPacketSize(config.maximum_packet_size.max(1)))?;
     if let Some(authentication) = &config.authentication {
         properties.push(Property::AuthenticationMethod(&authentication.method))?;
-        if let Some(data) = &authentication.data {
+        if let Some(data) = data.or(authentication.data.as_deref()) {
             properties.push(Property::AuthenticationData(data))?;
         }
     }

@@ -317,8 +317,9 @@ impl Client {
         self.opened(now);
     }
 
-    /// With what to connect, as [`Action::Credentials`] has asked; `None` gives the attempt up. Nothing of it is kept. Does
-    /// nothing if nobody has asked: that attempt has ended.
+    /// With what to connect, as [`Action::Credentials`] has asked; `None` gives the attempt up, also where it is the
+    /// application's turn in an authentication. Nothing of it is kept. Does nothing if nobody has asked: that attempt has
+    /// ended.
     pub fn credentials(&mut self, now: Instant, credentials: Option<Credentials>) {
         self.on_credentials(now, credentials);
     }

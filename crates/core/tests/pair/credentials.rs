@@ -161,3 +161,30 @@ fn an_authentication_takes_its_steps() {
     s.says(V5, &Packet::Auth(Auth { reason: ReasonCode::Success, properties: other.as_properties() }));
     assert!(s.closed, "[MQTT-4.12.0-5]");
 }
+
+#[test]
+fn an_authentication_begins_anew_with_each_attempt_and_is_given_up_where_nobody_goes_on() {
+    let mut s = Scripted::asks(|config| {
+        config.authentication = Some(Authentication { method: "m".into(), data: Some((*b"fixed").into()) });
+    });
+    for first in [Some(&b"one"[..]), Some(b"two"), None] {
+        let mut credentials = Credentials::new("pump", b"pw");
+        credentials.authentication_data = first.map(Into::into);
+        let connect = s.answers(Some(credentials));
+        let expected = first.unwrap_or(b"fixed");
+        assert!(connect.windows(expected.len()).any(|window| window == expected), "{connect:x?}");
+        // While the server is to speak nobody is asked.
+        assert_eq!((s.answers(None), s.aborted), (vec![], false));
+        let properties = with(&[Property::AuthenticationMethod("m")]);
+        let reason = ReasonCode::ContinueAuthentication;
+        s.says(V5, &Packet::Auth(Auth { reason, properties: properties.as_properties() }));
+        assert_eq!(s.answers(None), []);
+        assert!(std::mem::take(&mut s.closed));
+        s.closes();
+        assert_eq!(s.cause(), Cause::NoCredentials);
+        s.now = s.client.poll_timeout().expect("another attempt").at;
+        s.client.handle_timeout(s.now);
+        s.act();
+        s.is_asked();
+    }
+}
