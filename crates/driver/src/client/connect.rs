@@ -1,13 +1,15 @@
 //! A client that is to be made.
-use super::{Ask, Client, Error, Invalid, Pending, Publication, Refusal, Result, Server, TopicName, Version};
-use crate::clients::{self, CredentialsFrom, Endpoint, Face, Lasting, Maker, Slot, Terms};
+use super::{
+    Ask, Challenge, Client, Error, Invalid, Pending, Publication, Refusal, Result, Server, TopicName, Version,
+};
+use crate::clients::{self, CredentialsFrom, Endpoint, Face, Lasting, Maker, Slot, StepsFrom, Terms};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tidewire_core::client::{Backoff, Cause, Config, OutboxFull, SessionLost, Will};
+use tidewire_core::client::{Authentication, Backoff, Cause, Config, OutboxFull, SessionLost, Will};
 use tidewire_core::codec::{Property, PropertyError};
 
 /// What an adapter does for a client: it starts a loop, on a task or a thread.
@@ -38,6 +40,7 @@ pub struct Connect {
     pub(super) session: Expiry,
     will_delay: Duration,
     credentials_from: Option<CredentialsFrom>,
+    steps_from: Option<StepsFrom>,
     response_topic: Option<TopicName>,
     error: Option<Error>,
 }
@@ -118,6 +121,7 @@ impl Connect {
             session: Expiry::AtClose,
             will_delay: Duration::ZERO,
             credentials_from: None,
+            steps_from: None,
             response_topic: None,
             error: None,
         }
@@ -159,6 +163,21 @@ impl Connect {
         self.config.ask_credentials = true;
         self.credentials_from = Some(Box::new(ask));
         self
+    }
+
+    /// An authentication in several steps, by this Authentication Method: `step` is asked for the first before each attempt,
+    /// and for the next whenever the server wants one, on the loop, as with [`credentials_from`](Self::credentials_from).
+    /// What the server says with its CONNACK stands in the [`Server`]'s properties. It needs 5.0. (Section 4.12)
+    pub fn authentication(
+        mut self,
+        method: impl Into<Box<str>>,
+        step: impl FnMut(Challenge) + Send + 'static,
+    ) -> Self {
+        self.steps_from = Some(Box::new(step));
+        self.with(|config| {
+            config.ask_credentials = true;
+            config.authentication = Some(Authentication { method: method.into(), data: None });
+        })
     }
 
     /// Where answers to [requests](Client::request) are to go, instead of the server's Response Information, or
@@ -291,6 +310,9 @@ impl Connect {
         }
         let lives_on = self.session != Expiry::AtClose;
         let config = &mut self.config;
+        if self.steps_from.is_some() && !config.version.get_or_insert(Version::V5).is_v5() {
+            return Err(Error::Invalid(Invalid::Option("authentication")));
+        }
         config.session_expiry_seconds = self.session.seconds();
         config.clean_start = self.clean_start.unwrap_or(!lives_on);
         config.reconnect_at_first = persists;
@@ -312,6 +334,7 @@ impl Connect {
         let face = Face {
             streams: Some(terms),
             credentials_from: self.credentials_from,
+            steps_from: self.steps_from,
             response_topic: self.response_topic,
             resident: None,
         };
@@ -405,7 +428,7 @@ impl Clients {
     }
 
     #[cfg(test)]
-    pub(super) fn of(maker: Maker) -> Self {
+    pub(crate) fn of(maker: Maker) -> Self {
         Self { lasting: Arc::new(Lasting(maker)) }
     }
 

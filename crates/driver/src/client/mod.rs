@@ -13,7 +13,7 @@ mod subscribe;
 mod tests;
 mod url;
 
-pub use crate::clients::{Ack, Ask, Event, Message, Refusal};
+pub use crate::clients::{Ack, Ask, Challenge, Event, Message, Refusal};
 pub use crate::serve::{Running, Serve};
 pub use bytes::{self, Bytes};
 pub use connect::{Clients, Connect, Connecting, Expiry, Launch, Reconnect};

@@ -1,15 +1,17 @@
-//! With what to connect, where the application is asked before each attempt.
-use super::Clients;
+//! With what to connect, where the application is asked before each attempt, and how an authentication goes on.
 use super::machine::ClientId;
 use super::member::Member;
 use super::reach::{Poster, call};
 use std::fmt;
 use std::sync::Arc;
-use tidewire_core::client::{Cause, Credentials};
+use tidewire_core::client::{Cause, Config, Credentials};
+use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
 
 /// Who is asked.
 pub(crate) type CredentialsFrom = Box<dyn FnMut(Ask) + Send>;
+/// Who takes the steps of an authentication.
+pub(crate) type StepsFrom = Box<dyn FnMut(Challenge) + Send>;
 
 /// With what to connect? If it is dropped unanswered, the attempt is given up, and the next one asks again.
 #[non_exhaustive]
@@ -18,10 +20,8 @@ pub struct Ask {
     pub attempt: u32,
     /// Why the last one ended, or the last connection.
     pub last: Option<Cause>,
-    answer: Option<Answer>,
+    answer: Answer<Credentials>,
 }
-
-type Answer = Box<dyn FnOnce(Option<Credentials>) + Send>;
 
 impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,32 +34,104 @@ impl fmt::Debug for Ask {
 
 impl Ask {
     /// With these. From anywhere, at any time before the attempt is given up.
-    pub fn answer(mut self, credentials: Credentials) {
-        if let Some(answer) = self.answer.take() {
-            answer(Some(credentials));
+    pub fn answer(self, credentials: Credentials) {
+        self.answer.with(credentials);
+    }
+}
+
+/// A step of an authentication. If it is dropped unanswered, the attempt is given up, and the next one begins anew. (5.0,
+/// section 4.12)
+#[non_exhaustive]
+pub struct Challenge {
+    /// What the server said; empty at the first step.
+    pub data: Box<[u8]>,
+    /// An attempt begins, and with it another authentication: nothing of an earlier one holds any more.
+    pub is_first: bool,
+    answer: Answer<Box<[u8]>>,
+}
+
+impl fmt::Debug for Challenge {
+    /// What is said is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Challenge").field("is_first", &self.is_first).finish_non_exhaustive()
+    }
+}
+
+impl Challenge {
+    /// With this, 65,535 bytes at most: more gives the attempt up. From anywhere, at any time before that.
+    pub fn answer(self, data: impl Into<Box<[u8]>>) {
+        self.answer.with(data.into());
+    }
+}
+
+/// Where an answer goes; none, if this is dropped before there was one.
+struct Answer<T>(Option<Box<dyn FnOnce(Option<T>) + Send>>);
+
+impl<T: Send + 'static> Answer<T> {
+    /// To a client, on the loop, if that attempt is still under way.
+    fn to(
+        poster: &Poster,
+        id: ClientId,
+        tell: impl FnOnce(&mut Member, Instant, Option<T>) + Send + 'static,
+    ) -> Self {
+        let poster = Arc::clone(poster);
+        Self(Some(Box::new(move |answer| {
+            call(&poster, move |clients, now| {
+                if let Some(member) = clients.connected(id) {
+                    tell(member, now, answer);
+                    clients.act(now, id.index);
+                }
+            });
+        })))
+    }
+}
+
+impl<T> Answer<T> {
+    fn with(mut self, answer: T) {
+        if let Some(tell) = self.0.take() {
+            tell(Some(answer));
         }
     }
 }
 
-impl Drop for Ask {
+impl<T> Drop for Answer<T> {
     fn drop(&mut self) {
-        if let Some(answer) = self.answer.take() {
-            answer(None);
+        if let Some(tell) = self.0.take() {
+            tell(None);
         }
     }
 }
 
 /// What is asked of the application, and how often it was.
-#[derive(Default)]
 pub(super) struct Asking {
     from: Option<CredentialsFrom>,
+    steps_from: Option<StepsFrom>,
+    /// What an authentication has besides, where nobody is asked for others.
+    fixed: Credentials,
+    /// How its answers find the client, at this place.
+    poster: Poster,
+    index: u32,
     attempts: u32,
     last: Option<Cause>,
 }
 
 impl Asking {
-    pub(super) fn new(from: Option<CredentialsFrom>) -> Self {
-        Self { from, attempts: 0, last: None }
+    /// `None`, if nobody is to be asked.
+    pub(super) fn new(
+        (from, steps_from): (Option<CredentialsFrom>, Option<StepsFrom>),
+        config: &Config,
+        poster: &Poster,
+        index: u32,
+    ) -> Option<Box<Self>> {
+        if from.is_none() && steps_from.is_none() {
+            return None;
+        }
+        let mut fixed = Credentials::default();
+        if steps_from.is_some() {
+            (fixed.username, fixed.password) = (config.username.clone(), config.password.clone());
+        }
+        let poster = Arc::clone(poster);
+        Some(Box::new(Self { from, steps_from, fixed, poster, index, attempts: 0, last: None }))
     }
 
     pub(super) fn connected(&mut self) {
@@ -72,25 +144,53 @@ impl Asking {
 }
 
 impl Member {
-    pub(super) fn ask_for_credentials(&mut self, now: Instant, index: u32, poster: &Poster) {
-        let asking = &mut self.credentials;
-        let Some(from) = &mut asking.from else { return self.client.credentials(now, None) };
+    pub(super) fn ask_for_credentials(&mut self, now: Instant) {
+        let Some(asking) = &mut self.asking else { return self.client.credentials(now, None) };
+        let id = ClientId { index: asking.index, generation: self.generation };
         asking.attempts += 1;
-        let id = ClientId { index, generation: self.generation };
-        let poster = Arc::clone(poster);
-        let answer = move |credentials| {
-            call(&poster, move |clients, now| clients.credentials(now, id, credentials));
-        };
-        from(Ask { attempt: asking.attempts, last: asking.last, answer: Some(Box::new(answer)) });
-    }
-}
-
-impl Clients {
-    /// What the application says, if that attempt is still under way.
-    fn credentials(&mut self, now: Instant, id: ClientId, credentials: Option<Credentials>) {
-        if let Some(member) = self.connected(id) {
-            member.client.credentials(now, credentials);
-            self.act(now, id.index);
+        match &mut asking.from {
+            Some(from) => {
+                let answer = Answer::to(&asking.poster, id, Self::begin);
+                from(Ask { attempt: asking.attempts, last: asking.last, answer });
+            }
+            None => {
+                let fixed = asking.steps_from.as_ref().map(|_| asking.fixed.clone());
+                self.begin(now, fixed);
+            }
         }
+    }
+
+    /// Connects with these; the first step of an authentication, if there is one, goes with them.
+    fn begin(&mut self, now: Instant, credentials: Option<Credentials>) {
+        let Some(asking) = &mut self.asking else { return };
+        let id = ClientId { index: asking.index, generation: self.generation };
+        match (credentials, &mut asking.steps_from) {
+            (Some(mut credentials), Some(steps_from)) => {
+                let begin = move |member: &mut Self, now, data: Option<_>| {
+                    let is_answered = data.is_some();
+                    credentials.authentication_data = data;
+                    member.client.credentials(now, is_answered.then_some(credentials));
+                };
+                let answer = Answer::to(&asking.poster, id, begin);
+                steps_from(Challenge { data: Box::default(), is_first: true, answer });
+            }
+            (credentials, _) => self.client.credentials(now, credentials),
+        }
+    }
+
+    /// The server has asked for the next step. True if somebody takes it.
+    pub(super) fn is_challenged(&mut self, data: &[u8]) -> bool {
+        let Some(asking) = &mut self.asking else { return false };
+        let id = ClientId { index: asking.index, generation: self.generation };
+        let Some(steps_from) = &mut asking.steps_from else { return false };
+        let go_on = |member: &mut Self, now, data: Option<Box<[u8]>>| {
+            let said = data.map(|data| member.client.authenticate(ReasonCode::ContinueAuthentication, &data));
+            if !matches!(said, Some(Ok(()))) {
+                member.client.credentials(now, None);
+            }
+        };
+        let answer = Answer::to(&asking.poster, id, go_on);
+        steps_from(Challenge { data: data.into(), is_first: false, answer });
+        true
     }
 }

@@ -1,11 +1,12 @@
 //! The application's end of a client.
 use super::Clients;
-use super::credentials::CredentialsFrom;
+use super::command::Command;
+use super::credentials::{CredentialsFrom, StepsFrom};
 use super::error::Error;
 use super::fate::{Fate, MessageReceipt};
 use super::reach::{Poster, Reach, call};
 use super::resident::Resident;
-use super::shared::{Command, Notice, Shared, State, charge};
+use super::shared::{Notice, Shared, State, charge};
 use super::slot::{Receipt, Slot};
 use super::streams::Terms;
 use crate::Post;
@@ -218,6 +219,7 @@ pub(crate) struct Face {
     /// There is no handle.
     pub(crate) resident: Option<Box<dyn Resident>>,
     pub(crate) credentials_from: Option<CredentialsFrom>,
+    pub(crate) steps_from: Option<StepsFrom>,
     pub(crate) response_topic: Option<TopicName>,
 }
 

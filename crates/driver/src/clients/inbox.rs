@@ -1,9 +1,10 @@
 //! From one client's machine to its streams, and back.
+use super::command::{Follow, Leaving};
 use super::error::{Error, Refusal};
 use super::fate::Fate;
 use super::listeners::Event;
 use super::member::{Member, Waits};
-use super::shared::{Charge, Follow, Leaving, Notice};
+use super::shared::{Charge, Notice};
 use super::slot::Slot;
 use super::streams::{Given, comes_again};
 use super::window::Outcome;

@@ -1,4 +1,5 @@
 //! One client with what its connection needs.
+use super::command::{Command, Follow, Leaving};
 use super::credentials::Asking;
 use super::error::{Ended, Error, Refusal};
 use super::fate::{End, Fate};
@@ -8,7 +9,7 @@ use super::machine::{ClientId, Matter};
 use super::reach::{Poster, call};
 use super::requests::Requests;
 use super::resident::Resident;
-use super::shared::{self, Charge, Command, Follow, Leaving, Notice, Shared};
+use super::shared::{self, Charge, Notice, Shared};
 use super::slot::Slot;
 use super::tickets::Tickets;
 use crate::dial::Resolver;
@@ -75,7 +76,8 @@ pub(super) struct Member {
     pub(super) words: Option<(Ticket, Box<Words>)>,
     /// What it said of why the connection ends.
     pub(super) last_words: Option<Box<Words>>,
-    pub(super) credentials: Asking,
+    /// Who is asked with what to connect.
+    pub(super) asking: Option<Box<Asking>>,
 }
 
 /// Who takes what comes for a client.
@@ -159,7 +161,7 @@ impl Member {
                 tasks.push_back(Task::Abort(id));
             }
             Action::Resume => tasks.push_back(Task::Resume(id)),
-            Action::Credentials => self.ask_for_credentials(now, index, poster),
+            Action::Credentials => self.ask_for_credentials(now),
             // They are taken whenever there is room.
             Action::Event | Action::Message => {}
             // The core and this crate are released together.
@@ -260,7 +262,9 @@ impl Member {
             match event {
                 Event::Connected { session_present } => {
                     self.error = None;
-                    self.credentials.connected();
+                    if let Some(asking) = &mut self.asking {
+                        asking.connected();
+                    }
                     if let Some(server) = self.client.server() {
                         let server = Box::new(server.clone());
                         notices.push(Notice::Connected { session_present, server });
@@ -268,7 +272,9 @@ impl Member {
                 }
                 Event::Disconnected(cause) => {
                     let error = self.error.take();
-                    self.credentials.ended(cause);
+                    if let Some(asking) = &mut self.asking {
+                        asking.ended(cause);
+                    }
                     let words = self.last_words.take();
                     let said = words.as_ref().map(|words| Arc::from(words.to_string()));
                     self.last = Some(Ended { cause, error: error.clone(), words });
@@ -284,6 +290,8 @@ impl Member {
                 }
                 Event::Words(None, words) => self.last_words = Some(words),
                 Event::Words(Some(ticket), words) => self.words = Some((ticket, words)),
+                Event::Auth { reason: ReasonCode::ContinueAuthentication, data }
+                    if self.is_challenged(&data) => {}
                 Event::Auth { reason, data } => notices.push(Notice::Auth { reason, data }),
                 // The core and this crate are released together.
                 other => debug_assert!(false, "an event that the loop does not know: {other:?}"),

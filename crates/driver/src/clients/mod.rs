@@ -2,6 +2,7 @@
 //!
 //! [`Clients`] is a machine like a broker: the same loop turns it, and every adapter with it. Handles post commands
 //! into it and wait for receipts; no state of the protocol lives in a future, so dropping one can lose nothing.
+mod command;
 mod credentials;
 mod error;
 mod fate;
@@ -24,8 +25,9 @@ pub(crate) mod tests;
 mod tickets;
 mod window;
 
-pub use credentials::Ask;
-pub(crate) use credentials::CredentialsFrom;
+pub(crate) use command::{Command, Follow};
+pub use credentials::{Ask, Challenge};
+pub(crate) use credentials::{CredentialsFrom, StepsFrom};
 pub use error::{Ended, Error, Refusal};
 pub(crate) use fate::Fate;
 pub use fate::MessageReceipt;
@@ -36,7 +38,6 @@ pub use message::{Ack, Message};
 pub(crate) use reach::Reach;
 pub use resident::Resident;
 pub use shared::Notice;
-pub(crate) use shared::{Command, Follow};
 pub use slot::Receipt;
 pub(crate) use slot::Slot;
 pub(crate) use stream::Manner;
@@ -146,6 +147,13 @@ impl Clients {
         shared: Arc<Shared>,
         face: Face,
     ) -> ClientId {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.members.push(None);
+            self.generations.push(0);
+            u32::try_from(self.members.len() - 1).expect("there are fewer clients than that")
+        });
+        let asks = (face.credentials_from, face.steps_from);
+        let asking = Asking::new(asks, &config, &self.poster, index);
         let mut member = Member {
             client: client::Client::new(config, seed),
             taker: Taker::of(face.resident, face.streams.is_some()),
@@ -156,10 +164,10 @@ impl Clients {
             ),
             words: None,
             last_words: None,
-            credentials: Asking::new(face.credentials_from),
+            asking,
             shared,
             servers: servers.into(),
-            generation: 0,
+            generation: self.generations[index as usize],
             attempt: Attempt::None,
             from: None,
             error: None,
@@ -173,12 +181,6 @@ impl Clients {
             abandoned: false,
             awaited: false,
         };
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.members.push(None);
-            self.generations.push(0);
-            u32::try_from(self.members.len() - 1).expect("there are fewer clients than that")
-        });
-        member.generation = self.generations[index as usize];
         match self.going {
             None => member.client.connect(now),
             Some(_) => member.shared.close(),

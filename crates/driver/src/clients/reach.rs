@@ -1,8 +1,9 @@
 //! How a client's loop is reached: by its handles, its streams, and whatever acknowledges its messages.
+use super::command::{Command, Follow, Leaving};
 use super::error::Error;
 use super::listeners::Event;
 use super::message::Message;
-use super::shared::{Command, Follow, Leaving, Shared, State};
+use super::shared::{Shared, State};
 use super::slot::Slot;
 use super::stream::Manner;
 use super::streams::{StreamId, Streams, Taken};

@@ -1,9 +1,10 @@
 //! Requests that one client makes, and the answers to them.
+use super::command::Follow;
 use super::error::Error;
 use super::fate::End;
 use super::member::{Member, Waits};
 use super::message::Message;
-use super::shared::{Charge, Follow, charge};
+use super::shared::{Charge, charge};
 use super::slot::Slot;
 use super::stream::Manner;
 use super::streams::StreamId;

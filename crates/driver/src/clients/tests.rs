@@ -326,6 +326,8 @@ fn the_end_of_the_loop_ends_every_wait() {
     assert!(matches!(poll(pin!(late.recv())), Poll::Ready(None)));
 }
 
+#[path = "authentication.rs"]
+mod authentication;
 #[path = "ends.rs"]
 mod ends;
 #[path = "faults.rs"]
