@@ -35,6 +35,14 @@ impl<T> Slab<T> {
         value.take()
     }
 
+    /// It ends where it stands; nothing, if there is none.
+    pub(crate) fn clear(&mut self, place: u32) {
+        if let Some(value) = self.places.get_mut(place as usize).filter(|value| value.is_some()) {
+            *value = None;
+            self.free.push(place);
+        }
+    }
+
     pub(crate) fn get(&self, place: u32) -> Option<&T> {
         self.places.get(place as usize)?.as_ref()
     }

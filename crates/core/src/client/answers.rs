@@ -96,10 +96,13 @@ impl Client {
 
     /// The application has made room: what was kept is handled, and then the socket is read again.
     pub(super) fn read_on(&mut self, now: Instant) {
+        if !self.link.held {
+            return;
+        }
         let (messages, bytes) = (self.config.inbox_messages / 2, self.config.inbox_bytes / 2);
         let window = usize::from(self.config.receive_maximum.max(1));
         let full = self.inbox.is_full(window, messages.max(1), bytes.max(1));
-        if !self.link.held || full || self.link.out.len() >= UNREAD {
+        if full || self.link.out.len() >= UNREAD {
             return;
         }
         // What the server said meanwhile may lie in the socket.

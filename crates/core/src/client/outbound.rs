@@ -13,6 +13,7 @@ use crate::output::Output;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
+use crate::version::Version;
 
 /// A payload from here on is shared with the output, not copied.
 const SHARED: usize = 64 * 1024;
@@ -98,7 +99,8 @@ impl Client {
             return false;
         }
         self.outbox.dequeue();
-        if let Some(cause) = self.unfit(now, place) {
+        let Some(outgoing) = self.outbox.get(place) else { return false };
+        if let Some(cause) = self.unfit(now, outgoing) {
             self.ended(place, Stage::Failed(cause));
             return true;
         }
@@ -106,7 +108,8 @@ impl Client {
             QoS::AtMostOnce => Delivery::AtMostOnce,
             _ => Delivery::new(qos, self.sender.bind(place, qos), false),
         };
-        let sent = self.put(now, place, delivery, out);
+        let limit = self.link.server.maximum_packet_size;
+        let sent = put(now, outgoing, delivery, (self.version, limit), out);
         match qos {
             QoS::AtMostOnce => {
                 self.ended(place, if sent { Stage::Sent } else { Stage::Failed(Cause::TooLarge) });
@@ -124,7 +127,8 @@ impl Client {
     fn send_again(&mut self, now: Instant, place: u32, delivery: Delivery, out: &mut Output) {
         let outgoing = self.outbox.get(place);
         let refused = outgoing.and_then(|outgoing| self.unsupported(&outgoing.publication));
-        if refused.is_none() && self.put(now, place, delivery, out) {
+        let form = (self.version, self.link.server.maximum_packet_size);
+        if refused.is_none() && outgoing.is_some_and(|outgoing| put(now, outgoing, delivery, form, out)) {
             return self.sender.sent();
         }
         self.sender.give_up();
@@ -136,8 +140,7 @@ impl Client {
     }
 
     /// Why a message can't be sent any more, if so.
-    fn unfit(&self, now: Instant, place: u32) -> Option<Cause> {
-        let outgoing = self.outbox.get(place)?;
+    fn unfit(&self, now: Instant, outgoing: &Outgoing) -> Option<Cause> {
         if outgoing.expires_at.is_some_and(|at| now > at) {
             return Some(Cause::Expired);
         }
@@ -153,26 +156,31 @@ impl Client {
         // [MQTT-3.2.2-14]
         (publication.retain && !server.retain_available).then_some(Cause::RetainNotSupported)
     }
+}
 
-    /// Encodes a PUBLISH; false if the server takes none of that size. [MQTT-3.2.2-15]
-    fn put(&self, now: Instant, place: u32, delivery: Delivery, out: &mut Output) -> bool {
-        let Some(Outgoing { publication, expires_at, .. }) = self.outbox.get(place) else { return false };
-        let expiry = expires_at.map(|at| remaining(at, now));
-        let head = head(publication, delivery, expiry);
-        let (version, limit) = (self.version, self.link.server.maximum_packet_size);
-        if publication.payload.len() < SHARED {
-            return out.append(|out| {
-                let fits = head.encode(version, limit, out).is_ok();
-                if fits {
-                    publication.payload.pieces().iter().for_each(|piece| out.extend_from_slice(piece));
-                }
-                fits
-            });
-        }
-        let fits = out.append(|out| head.encode(version, limit, out).is_ok());
-        if fits {
-            publication.payload.pieces().iter().for_each(|piece| out.put_shared(piece.clone()));
-        }
-        fits
+/// Encodes a PUBLISH for this version and limit; false if the server takes none of that size. [MQTT-3.2.2-15]
+fn put(
+    now: Instant,
+    outgoing: &Outgoing,
+    delivery: Delivery,
+    (version, limit): (Version, u32),
+    out: &mut Output,
+) -> bool {
+    let Outgoing { publication, expires_at, .. } = outgoing;
+    let expiry = expires_at.map(|at| remaining(at, now));
+    let head = head(publication, delivery, expiry);
+    if publication.payload.len() < SHARED {
+        return out.append(|out| {
+            let fits = head.encode(version, limit, out).is_ok();
+            if fits {
+                publication.payload.pieces().iter().for_each(|piece| out.extend_from_slice(piece));
+            }
+            fits
+        });
     }
+    let fits = out.append(|out| head.encode(version, limit, out).is_ok());
+    if fits {
+        publication.payload.pieces().iter().for_each(|piece| out.put_shared(piece.clone()));
+    }
+    fits
 }

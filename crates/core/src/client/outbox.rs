@@ -106,7 +106,7 @@ impl Outbox {
         let outgoing = self.get(place)?;
         let (ticket, size) = (outgoing.ticket, outgoing.size());
         self.bytes -= size;
-        self.table.remove(place);
+        self.table.clear(place);
         if self.len() == 0 && self.table.capacity() > KEPT {
             // A burst is over: what it needed is given back.
             *self = Self::default();

@@ -23,7 +23,7 @@ impl Client {
     pub(super) fn accept(&mut self, now: Instant, publication: Publication) -> Result<Ticket, Misuse> {
         self.goes_on()?;
         let expires_at = publication.message_expiry_interval.map(|seconds| now.after_secs(seconds.into()));
-        let length = self.packet_length(&publication).ok_or(Misuse::TooLarge)?;
+        let size = charge(&publication);
         if self.phase == Phase::Up {
             let server = &self.link.server;
             if publication.qos > server.maximum_qos {
@@ -32,11 +32,11 @@ impl Client {
             if publication.retain && !server.retain_available {
                 return Err(Misuse::RetainNotSupported);
             }
-            if length > server.maximum_packet_size {
-                return Err(Misuse::TooLarge);
-            }
         }
-        self.make_room(charge(&publication))?;
+        if !self.is_sendable(&publication, size) {
+            return Err(Misuse::TooLarge);
+        }
+        self.make_room(size)?;
         let ticket = self.ticket();
         self.outbox.push(Outgoing { publication, ticket, expires_at, was_sent: false });
         self.stats.published += 1;
@@ -49,6 +49,13 @@ impl Client {
         if self.phase == Phase::Up {
             self.actions.transmit();
         }
+    }
+
+    /// Is there a packet for it, and does the server take that, as far as it is known? Its `size` tells that of most.
+    fn is_sendable(&self, publication: &Publication, size: usize) -> bool {
+        let most = if self.phase == Phase::Up { self.link.server.maximum_packet_size } else { u32::MAX };
+        let is_small = size.saturating_add(HEADS) <= usize::try_from(most.min(1 << 28)).unwrap_or(usize::MAX);
+        is_small || self.packet_length(publication).is_some_and(|length| length <= most)
     }
 
     /// How long its packet will be.
@@ -125,6 +132,10 @@ impl Client {
         self.requests.on_session_lost(self.config.resubscribe);
     }
 }
+
+/// No PUBLISH has more bytes besides topic, properties and payload: header 5, lengths 2 and 4, Packet Identifier 2, Message
+/// Expiry Interval 5.
+const HEADS: usize = 18;
 
 /// All of it but the payload.
 pub(super) fn head(publication: &Publication, delivery: Delivery, expiry: Option<u32>) -> PublishHead<'_> {

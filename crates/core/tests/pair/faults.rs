@@ -300,3 +300,34 @@ fn what_is_a_protocol_error_is_not_asked_for() {
     let _ = s.client.subscribe(&[shared], None);
     assert_eq!(s.sent(), [], "[MQTT-3.8.3-4]");
 }
+
+/// To the byte, whatever stands in it.
+#[test]
+fn what_is_too_large_is_refused_before_it_is_accepted() {
+    for limit in [100, 127, 128, 129, 130, 131, 200] {
+        for words in [None, Some("a"), Some("text, and quite a long name for what that is")] {
+            let mut s = Scripted::up(V5, &with(&[Property::MaximumPacketSize(limit)]), |_| {});
+            let (mut largest, mut refused) = (0, 0);
+            for length in 0..250 {
+                let mut publication =
+                    Publication::new(TopicName::new("a/topic").unwrap(), vec![b'x'; length]);
+                if let Some(words) = words {
+                    publication = publication.message_expiry_interval(60).content_type(words).unwrap();
+                }
+                let is_taken = s.client.publish(s.now, publication);
+                let sent = s.sent().len();
+                match is_taken {
+                    Ok(_) => (largest, refused) = (sent, 0),
+                    Err(error) => {
+                        assert_eq!((error, sent), (Misuse::TooLarge, 0));
+                        refused += 1;
+                    }
+                }
+            }
+            let limit = limit as usize;
+            // There is not a packet of each length.
+            assert!((limit - 1..=limit).contains(&largest), "{largest} bytes, where {limit} are taken");
+            assert!(refused > 0, "and all that are larger are refused");
+        }
+    }
+}
