@@ -10,7 +10,9 @@ const LONGEST: u64 = 3_600_000_000;
 
 /// How long something took, each time, and when the first and the last ended; in microseconds.
 pub(super) struct Timing {
-    pub(super) latencies: Histogram<u64>,
+    latencies: Histogram<u64>,
+    /// What takes as long as the one before is counted here until another comes: many leave and end together.
+    alike: (u64, u64),
     /// From when on they count.
     pub(super) since: Option<u64>,
     pub(super) until: u64,
@@ -19,19 +21,41 @@ pub(super) struct Timing {
 impl Timing {
     fn new() -> Self {
         let latencies = Histogram::new_with_bounds(1, LONGEST, 3).expect("these are bounds");
-        Self { latencies, since: None, until: 0 }
+        Self { latencies, alike: (0, 0), since: None, until: 0 }
     }
 
     pub(super) fn record(&mut self, begun: u64, now: u64) {
-        self.latencies.saturating_record(now.saturating_sub(begun));
+        let micros = now.saturating_sub(begun);
+        if micros != self.alike.0 {
+            self.settle();
+            self.alike.0 = micros;
+        }
+        self.alike.1 += 1;
         self.since.get_or_insert(now);
         self.until = now;
+    }
+
+    fn settle(&mut self) {
+        let (micros, times) = std::mem::take(&mut self.alike);
+        self.latencies.saturating_record_n(micros, times);
+    }
+
+    /// How often it was.
+    pub(super) fn count(&self) -> u64 {
+        self.latencies.len() + self.alike.1
+    }
+
+    /// The longest that so large a part of them took, in microseconds; nothing, if it never was.
+    pub(super) fn quantile(&self, part: f64) -> Option<u64> {
+        debug_assert_eq!(self.alike.1, 0, "it is settled");
+        let is_known = !self.latencies.is_empty();
+        is_known.then(|| self.latencies.value_at_quantile(part).min(self.latencies.max()))
     }
 
     /// How often in a second.
     pub(super) fn rate(&self) -> f64 {
         let micros = self.until.saturating_sub(self.since.unwrap_or(self.until));
-        let times = self.latencies.len();
+        let times = self.count();
         #[expect(clippy::cast_precision_loss, reason = "a rate is not exact")]
         if micros == 0 { 0.0 } else { times as f64 * 1e6 / micros as f64 }
     }
@@ -125,6 +149,11 @@ impl Figures {
         let tracks = &mut self.subscribers[subscriber as usize];
         let track = tracks.of_or(stamp.run, stamp.publisher, || Track::from(begins));
         self.received += u64::from(track.on_message(stamp.sequence));
+    }
+
+    /// Nothing more is timed.
+    pub(super) fn settle(&mut self) {
+        [&mut self.connects, &mut self.publishes, &mut self.deliveries].into_iter().for_each(Timing::settle);
     }
 
     pub(super) fn all_sent(&self) -> u64 {

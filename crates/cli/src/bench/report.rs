@@ -75,17 +75,16 @@ pub(super) fn live(shared: &Shared) -> String {
     let mut said = format!(
         "{}: {} of {} clients",
         shared.setup.kind.word(),
-        figures.connects.latencies.len(),
+        figures.connects.count(),
         shared.setup.clients()
     );
     if shared.setup.publishers > 0 {
         let (sent, timing) = (figures.all_sent(), &figures.publishes);
-        said +=
-            &format!(", {sent} sent, {} {}, {:.0}/s", timing.latencies.len(), word(shared), timing.rate());
+        said += &format!(", {sent} sent, {} {}, {:.0}/s", timing.count(), word(shared), timing.rate());
     }
     if shared.setup.subscribers > 0 {
         let timing = &figures.deliveries;
-        said += &format!(", {} delivered, {:.0}/s", timing.latencies.len(), timing.rate());
+        said += &format!(", {} delivered, {:.0}/s", timing.count(), timing.rate());
     }
     said
 }
@@ -100,7 +99,8 @@ fn word(shared: &Shared) -> &'static str {
 
 /// A table, or an object of JSON.
 pub(super) fn print(shared: &Shared, expected: &Expected, end: Option<&End>) {
-    let figures = &shared.state().figures;
+    let figures = &mut shared.state().figures;
+    figures.settle();
     let fates = expected.fates(figures);
     if shared.setup.json {
         say::line(object(shared, figures, expected, &fates, end));
@@ -124,7 +124,7 @@ fn table(shared: &Shared, figures: &Figures, fates: &Fates) {
     row("connected", &figures.connects);
     if setup.publishers > 0 {
         row(word(shared), &figures.publishes);
-        let left = figures.all_sent().saturating_sub(figures.publishes.latencies.len());
+        let left = figures.all_sent().saturating_sub(figures.publishes.count());
         if left > 0 {
             say::line(format_args!("sent and not {}: {left}", word(shared)));
         }
@@ -144,7 +144,7 @@ fn row(word: &str, timing: &Timing) {
         Some(micros) => format!("{:>11.3}", millis(micros)),
         None => format!("{:>11}", "-"),
     });
-    let (count, rate) = (timing.latencies.len(), timing.rate());
+    let (count, rate) = (timing.count(), timing.rate());
     say::line(format_args!("{word:12} {count:>10} {rate:>11.1} {}", times.join(" ")));
 }
 
@@ -155,16 +155,8 @@ fn millis(micros: u64) -> f64 {
 
 /// In microseconds; none where there was nothing.
 fn quantiles(timing: &Timing) -> [(&'static str, Option<u64>); 5] {
-    let latencies = &timing.latencies;
-    let is_known = !latencies.is_empty();
-    let of = |quantile| is_known.then(|| latencies.value_at_quantile(quantile).min(latencies.max()));
-    [
-        ("p50", of(0.5)),
-        ("p90", of(0.9)),
-        ("p99", of(0.99)),
-        ("p99.9", of(0.999)),
-        ("max", is_known.then(|| latencies.max())),
-    ]
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)]
+        .map(|(name, part)| (name, timing.quantile(part)))
 }
 
 fn object(
@@ -210,5 +202,5 @@ fn object(
 fn timed(timing: &Timing) -> Value {
     let latencies: serde_json::Map<_, _> =
         quantiles(timing).into_iter().map(|(name, micros)| (name.to_owned(), micros.into())).collect();
-    json!({ "count": timing.latencies.len(), "rate": timing.rate(), "latency_us": latencies })
+    json!({ "count": timing.count(), "rate": timing.rate(), "latency_us": latencies })
 }

@@ -200,7 +200,7 @@ impl Conductor {
                 let figures = &mut self.shared.state().figures;
                 figures.refused += u64::from(!let_in);
                 // How many are let in is what `conn` is to find out, if it is any.
-                let goes_on = self.shared.setup.kind == Kind::Conn && !figures.connects.latencies.is_empty();
+                let goes_on = self.shared.setup.kind == Kind::Conn && figures.connects.count() > 0;
                 if let_in || !goes_on {
                     return Err(End::Failed(failure));
                 }
@@ -250,6 +250,6 @@ impl Conductor {
 
     fn progress(&self) -> u64 {
         let figures = &self.shared.state().figures;
-        figures.publishes.latencies.len() + figures.deliveries.latencies.len()
+        figures.publishes.count() + figures.deliveries.count()
     }
 }

@@ -22,12 +22,14 @@ pub(super) struct Stamp {
 impl Stamp {
     /// Behind it there are as many zeros as are wanted.
     pub(super) fn payload(&self, size: usize) -> Bytes {
+        let mut head = [0; LENGTH];
+        head[..2].copy_from_slice(&MARK);
+        head[2..4].copy_from_slice(&self.run.to_be_bytes());
+        head[4..8].copy_from_slice(&self.publisher.to_be_bytes());
+        head[8..16].copy_from_slice(&self.sequence.to_be_bytes());
+        head[16..].copy_from_slice(&self.time.to_be_bytes());
         let mut payload = Vec::with_capacity(size.max(LENGTH));
-        payload.extend(MARK);
-        payload.extend(self.run.to_be_bytes());
-        payload.extend(self.publisher.to_be_bytes());
-        payload.extend(self.sequence.to_be_bytes());
-        payload.extend(self.time.to_be_bytes());
+        payload.extend_from_slice(&head);
         payload.resize(size.max(LENGTH), 0);
         payload.into()
     }
