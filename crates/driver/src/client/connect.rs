@@ -168,6 +168,15 @@ impl Connect {
     /// An authentication in several steps, by this Authentication Method: `step` is asked for the first before each attempt,
     /// and for the next whenever the server wants one, on the loop, as with [`credentials_from`](Self::credentials_from).
     /// What the server says with its CONNACK stands in the [`Server`]'s properties. It needs 5.0. (Section 4.12)
+    /// ```
+    /// # type Scram = Box<dyn FnMut(bool, &[u8]) -> Vec<u8> + Send>;
+    /// # fn with(connect: tidewire_driver::client::Connect, mut scram: Scram) -> tidewire_driver::client::Connect {
+    /// connect.authentication("SCRAM-SHA-256", move |challenge| {
+    ///     let said = scram(challenge.is_first, &challenge.data);
+    ///     challenge.answer(said);
+    /// })
+    /// # }
+    /// ```
     pub fn authentication(
         mut self,
         method: impl Into<Box<str>>,
