@@ -120,6 +120,10 @@ impl Client {
             // [MQTT-4.12.0-5]
             return self.violated(now, ReasonCode::BadAuthenticationMethod);
         }
+        if self.link.auth == AuthTurn::Application {
+            // It has asked, and has not waited for the answer.
+            return self.violated(now, ReasonCode::ProtocolError);
+        }
         self.link.auth = AuthTurn::Nobody;
         self.link.server = Server::of(self.version, connack);
         if let Some(assigned) = &self.link.server.assigned_client_id {
@@ -202,8 +206,10 @@ impl Client {
             // [MQTT-4.12.0-5]
             return self.violated(now, ReasonCode::BadAuthenticationMethod);
         }
-        if self.link.auth != AuthTurn::Server {
-            // Nobody has asked it, or it was asked and has not waited for the answer.
+        let is_early = auth.reason == ReasonCode::Success && self.phase != Phase::Up;
+        if self.link.auth != AuthTurn::Server || is_early {
+            // Nobody has asked it, or it has asked and has not waited for the answer; and at first it is CONNACK that lets
+            // us in. (Section 4.12)
             return self.violated(now, ReasonCode::ProtocolError);
         }
         self.link.auth = match auth.reason {
