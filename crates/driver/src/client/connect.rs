@@ -158,7 +158,7 @@ impl Connect {
     }
 
     /// Asked for both before each attempt, on the loop, so it must not block: it answers at once, or hands the question to
-    /// whoever answers later. Tokens expire.
+    /// whoever answers later. Tokens expire, so a server's no to these does not end the client: the next attempt asks again.
     pub fn credentials_from(mut self, ask: impl FnMut(Ask) + Send + 'static) -> Self {
         self.config.ask_credentials = true;
         self.credentials_from = Some(Box::new(ask));
@@ -167,7 +167,11 @@ impl Connect {
 
     /// An authentication in several steps, by this Authentication Method: `step` is asked for the first before each attempt,
     /// and for the next whenever the server wants one, on the loop, as with [`credentials_from`](Self::credentials_from).
-    /// What the server says with its CONNACK stands in the [`Server`]'s properties. It needs 5.0. (Section 4.12)
+    /// It needs 5.0. (Section 4.12)
+    ///
+    /// As with credentials that are asked for, a no to who this is does not end the client: the next attempt may have another
+    /// proof. What the server says with its CONNACK stands in the [`Server`]'s properties; a server that has to prove who it
+    /// is with that has got by then what was waiting to be sent.
     /// ```
     /// # type Scram = Box<dyn FnMut(bool, &[u8]) -> Vec<u8> + Send>;
     /// # fn with(connect: tidewire_driver::client::Connect, mut scram: Scram) -> tidewire_driver::client::Connect {

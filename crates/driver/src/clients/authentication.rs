@@ -2,6 +2,7 @@
 use super::*;
 use crate::client::{self, Challenge, Invalid, Reconnect};
 use std::sync::Mutex;
+use tidewire_core::client::Credentials;
 use tidewire_core::version::Version;
 
 /// Challenges that nobody has answered.
@@ -26,25 +27,6 @@ fn connack(data: &[u8]) -> Vec<u8> {
 }
 
 impl World {
-    /// The clients' loop comes to rest, and the server neither hears nor says anything.
-    fn rests(&mut self) {
-        while self.clients.turn() == Turn::Again {}
-    }
-
-    fn accepts(&mut self) -> Wire {
-        self.rests();
-        let (_, wire) = self.network.accept().expect("an attempt");
-        self.rests();
-        wire
-    }
-
-    /// What a server hears that says this.
-    fn says(&mut self, wire: &Wire, bytes: &[u8]) -> Vec<u8> {
-        wire.send(bytes);
-        self.rests();
-        wire.received()
-    }
-
     fn steps(&self, asked: &Asked) -> client::Connect {
         let kept = Arc::clone(asked);
         let clients = client::Clients::of(self.maker.clone());
@@ -98,11 +80,13 @@ fn what_nobody_answers_or_can_send_gives_the_attempt_up_and_the_next_one_begins_
     let mut world = World::new();
     let asked = Asked::default();
     let client = world.steps(&asked).start().unwrap();
-    for too_much in [false, true] {
+    for (step, too_much) in [(1, false), (1, true), (2, false), (2, true)] {
         let wire = world.accepts();
-        world.answers(&asked, (b"", true), b"first");
-        world.says(&wire, &auth(b"second"));
-        let challenge = asked.lock().unwrap().pop().expect("the second step");
+        if step == 2 {
+            world.answers(&asked, (b"", true), b"first");
+            world.says(&wire, &auth(b"second"));
+        }
+        let challenge = asked.lock().unwrap().pop().expect("somebody is asked");
         if too_much {
             challenge.answer(vec![0; 65_536]);
         } else {
@@ -110,15 +94,10 @@ fn what_nobody_answers_or_can_send_gives_the_attempt_up_and_the_next_one_begins_
         }
         world.rests();
         assert!(wire.is_closed() && client.server().is_none());
+        assert!(step == 2 || wire.received().is_empty(), "there is no CONNECT without the first step");
         world.network.set_now(world.network.now().after(Duration::from_secs(60)));
     }
-    // Nor is the first step, and there is no CONNECT.
-    let wire = world.accepts();
-    drop(asked.lock().unwrap().pop().expect("the first step"));
-    world.rests();
-    assert!(wire.is_closed() && wire.received().is_empty());
     // An answer to what has ended meanwhile is nobody's.
-    world.network.set_now(world.network.now().after(Duration::from_secs(60)));
     let wire = world.accepts();
     let late = asked.lock().unwrap().pop().expect("the first step");
     wire.reset();
@@ -158,4 +137,43 @@ fn it_needs_5_0_and_falls_back_to_nothing_older() {
     world.network.set_now(world.network.now().after(Duration::from_secs(100)));
     world.rests();
     assert!(client.server().is_none() && world.network.accept().is_none(), "it has ended");
+}
+
+#[test]
+fn a_late_answer_to_who_it_is_begins_nothing() {
+    let mut world = World::new();
+    let (asked, asks) = (Asked::default(), Arc::<Mutex<Vec<client::Ask>>>::default());
+    let kept = Arc::clone(&asks);
+    let connect = world.steps(&asked).credentials_from(move |ask| kept.lock().unwrap().push(ask));
+    let _client = connect.start().unwrap();
+    let wire = world.accepts();
+    let ask = asks.lock().unwrap().pop().expect("somebody is asked");
+    wire.reset();
+    world.rests();
+    ask.answer(Credentials::new("me", b"pw"));
+    world.rests();
+    assert!(asked.lock().unwrap().is_empty());
+}
+
+/// It lets us in, or says that all is well, while it is our turn; or all is well before it lets us in. (Section 4.12)
+#[test]
+fn a_server_that_skips_a_step_is_left() {
+    for says in [connack(b""), packet(&[0xf0, 0], b"x")] {
+        for is_our_turn in [true, false] {
+            if !is_our_turn && says[0] == 0x20 {
+                continue;
+            }
+            let mut world = World::new();
+            let asked = Asked::default();
+            let client = world.steps(&asked).start().unwrap();
+            let wire = world.accepts();
+            world.answers(&asked, (b"", true), b"first");
+            if is_our_turn {
+                world.says(&wire, &auth(b"challenge"));
+            }
+            world.says(&wire, &says);
+            assert!(wire.is_finished() || wire.is_closed(), "{says:x?}");
+            assert!(client.server().is_none());
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! With what to connect, where the application is asked before each attempt, and how an authentication goes on.
 use super::machine::ClientId;
-use super::member::Member;
+use super::member::{Attempt, Member};
 use super::reach::{Poster, call};
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct Ask {
     pub attempt: u32,
     /// Why the last one ended, or the last connection.
     pub last: Option<Cause>,
-    answer: Answer<Credentials>,
+    reply: Reply<Credentials>,
 }
 
 impl fmt::Debug for Ask {
@@ -35,7 +35,7 @@ impl fmt::Debug for Ask {
 impl Ask {
     /// With these. From anywhere, at any time before the attempt is given up.
     pub fn answer(self, credentials: Credentials) {
-        self.answer.with(credentials);
+        self.reply.with(credentials);
     }
 }
 
@@ -47,7 +47,7 @@ pub struct Challenge {
     pub data: Box<[u8]>,
     /// An attempt begins, and with it another authentication: nothing of an earlier one holds any more.
     pub is_first: bool,
-    answer: Answer<Box<[u8]>>,
+    reply: Reply<Box<[u8]>>,
 }
 
 impl fmt::Debug for Challenge {
@@ -60,14 +60,14 @@ impl fmt::Debug for Challenge {
 impl Challenge {
     /// With this, 65,535 bytes at most: more gives the attempt up. From anywhere, at any time before that.
     pub fn answer(self, data: impl Into<Box<[u8]>>) {
-        self.answer.with(data.into());
+        self.reply.with(data.into());
     }
 }
 
 /// Where an answer goes; none, if this is dropped before there was one.
-struct Answer<T>(Option<Box<dyn FnOnce(Option<T>) + Send>>);
+struct Reply<T>(Option<Box<dyn FnOnce(Option<T>) + Send>>);
 
-impl<T: Send + 'static> Answer<T> {
+impl<T: Send + 'static> Reply<T> {
     /// To a client, on the loop, if that attempt is still under way.
     fn to(
         poster: &Poster,
@@ -86,7 +86,7 @@ impl<T: Send + 'static> Answer<T> {
     }
 }
 
-impl<T> Answer<T> {
+impl<T> Reply<T> {
     fn with(mut self, answer: T) {
         if let Some(tell) = self.0.take() {
             tell(Some(answer));
@@ -94,7 +94,7 @@ impl<T> Answer<T> {
     }
 }
 
-impl<T> Drop for Answer<T> {
+impl<T> Drop for Reply<T> {
     fn drop(&mut self) {
         if let Some(tell) = self.0.take() {
             tell(None);
@@ -150,8 +150,8 @@ impl Member {
         asking.attempts += 1;
         match &mut asking.from {
             Some(from) => {
-                let answer = Answer::to(&asking.poster, id, Self::begin);
-                from(Ask { attempt: asking.attempts, last: asking.last, answer });
+                let reply = Reply::to(&asking.poster, id, Self::begin);
+                from(Ask { attempt: asking.attempts, last: asking.last, reply });
             }
             None => {
                 let fixed = asking.steps_from.as_ref().map(|_| asking.fixed.clone());
@@ -162,24 +162,29 @@ impl Member {
 
     /// Connects with these; the first step of an authentication, if there is one, goes with them.
     fn begin(&mut self, now: Instant, credentials: Option<Credentials>) {
+        // Of an attempt that has ended nothing begins.
+        if self.attempt != Attempt::Connected {
+            return;
+        }
         let Some(asking) = &mut self.asking else { return };
         let id = ClientId { index: asking.index, generation: self.generation };
         match (credentials, &mut asking.steps_from) {
             (Some(mut credentials), Some(steps_from)) => {
-                let begin = move |member: &mut Self, now, data: Option<_>| {
+                let begin = move |member: &mut Self, now, data: Option<Box<[u8]>>| {
+                    let data = data.filter(|data| data.len() <= usize::from(u16::MAX));
                     let is_answered = data.is_some();
                     credentials.authentication_data = data;
                     member.client.credentials(now, is_answered.then_some(credentials));
                 };
-                let answer = Answer::to(&asking.poster, id, begin);
-                steps_from(Challenge { data: Box::default(), is_first: true, answer });
+                let reply = Reply::to(&asking.poster, id, begin);
+                steps_from(Challenge { data: Box::default(), is_first: true, reply });
             }
             (credentials, _) => self.client.credentials(now, credentials),
         }
     }
 
     /// The server has asked for the next step. True if somebody takes it.
-    pub(super) fn is_challenged(&mut self, data: &[u8]) -> bool {
+    pub(super) fn takes_challenge(&mut self, data: &[u8]) -> bool {
         let Some(asking) = &mut self.asking else { return false };
         let id = ClientId { index: asking.index, generation: self.generation };
         let Some(steps_from) = &mut asking.steps_from else { return false };
@@ -189,8 +194,8 @@ impl Member {
                 member.client.credentials(now, None);
             }
         };
-        let answer = Answer::to(&asking.poster, id, go_on);
-        steps_from(Challenge { data: data.into(), is_first: false, answer });
+        let reply = Reply::to(&asking.poster, id, go_on);
+        steps_from(Challenge { data: data.into(), is_first: false, reply });
         true
     }
 }

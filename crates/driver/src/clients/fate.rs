@@ -27,12 +27,12 @@ pub(crate) type End = Result<ReasonCode, Box<Error>>;
 /// lock.
 #[derive(Clone, Debug)]
 pub(crate) struct Fate {
-    batch: Arc<[Place]>,
+    batch: Arc<[Entry]>,
     at: usize,
 }
 
 #[derive(Debug, Default)]
-struct Place {
+struct Entry {
     state: AtomicU16,
     /// The message's ticket, and one more; 0 as long as it has none.
     ticket: AtomicU64,
@@ -49,7 +49,7 @@ struct Rest {
 /// last of a batch, so one that somebody keeps costs as much as all of them.
 #[derive(Default)]
 pub(super) struct Fates {
-    batch: Option<Arc<[Place]>>,
+    batch: Option<Arc<[Entry]>>,
     /// So many of them are made.
     made: usize,
 }
@@ -65,7 +65,7 @@ impl Fates {
         let batch = self.batch.take().unwrap_or_else(|| {
             self.made = 0;
             let size = (open / OPEN_FOR_EACH).clamp(1, BATCH);
-            (0..size).map(|_| Place::default()).collect()
+            (0..size).map(|_| Entry::default()).collect()
         });
         let at = self.made;
         self.made += 1;
@@ -83,30 +83,30 @@ impl Default for Fate {
 }
 
 impl Fate {
-    fn place(&self) -> &Place {
+    fn entry(&self) -> &Entry {
         &self.batch[self.at]
     }
 
     pub(super) fn ticket(&self) -> Option<Ticket> {
-        self.place().ticket.load(Ordering::Relaxed).checked_sub(1).map(Ticket)
+        self.entry().ticket.load(Ordering::Relaxed).checked_sub(1).map(Ticket)
     }
 
     pub(super) fn waits_for(&self, ticket: Ticket) {
-        self.place().ticket.store(ticket.0 + 1, Ordering::Relaxed);
+        self.entry().ticket.store(ticket.0 + 1, Ordering::Relaxed);
     }
 
     /// Tells it.
     pub(crate) fn put(&self, end: End) {
-        let place = self.place();
+        let entry = self.entry();
         let state = match end {
             Ok(reason) => WELL | u16::from(reason as u8),
             Err(error) => {
-                lock(&place.rest).error = Some(error);
+                lock(&entry.rest).error = Some(error);
                 FAILED
             }
         };
-        if place.state.swap(state, Ordering::AcqRel) == AWAITED {
-            let waker = lock(&place.rest).waker.take();
+        if entry.state.swap(state, Ordering::AcqRel) == AWAITED {
+            let waker = lock(&entry.rest).waker.take();
             if let Some(waker) = waker {
                 waker.wake();
             }
@@ -114,21 +114,21 @@ impl Fate {
     }
 
     pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<ReasonCode, Error>> {
-        let place = self.place();
-        let state = place.state.load(Ordering::Acquire);
+        let entry = self.entry();
+        let state = entry.state.load(Ordering::Acquire);
         if state >= WELL {
             return Poll::Ready(Ok(reason(state)));
         }
         if state != FAILED {
-            lock(&place.rest).waker = Some(cx.waker().clone());
+            lock(&entry.rest).waker = Some(cx.waker().clone());
             // Whoever tells it from here on finds the waker; whoever has told it meanwhile is seen.
-            match place.state.compare_exchange(OPEN, AWAITED, Ordering::AcqRel, Ordering::Acquire) {
+            match entry.state.compare_exchange(OPEN, AWAITED, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) | Err(AWAITED) => return Poll::Pending,
                 Err(state) if state >= WELL => return Poll::Ready(Ok(reason(state))),
                 Err(_) => {}
             }
         }
-        match &lock(&place.rest).error {
+        match &lock(&entry.rest).error {
             Some(error) => Poll::Ready(Err((**error).clone())),
             None => Poll::Pending,
         }

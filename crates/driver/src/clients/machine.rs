@@ -14,6 +14,9 @@ use tidewire_core::output::Output;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
 
+/// Deadlines that are seen to in one turn, at most: sockets have theirs in between.
+const TOGETHER: usize = 256;
+
 /// A client's place, and which of its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId {
@@ -105,9 +108,13 @@ impl Turned for Clients {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        while let Some((_, index)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
-            self.deadlines.pop_first();
-            if let Some(member) = self.member(index) {
+        // The others wait for the next turn, and so does whoever wants another one at once.
+        let due = self.deadlines.iter().take_while(|(at, _)| *at <= now).take(TOGETHER);
+        for (at, index) in due.copied().collect::<Vec<_>>() {
+            // What another one has done may have moved it.
+            if self.deadlines.remove(&(at, index))
+                && let Some(member) = self.member(index)
+            {
                 member.armed = None;
                 member.client.handle_timeout(now);
                 member.handle_timeout(now);

@@ -143,6 +143,7 @@ impl Member {
         match action {
             Action::Open(server) => {
                 self.generation = self.generation.wrapping_add(1);
+                self.error = None;
                 let id = ClientId { index, generation: self.generation };
                 self.dial(id, server, resolver, poster, tasks);
             }
@@ -162,7 +163,7 @@ impl Member {
             }
             Action::Resume => tasks.push_back(Task::Resume(id)),
             Action::Credentials => self.ask_for_credentials(now),
-            // They are taken whenever there is room.
+            // Whoever takes them is told.
             Action::Event | Action::Message => {}
             // The core and this crate are released together.
             other => debug_assert!(false, "an action that the loop does not know: {other:?}"),
@@ -291,7 +292,7 @@ impl Member {
                 Event::Words(None, words) => self.last_words = Some(words),
                 Event::Words(Some(ticket), words) => self.words = Some((ticket, words)),
                 Event::Auth { reason: ReasonCode::ContinueAuthentication, data }
-                    if self.is_challenged(&data) => {}
+                    if self.takes_challenge(&data) => {}
                 Event::Auth { reason, data } => notices.push(Notice::Auth { reason, data }),
                 // The core and this crate are released together.
                 other => debug_assert!(false, "an event that the loop does not know: {other:?}"),

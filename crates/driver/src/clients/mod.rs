@@ -260,23 +260,33 @@ impl Clients {
 
     /// Does what a client announces, takes what it has for the application, and sees to its deadline.
     fn act(&mut self, now: Instant, index: u32) {
-        let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
         let mut is_news = true;
-        loop {
-            // What is taken makes room, and that is announced: the last look is at what it announces.
-            while let Some(action) = member.client.poll_action() {
-                is_news |= matches!(action, Action::Event | Action::Message);
-                member.perform(now, index, action, &mut self.resolver, &self.poster, &mut self.tasks);
-            }
-            if !std::mem::take(&mut is_news) {
-                break;
-            }
+        let mut is_over = false;
+        // What is taken makes room, and that is announced: the last look is at what it announces.
+        while !is_over && (self.perform(now, index) | std::mem::take(&mut is_news)) {
+            let Some(member) = self.members[index as usize].as_mut() else { return };
+            // Nobody comes back during a shutdown.
+            is_over = self.going.is_some() && member.client.is_ended();
             member.tell(now, &mut self.notices);
             member.advance_requests(now);
         }
+        let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
         let due = member.poll_timeout();
         self.arm(index, due);
-        self.see_end(now, index);
+        self.see_end(now, index, is_over);
+    }
+
+    /// Does what a client announces. Is there news for whoever takes that?
+    fn perform(&mut self, now: Instant, index: u32) -> bool {
+        let mut is_news = false;
+        let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else {
+            return false;
+        };
+        while let Some(action) = member.client.poll_action() {
+            is_news |= matches!(action, Action::Event | Action::Message);
+            member.perform(now, index, action, &mut self.resolver, &self.poster, &mut self.tasks);
+        }
+        is_news
     }
 
     /// Sees to its deadline.
@@ -292,10 +302,10 @@ impl Clients {
         }
     }
 
-    /// It may have ended.
-    fn see_end(&mut self, now: Instant, index: u32) {
+    /// It may have ended, or it is over with it.
+    fn see_end(&mut self, now: Instant, index: u32, is_over: bool) {
         let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
-        let ended = member.client.is_ended();
+        let ended = is_over || member.client.is_ended();
         let gone = ended && std::mem::take(&mut member.awaited);
         if ended && member.abandoned {
             self.remove(now, index);

@@ -1,31 +1,35 @@
 //! A program that lives in the loop, with its client.
 use super::handle::{Face, number_of};
+use super::member::Taker;
 use super::shared::Shared;
 use super::{Clients, Endpoint, Maker};
-use tidewire_core::client::{Action, Client, Config};
+use tidewire_core::client::{Client, Config};
 use tidewire_core::time::Instant;
 
 /// A program that lives in the loop, with its client: no handle, no future and no queue stands between the two, and
 /// nobody is woken. For whoever has thousands of clients do the same, or counts what a message costs.
 ///
-/// It goes when its client has [ended](Client::is_ended), or with the loop.
+/// It goes when its client has [ended](Client::is_ended), unless it has connected again in the turn in which it hears of
+/// that; and with the loop. A loop that ends lets nobody come back.
 pub trait Resident: Send + 'static {
-    /// Something has happened to the client, or it is [time](Self::poll_timeout): takes events and messages out of the
-    /// machine, and has it do what is to be done next. What it does not take, it has not heard.
+    /// Something has happened to the client, or it is [time](Self::poll_timeout): takes events out of the machine until
+    /// there are none, and messages as far as it wants them, and has it do what is to be done next. What it leaves is not
+    /// announced again.
     ///
-    /// `error` is why the last connection or attempt came to nothing, in the system's words. It must not block: all
-    /// other clients of the loop wait meanwhile.
+    /// `error` is why this connection or attempt came to nothing, in the system's words. It must not block: all other
+    /// clients of the loop wait meanwhile.
     fn turn(&mut self, now: Instant, client: &mut Client, error: Option<&str>);
 
-    /// When it wants a turn though nothing happens.
+    /// When it wants a turn though nothing happens: later than its last one, or the loop never sleeps.
     fn poll_timeout(&self) -> Option<Instant> {
         None
     }
 }
 
 impl Maker {
-    /// A client of these servers, which are tried in turn, for a program in the loop. It connects at once, with the
-    /// configuration as it is; `seed` is where its delays are drawn from.
+    /// A client of these servers, which are tried in turn, for a program in the loop. It connects at once, unless the loop
+    /// is about to end. The configuration holds as it is, but nobody is asked for credentials; `seed` is where its delays
+    /// are drawn from.
     ///
     /// # Panics
     /// Without a server.
@@ -36,7 +40,7 @@ impl Maker {
         seed: [u8; 32],
         resident: impl Resident,
     ) {
-        config.servers = number_of(&servers);
+        (config.servers, config.ask_credentials) = (number_of(&servers), false);
         let face = Face { resident: Some(Box::new(resident)), ..Face::default() };
         self.call(move |clients, now| {
             let id = clients.add(now, config, servers, &seed, Shared::new(None), face);
@@ -48,7 +52,9 @@ impl Maker {
     pub fn wake_residents(&self) {
         self.call(|clients, now| {
             for index in 0..u32::try_from(clients.members.len()).unwrap_or(u32::MAX) {
-                clients.act(now, index);
+                if clients.member(index).is_some_and(|member| matches!(member.taker, Taker::Resident(_))) {
+                    clients.arm(index, Some(now));
+                }
             }
         });
     }
@@ -58,13 +64,9 @@ impl Clients {
     /// Does what a client announces while it sends. What its program makes of that waits for the loop's next turn: as
     /// long as the socket takes more, there would be no end to this one.
     pub(super) fn postpone(&mut self, now: Instant, index: u32) {
+        let is_news = self.perform(now, index);
         let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
-        let mut is_told = false;
-        while let Some(action) = member.client.poll_action() {
-            is_told |= matches!(action, Action::Event);
-            member.perform(now, index, action, &mut self.resolver, &self.poster, &mut self.tasks);
-        }
-        let due = if is_told { Some(now) } else { member.poll_timeout() };
+        let due = if is_news { Some(now) } else { member.poll_timeout() };
         self.arm(index, due);
     }
 }

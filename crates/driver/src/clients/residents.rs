@@ -152,3 +152,109 @@ fn it_has_a_turn_when_it_is_time_and_when_it_is_woken() {
     world.wait(Duration::from_secs(10));
     assert_eq!(turns(), 1);
 }
+
+/// Takes what there is, and counts.
+struct Listens(Arc<Mutex<Seen>>);
+
+impl Resident for Listens {
+    fn turn(&mut self, now: Instant, client: &mut client::Client, error: Option<&str>) {
+        let mut seen = self.0.lock().unwrap();
+        seen.turns += 1;
+        while let Some(event) = client.poll_event() {
+            if let Event::Disconnected(cause) = event {
+                seen.errors.push(error.map(|error| format!("{cause:?}: {error}")));
+            }
+        }
+        while let Some(message) = client.poll_message(now) {
+            seen.came.push(message.topic.as_str().into());
+        }
+    }
+}
+
+/// Reading is held because the server does not read our answers; it goes on while these are sent, and nothing else happens.
+#[test]
+fn what_is_read_on_while_something_is_sent_is_told_at_once() {
+    let mut world = World::new();
+    let seen = Arc::<Mutex<Seen>>::default();
+    world.resident("a", Listens(Arc::clone(&seen)), |_| {});
+    let wire = world.accepts();
+    drop(wire.received());
+    world.says(&wire, &[0x20, 3, 0, 0, 0]);
+    let pubrel = [0x62, 2, 0, 7];
+    world.says(&wire, &[&pubrel.repeat(20_000)[..], &[0x30, 4, 0, 1, b't', 0]].concat());
+    assert_eq!(seen.lock().unwrap().came, ["t"]);
+}
+
+#[test]
+fn the_error_of_an_earlier_attempt_is_not_that_of_a_later_one() {
+    let mut world = World::new();
+    world.network.unlisten(server());
+    let seen = Arc::<Mutex<Seen>>::default();
+    world.resident("a", Listens(Arc::clone(&seen)), |config| config.reconnect_at_first = true);
+    world.rests();
+    world.network.ignore(server());
+    for _ in 0..60 {
+        world.network.set_now(world.network.now().after(Duration::from_secs(1)));
+        world.rests();
+    }
+    let errors = std::mem::take(&mut seen.lock().unwrap().errors);
+    assert!(errors[0].as_ref().is_some_and(|error| error.contains("refused")), "{errors:?}");
+    assert!(errors.len() > 1 && errors[1].is_none(), "{errors:?}");
+}
+
+/// Wants a turn that it should have had long ago, always.
+struct Overdue(Arc<Mutex<Seen>>);
+
+impl Resident for Overdue {
+    fn turn(&mut self, _: Instant, client: &mut client::Client, _: Option<&str>) {
+        while client.poll_event().is_some() {}
+        let mut seen = self.0.lock().unwrap();
+        seen.turns += 1;
+        assert!(seen.turns < 10, "others of the loop have their turn as well");
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Some(Instant::from_secs(1))
+    }
+}
+
+#[test]
+fn whoever_is_always_late_has_one_turn_after_the_other() {
+    let mut world = World::new();
+    let seen = Arc::<Mutex<Seen>>::default();
+    world.resident("a", Overdue(Arc::clone(&seen)), |_| {});
+    for _ in 0..100 {
+        assert!(world.step(), "it goes on");
+        assert!(std::mem::take(&mut seen.lock().unwrap().turns) > 0);
+    }
+}
+
+/// Connects again whenever it has ended.
+struct Persists(Arc<Mutex<Seen>>);
+
+impl Resident for Persists {
+    fn turn(&mut self, now: Instant, client: &mut client::Client, _: Option<&str>) {
+        while let Some(event) = client.poll_event() {
+            if let Event::Ended(_) = event {
+                self.0.lock().unwrap().turns += 1;
+                client.connect(now);
+            }
+        }
+    }
+}
+
+#[test]
+fn nobody_comes_back_into_a_loop_that_ends() {
+    let mut world = World::new();
+    let seen = Arc::<Mutex<Seen>>::default();
+    world.network.unlisten(server());
+    world.resident("a", Persists(Arc::clone(&seen)), |config| config.reconnect = false);
+    world.network.listen(server());
+    world.settle();
+    assert_eq!(world.lines.len(), 1, "it has come back once");
+    let deadline = world.network.now().after_secs(30);
+    world.clients.mailbox().post(Post::Shutdown(deadline));
+    world.settle();
+    assert!(world.is_over());
+    assert_eq!(Arc::strong_count(&seen), 1);
+}

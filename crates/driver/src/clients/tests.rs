@@ -158,6 +158,27 @@ impl World {
     }
 }
 
+impl World {
+    /// The clients' loop comes to rest, and the server neither hears nor says anything.
+    fn rests(&mut self) {
+        while self.clients.turn() == Turn::Again {}
+    }
+
+    fn accepts(&mut self) -> Wire {
+        self.rests();
+        let (_, wire) = self.network.accept().expect("an attempt");
+        self.rests();
+        wire
+    }
+
+    /// What a server hears that says this.
+    fn says(&mut self, wire: &Wire, bytes: &[u8]) -> Vec<u8> {
+        wire.send(bytes);
+        self.rests();
+        wire.received()
+    }
+}
+
 pub(crate) fn poll<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }

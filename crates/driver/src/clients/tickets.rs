@@ -61,7 +61,7 @@ impl Tickets {
 
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<Waits> {
         let waits = match self.place(ticket) {
-            // Most of them.
+            // Most of them. The first has not ended, or it would not be there.
             Some(0) if !self.ring.is_empty() => {
                 self.first += 1;
                 self.ring.pop_front().flatten()?
