@@ -41,7 +41,7 @@ pub(super) struct Shared {
     news: UnboundedSender<News>,
 }
 
-/// Each client has it to itself while it has its turn.
+/// Each client has it to itself while it has its turn. All is on one thread, and what lives in a loop could be on another.
 pub(super) struct State {
     pub(super) figures: Figures,
     /// Since when messages are published, in microseconds.
@@ -130,8 +130,13 @@ impl Member {
                         publisher.on_progress(turn, ticket, stage)?;
                     }
                 }
+                Event::Words(Some(ticket), words) => {
+                    if let Work::Publish(publisher) = &mut self.work {
+                        publisher.on_words(ticket, words);
+                    }
+                }
                 Event::Subscribed(_, reasons) => {
-                    if let Work::Subscribe(subscriber) = &self.work {
+                    if let Work::Subscribe(subscriber) = &mut self.work {
                         subscriber.on_answer(&reasons)?;
                         self.shared.tell(News::Ready);
                     }
@@ -154,7 +159,7 @@ impl Member {
         match &mut self.work {
             Work::None => Ok(false),
             Work::Publish(publisher) => publisher.go_on(turn),
-            Work::Subscribe(subscriber) => Ok(subscriber.go_on(turn)),
+            Work::Subscribe(subscriber) => subscriber.go_on(turn),
         }
     }
 
@@ -166,7 +171,7 @@ impl Member {
         turn.state.figures.connects.record(self.begun, turn.now);
         match &mut self.work {
             Work::Subscribe(subscriber) => return subscriber.subscribe(turn),
-            Work::Publish(publisher) => publisher.is_let_in = true,
+            Work::Publish(publisher) => publisher.on_connected(turn),
             Work::None => {}
         }
         self.shared.tell(News::Ready);
@@ -203,6 +208,7 @@ impl Resident for Member {
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.work {
             Work::Publish(publisher) if !self.is_done => publisher.due,
+            Work::Subscribe(subscriber) if !self.is_done => subscriber.due,
             _ => None,
         }
     }

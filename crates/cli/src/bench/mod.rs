@@ -93,7 +93,7 @@ struct Traffic {
     size: usize,
 
     /// Messages of each publisher that are under way at a time, at most
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=16_384))]
     in_flight: u16,
 }
 

@@ -5,13 +5,13 @@ use crate::client::not_published;
 use crate::say::Failure;
 use std::collections::VecDeque;
 use std::time::Duration;
-use tidewire_core::client::{Misuse, Stage};
+use tidewire_core::client::{Cause, Misuse, Stage, Words};
 use tidewire_core::id::Ticket;
 use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::time::Instant;
 use tidewire_core::topic::TopicName;
-use tidewire_driver::clients::Error;
+use tidewire_driver::clients::{Error, Refusal};
 
 /// What is sent later than it was due by no more than that was late because of the timer, which is no finer.
 const FINE: u64 = 2_000;
@@ -19,24 +19,37 @@ const FINE: u64 = 2_000;
 pub(super) struct Publisher {
     number: u32,
     topic: TopicName,
-    pub(super) is_let_in: bool,
+    /// So many may be under way; none before it is let in.
+    window: usize,
     /// Each with when it was sent, the oldest first.
     open: VecDeque<(Ticket, u64)>,
     sent: u64,
     /// When the next one is.
     pub(super) due: Option<Instant>,
+    /// What the server said of the message whose answer follows.
+    words: Option<(Ticket, Box<Words>)>,
 }
 
 impl Publisher {
     pub(super) fn new(number: u32, topic: TopicName) -> Self {
-        Self { number, topic, is_let_in: false, open: VecDeque::new(), sent: 0, due: None }
+        Self { number, topic, window: 0, open: VecDeque::new(), sent: 0, due: None, words: None }
+    }
+
+    /// Beyond what the server takes at a time, messages would wait here, and that would be measured.
+    pub(super) fn on_connected(&mut self, turn: &Turn<'_>) {
+        let most = turn.client.server().map_or(u16::MAX, |server| server.receive_maximum);
+        let most = if turn.setup.qos == QoS::AtMostOnce { u16::MAX } else { most };
+        self.window = turn.setup.in_flight.min(most).into();
+    }
+
+    pub(super) fn on_words(&mut self, ticket: Ticket, words: Box<Words>) {
+        self.words = Some((ticket, words));
     }
 
     /// Publishes what is to be published now. True once all that it was to publish has ended.
     pub(super) fn go_on(&mut self, turn: &mut Turn<'_>) -> Result<bool, Failure> {
         self.due = None;
-        if self.is_let_in
-            && !turn.state.is_over
+        if !turn.state.is_over
             && let Some(begun) = turn.state.begun
         {
             self.publish(turn, begun)?;
@@ -53,7 +66,11 @@ impl Publisher {
         stage: Stage,
     ) -> Result<(), Failure> {
         let error = match stage {
-            Stage::Acknowledged(reason) if reason.is_error() => Error::Refused(reason.into()),
+            Stage::Acknowledged(reason) if reason.is_error() => {
+                let mut refusal = Refusal::from(reason);
+                refusal.words = self.words.take().filter(|(of, _)| *of == ticket).map(|(_, words)| words);
+                Error::Refused(refusal)
+            }
             // With QoS 2 the exchange goes on; but the server has it.
             Stage::Acknowledged(_) if turn.setup.qos == QoS::ExactlyOnce => return Ok(()),
             Stage::Sent | Stage::Acknowledged(_) | Stage::Released(_) => {
@@ -83,7 +100,7 @@ impl Publisher {
     /// As many as there is room for, and as are due. All of these leave together, once this is done.
     fn publish(&mut self, turn: &mut Turn<'_>, begun: u64) -> Result<(), Failure> {
         let left = turn.setup.count.map_or(u64::MAX, |count| count - self.sent);
-        let room = usize::from(turn.setup.in_flight).saturating_sub(self.open.len());
+        let room = self.window.saturating_sub(self.open.len());
         for _ in 0..u64::try_from(room).unwrap_or(u64::MAX).min(left) {
             let due = self.due_at(turn, begun).unwrap_or(turn.now);
             if turn.now < due {
@@ -115,9 +132,7 @@ impl Publisher {
         match turn.client.publish(turn.at, publication) {
             Ok(ticket) => self.open.push_back((ticket, time)),
             Err(Misuse::Ended(_)) => return Ok(false),
-            Err(Misuse::TooLarge) => {
-                return Err(self.refused(turn, &Error::Failed(tidewire_core::client::Cause::TooLarge)));
-            }
+            Err(Misuse::TooLarge) => return Err(self.refused(turn, &Error::Failed(Cause::TooLarge))),
             Err(misuse) => return Err(self.refused(turn, &Error::Misuse(misuse))),
         }
         self.sent += 1;

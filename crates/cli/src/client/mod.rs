@@ -12,7 +12,7 @@ pub(crate) use input::{Input, Source};
 pub(crate) use options::{Options, Plan, qos, seconds, some_seconds};
 pub(crate) use output::{Output, Printing, Unprinted, unread};
 pub(crate) use properties::join;
-pub(crate) use reasons::{lost, not_published, not_subscribed, timed_out};
+pub(crate) use reasons::{lost, not_published, not_subscribed, silent, timed_out};
 pub(crate) use topics::{filters, name, template};
 pub(crate) use watched::{Event, FAREWELL, Haste, Watched, catch_signals, code_of};
 

@@ -149,6 +149,11 @@ pub(crate) fn not_subscribed(filter: &str, reason: ReasonCode) -> Failure {
     Failure::Code(reason.byte(), format!("{filter}: the server refused the subscription: {reason}; {why}"))
 }
 
+/// There is a connection, and nothing comes of it.
+pub(crate) fn silent(server: &Endpoint) -> Failure {
+    Failure::Machine(format!("{}: connected, and no answer", place(server)))
+}
+
 /// The time that it was given is up.
 pub(crate) fn timed_out(time: Duration) -> Failure {
     Failure::Code(TIMED_OUT, format!("the time is up: {} s (-W)", time.as_secs_f64()))

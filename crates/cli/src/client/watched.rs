@@ -1,6 +1,6 @@
 //! A client, and all that may end what it is used for.
 use super::Plan;
-use super::reasons::{brief, lost, place};
+use super::reasons::{brief, lost, place, silent};
 use crate::say::{self, Failure};
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -124,18 +124,13 @@ impl Watched {
 
     /// There is a connection, and nothing comes of it.
     pub(crate) fn silent(&self) -> Failure {
-        Failure::Machine(format!("{}: connected, and no answer", place(&self.server)))
+        silent(&self.server)
     }
 
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         if let Poll::Ready(Some(signal)) = self.signals.poll_recv(cx) {
             return Poll::Ready(Event::Signal(signal));
         }
-        self.poll_news(cx)
-    }
-
-    /// The same, of the client alone.
-    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
             let notice = self.poll_notice(cx);
             // If there were no further attempt, that would be known by now.
@@ -211,12 +206,16 @@ impl Watched {
         *was_connected
     }
 
-    /// Is there a connection to say goodbye on? What came by it may have been heard before the news that it is there.
-    pub(crate) fn is_heard(&mut self) -> bool {
+    /// Hears what there is about connections, before the end: what came by one may have been heard before the news that it
+    /// is there. Messages that come meanwhile are nobody's.
+    pub(crate) fn catch_up(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
-        let mut news = || self.poll_news(&mut cx);
-        while matches!(news(), Poll::Ready(event) if !matches!(event, Event::Lost(_))) {}
-        self.is_connected()
+        while let Poll::Ready(Some(notice)) = self.poll_notice(&mut cx) {
+            if std::mem::take(&mut self.is_open) {
+                self.on_another_attempt();
+            }
+            self.event(Some(notice));
+        }
     }
 
     /// Says goodbye once what was accepted has ended and has left, or at the end of `patience`. What made it shorter, if

@@ -93,9 +93,10 @@ impl Publisher {
             End::Failed(failure) => (FAREWELL, Err(failure)),
             End::Short(failure) => (MOMENT, Err(failure)),
         };
+        watched.catch_up();
         // Without a connection nobody hears it.
         let haste =
-            if watched.is_heard() { watched.goodbye(ReasonCode::Success, patience).await } else { None };
+            if watched.is_connected() { watched.goodbye(ReasonCode::Success, patience).await } else { None };
         let Err(failure) = result else {
             return haste.map_or(Ok(()), |haste| Err(cut_short(watched, &haste)));
         };

@@ -61,7 +61,8 @@ impl Requester {
             Ok(()) => (ReasonCode::Success, FAREWELL),
             Err(_) => (ReasonCode::DisconnectWithWill, Duration::ZERO),
         };
-        if watched.is_heard() {
+        watched.catch_up();
+        if watched.is_connected() {
             watched.goodbye(reason, patience).await;
         }
         end

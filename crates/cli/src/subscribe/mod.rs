@@ -177,9 +177,10 @@ impl Subscriber<'_> {
             }
             End::Failed(failure) => (ReasonCode::Success, in_time, Err(failure)),
         };
+        watched.catch_up();
         // Without a connection nobody hears it; but a message may wait for one.
         let is_done = reason == ReasonCode::Success && result.is_ok();
-        if watched.is_heard() || (is_done && self.arguments.remove_retained) {
+        if watched.is_connected() || (is_done && self.arguments.remove_retained) {
             watched.goodbye(reason, patience).await;
         }
         result

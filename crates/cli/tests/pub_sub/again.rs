@@ -177,6 +177,30 @@ fn a_subscriber_says_why_it_connects_again() {
     server.join();
 }
 
+/// The end of a connection of which nothing more is wanted is no news, whether or not it is heard of in time.
+#[test]
+fn whoever_is_done_does_not_say_that_it_connects_again() {
+    for (words, subscribes) in [
+        (&["pub", "-t", "t", "-q", "1", "-m", "x"][..], false),
+        (&["sub", "-t", "t", "-q", "1", "-C", "1"], true),
+    ] {
+        for _ in 0..10 {
+            let server = Server::once(move |wire| {
+                wire.lets_in(true);
+                if subscribes {
+                    wire.grants(true, 1);
+                    wire.publishes(true, 1);
+                } else {
+                    takes(wire);
+                }
+            });
+            let output = tool(server.address, words).output().expect("it was built");
+            assert_eq!((output.status.code(), said(&output).as_str()), (Some(0), ""));
+            server.join();
+        }
+    }
+}
+
 /// The pipe is watched, also while there is nothing to print.
 #[test]
 fn a_subscriber_ends_when_nobody_can_read_what_it_prints() {

@@ -1,6 +1,6 @@
 //! A broker, the tools, and servers that say just what a test wants.
 use crate::broker::Broker;
-use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Lines, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread::JoinHandle;
@@ -234,7 +234,17 @@ impl Wire {
         // The client may be gone.
         let _ = self.0.shutdown(Shutdown::Write);
         let mut room = vec![0; 64 * 1024];
-        let ends = |_| matches!(self.0.read(&mut room), Ok(0) | Err(_));
+        let ends = |_| match self.0.read(&mut room) {
+            Ok(read) => read == 0,
+            Err(error) => {
+                assert_eq!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset,
+                    "the client stays as if nobody had closed"
+                );
+                true
+            }
+        };
         assert!((0..1000).any(ends), "the client goes on as if nobody had closed");
     }
 
