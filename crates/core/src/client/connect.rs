@@ -107,6 +107,8 @@ impl Client {
         encoded.map_err(|_| Cause::TooLarge)
     }
 
+    // Cold: once for a connection, and not in the middle of what is there for each message.
+    #[cold]
     pub(super) fn on_connack(&mut self, now: Instant, connack: &Connack<'_>) {
         if connack.reason != ReasonCode::Success {
             self.explain(None, connack.properties);
@@ -198,6 +200,7 @@ impl Client {
         self.version = if self.version.is_v5() { Version::V3_1_1 } else { Version::V5 };
     }
 
+    #[cold]
     pub(super) fn on_auth(&mut self, now: Instant, auth: &Auth<'_>) {
         let Some(ours) = &self.config.authentication else {
             return self.violated(now, ReasonCode::ProtocolError);

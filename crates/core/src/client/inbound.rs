@@ -101,6 +101,7 @@ impl Client {
         self.inbox.is_full(window, messages, bytes) || self.link.out.len() >= UNREAD
     }
 
+    #[cold]
     fn malformed(&mut self, now: Instant, error: DecodeError) {
         if self.speaks_only_older() {
             let cause = Cause::Refused(ReasonCode::UnsupportedProtocolVersion);
@@ -150,6 +151,7 @@ impl Client {
         Ok(())
     }
 
+    #[cold]
     fn on_disconnect(&mut self, now: Instant, disconnect: &Disconnect<'_>) {
         let taken_over = disconnect.reason == ReasonCode::SessionTakenOver;
         let next = if taken_over && !self.config.fight_for_session { Next::Stop } else { Next::Reconnect };
