@@ -1,18 +1,14 @@
 //! What the client's machine costs, without a socket: for each message that it publishes, or that comes.
 use crate::jobs::{Job, Run, warmed as job};
 use crate::packets::TOPIC;
-use crate::wire::{self, Heard};
+use crate::wire::{self, EPOCH, Heard, TRANSMIT_BYTES, take};
 use tidewire_core::client::{Client, Config, Event, Stage};
 use tidewire_core::message::Publication;
 use tidewire_core::output::Output;
 use tidewire_core::qos::QoS;
-use tidewire_core::time::Instant;
 use tidewire_core::topic::TopicName;
 use tidewire_core::version::Version;
 
-const NOW: Instant = Instant::from_secs(1_800_000_000);
-/// As the driver asks for it.
-const TRANSMIT_BYTES: usize = 64 * 1024;
 /// Messages that go or come together.
 const BATCH: u16 = 20;
 /// In a run.
@@ -44,37 +40,33 @@ impl Connected {
         config.client_id = "client".into();
         (config.version, config.keep_alive_seconds) = (Some(Version::V3_1_1), 0);
         let mut client = Client::new(config, &[0; 32]);
-        client.connect(NOW);
+        client.connect(EPOCH);
         while client.poll_action().is_some() {}
-        client.handle_open(NOW);
+        client.handle_open(EPOCH);
         let mut connected =
             Self { client, output: Output::default(), heard: Heard::default(), answer: vec![] };
-        connected.transmit();
+        connected.settle();
         connected.hears(&[0x20, 2, 0, 0]);
         assert!(matches!(connected.client.poll_event(), Some(Event::Connected { .. })));
         connected
     }
 
     fn hears(&mut self, bytes: &[u8]) {
-        let _ = self.client.handle_bytes(NOW, bytes);
+        let _ = self.client.handle_bytes(EPOCH, bytes);
     }
 
-    /// All leaves, and is heard; true if that is to be answered.
-    fn transmit(&mut self) -> bool {
-        while self.client.poll_action().is_some() {}
-        self.client.poll_transmit(NOW, TRANSMIT_BYTES, &mut self.output);
-        let mut slices = [&[][..]; 1];
-        self.output.slices(&mut slices);
-        assert_eq!(slices[0].len(), self.output.unsent(), "it is in one piece");
-        self.heard.hear(slices[0], &mut self.answer);
-        self.output.advance(slices[0].len());
-        !self.answer.is_empty()
-    }
-
-    /// The server's answers.
-    fn answered(&mut self) {
-        let _ = self.client.handle_bytes(NOW, &self.answer);
-        self.answer.clear();
+    /// All leaves and is answered, until there is nothing to say.
+    fn settle(&mut self) {
+        loop {
+            while self.client.poll_action().is_some() {}
+            self.client.poll_transmit(EPOCH, TRANSMIT_BYTES, &mut self.output);
+            take(&mut self.output, |bytes| self.heard.hear(bytes, &mut self.answer));
+            if self.answer.is_empty() {
+                break;
+            }
+            let _ = self.client.handle_bytes(EPOCH, &self.answer);
+            self.answer.clear();
+        }
     }
 }
 
@@ -97,11 +89,9 @@ impl Run for Publishing {
         let mut ended = 0;
         for _ in 0..TURNS {
             for _ in 0..BATCH {
-                connected.client.publish(NOW, publication.clone()).expect("there is room");
+                connected.client.publish(EPOCH, publication.clone()).expect("there is room");
             }
-            while connected.transmit() {
-                connected.answered();
-            }
+            connected.settle();
             while let Some(event) = connected.client.poll_event() {
                 let Event::Progress(_, stage) = event else { panic!("nothing else happens: {event:?}") };
                 let is_end = match stage {
@@ -134,12 +124,10 @@ impl Run for Receiving {
         let mut came = 0;
         for _ in 0..TURNS {
             self.connected.hears(&self.says);
-            while self.connected.client.poll_message(NOW).is_some() {
+            while self.connected.client.poll_message(EPOCH).is_some() {
                 came += 1;
             }
-            while self.connected.transmit() {
-                self.connected.answered();
-            }
+            self.connected.settle();
         }
         assert_eq!(came, TURNS * usize::from(BATCH));
         came

@@ -1,4 +1,11 @@
 //! What clients of 3.1.1 say, as bytes, and how they answer. All of it is short, so that a length is one byte.
+use tidewire_core::output::Output;
+use tidewire_core::time::Instant;
+
+/// When it happens.
+pub(crate) const EPOCH: Instant = Instant::from_secs(1_800_000_000);
+/// As the driver asks for it.
+pub(crate) const TRANSMIT_BYTES: usize = 64 * 1024;
 
 /// Encoded by hand, so that it costs next to nothing beside what is measured.
 fn packet(first: u8, body: &[&[u8]]) -> Vec<u8> {
@@ -85,5 +92,16 @@ impl Heard {
             bytes = behind;
         }
         assert!(bytes.is_empty(), "output is whole packets");
+    }
+}
+
+/// Empties it, slice by slice.
+pub(crate) fn take(output: &mut Output, mut hear: impl FnMut(&[u8])) {
+    while !output.is_empty() {
+        let mut slices: [&[u8]; 1] = [&[]];
+        output.slices(&mut slices);
+        let written = slices[0].len();
+        hear(slices[0]);
+        output.advance(written);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It does what the driver does in a turn: all input is handed in, then what is announced is carried, then output is
 //! taken. Sockets take everything, and what clients answer is the input of the next turn.
-use crate::wire::{self, Heard};
+use crate::wire::{self, EPOCH, Heard, TRANSMIT_BYTES, take};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -14,11 +14,8 @@ use tidewire_core::time::Instant;
 
 /// From this machine, so that connections are not limited.
 const PEER: Peer = Peer::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1), 0);
-const EPOCH: Instant = Instant::from_secs(1_800_000_000);
 /// So long a turn takes: then a thousand of them see the timers of a connection come and go.
 const TURN: Duration = Duration::from_millis(10);
-/// As the driver asks for it.
-const TRANSMIT_BYTES: usize = 64 * 1024;
 
 /// One of the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,15 +233,4 @@ fn broker(shard: u16, shards: u16, durable: bool) -> Broker {
     let mut config = Config::new(Box::new(Open::new()), [2; 32]).one_of(shards, ShardId(shard), [1; 16]);
     (config.incarnation, config.durable) = (1, durable);
     Broker::new(EPOCH, config)
-}
-
-/// Empties it, slice by slice.
-fn take(output: &mut Output, mut hear: impl FnMut(&[u8])) {
-    while !output.is_empty() {
-        let mut slices: [&[u8]; 1] = [&[]];
-        output.slices(&mut slices);
-        let written = slices[0].len();
-        hear(slices[0]);
-        output.advance(written);
-    }
 }
