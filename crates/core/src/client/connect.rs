@@ -43,19 +43,20 @@ impl Client {
     }
 
     pub(super) fn on_credentials(&mut self, now: Instant, credentials: Option<Credentials>) {
-        let waits = match self.phase {
-            Phase::Asking(deadline) => Some(deadline),
-            // In the middle of an authentication there is nothing to begin with.
-            Phase::Greeting(_) if credentials.is_none() && self.link.auth == AuthTurn::Application => None,
-            _ => return,
-        };
-        let (Some(deadline), Some(credentials)) = (waits, credentials) else {
-            return self.close(now, Cause::NoCredentials, Next::Reconnect);
-        };
-        self.phase = Phase::Greeting(deadline);
-        match self.greet(&credentials) {
-            Ok(()) => self.actions.transmit(),
-            Err(cause) => self.close(now, cause, Next::Stop),
+        match (self.phase, credentials) {
+            (Phase::Asking(deadline), Some(credentials)) => {
+                self.phase = Phase::Greeting(deadline);
+                match self.greet(&credentials) {
+                    Ok(()) => self.actions.transmit(),
+                    Err(cause) => self.close(now, cause, Next::Stop),
+                }
+            }
+            (Phase::Asking(_), None) => self.close(now, Cause::NoCredentials, Next::Reconnect),
+            // Nobody goes on with an authentication.
+            (Phase::Greeting(_), None) if self.link.auth == AuthTurn::Application => {
+                self.close(now, Cause::NoCredentials, Next::Reconnect);
+            }
+            _ => {}
         }
     }
 
