@@ -67,15 +67,21 @@ impl Challenge {
 /// Where an answer goes; none, if this is dropped before there was one.
 struct Reply<T>(Option<Box<dyn FnOnce(Option<T>) + Send>>);
 
-impl<T: Send + 'static> Reply<T> {
-    /// To a client, on the loop, if that attempt is still under way.
-    fn to(
-        poster: &Poster,
-        id: ClientId,
+/// How answers find their client: at this place.
+struct Home {
+    poster: Poster,
+    index: u32,
+}
+
+impl Home {
+    /// An answer for this attempt: told to the client, on the loop, if that is still under way.
+    fn reply<T: Send + 'static>(
+        &self,
+        generation: u32,
         tell: impl FnOnce(&mut Member, Instant, Option<T>) + Send + 'static,
-    ) -> Self {
-        let poster = Arc::clone(poster);
-        Self(Some(Box::new(move |answer| {
+    ) -> Reply<T> {
+        let (poster, id) = (Arc::clone(&self.poster), ClientId { index: self.index, generation });
+        Reply(Some(Box::new(move |answer| {
             call(&poster, move |clients, now| {
                 if let Some(member) = clients.connected(id) {
                     tell(member, now, answer);
@@ -108,9 +114,7 @@ pub(super) struct Asking {
     steps_from: Option<StepsFrom>,
     /// What an authentication has besides, where nobody is asked for others.
     fixed: Credentials,
-    /// How its answers find the client, at this place.
-    poster: Poster,
-    index: u32,
+    home: Home,
     attempts: u32,
     last: Option<Cause>,
 }
@@ -130,8 +134,8 @@ impl Asking {
         if steps_from.is_some() {
             (fixed.username, fixed.password) = (config.username.clone(), config.password.clone());
         }
-        let poster = Arc::clone(poster);
-        Some(Box::new(Self { from, steps_from, fixed, poster, index, attempts: 0, last: None }))
+        let home = Home { poster: Arc::clone(poster), index };
+        Some(Box::new(Self { from, steps_from, fixed, home, attempts: 0, last: None }))
     }
 
     pub(super) fn connected(&mut self) {
@@ -146,11 +150,10 @@ impl Asking {
 impl Member {
     pub(super) fn ask_for_credentials(&mut self, now: Instant) {
         let Some(asking) = &mut self.asking else { return self.client.credentials(now, None) };
-        let id = ClientId { index: asking.index, generation: self.generation };
         asking.attempts += 1;
         match &mut asking.from {
             Some(from) => {
-                let reply = Reply::to(&asking.poster, id, Self::begin);
+                let reply = asking.home.reply(self.generation, Self::begin);
                 from(Ask { attempt: asking.attempts, last: asking.last, reply });
             }
             None => {
@@ -167,7 +170,6 @@ impl Member {
             return;
         }
         let Some(asking) = &mut self.asking else { return };
-        let id = ClientId { index: asking.index, generation: self.generation };
         match (credentials, &mut asking.steps_from) {
             (Some(mut credentials), Some(steps_from)) => {
                 let begin = move |member: &mut Self, now, data: Option<Box<[u8]>>| {
@@ -176,7 +178,7 @@ impl Member {
                     credentials.authentication_data = data;
                     member.client.credentials(now, is_answered.then_some(credentials));
                 };
-                let reply = Reply::to(&asking.poster, id, begin);
+                let reply = asking.home.reply(self.generation, begin);
                 steps_from(Challenge { data: Box::default(), is_first: true, reply });
             }
             (credentials, _) => self.client.credentials(now, credentials),
@@ -186,7 +188,6 @@ impl Member {
     /// The server has asked for the next step. True if somebody takes it.
     pub(super) fn takes_challenge(&mut self, data: &[u8]) -> bool {
         let Some(asking) = &mut self.asking else { return false };
-        let id = ClientId { index: asking.index, generation: self.generation };
         let Some(steps_from) = &mut asking.steps_from else { return false };
         let go_on = |member: &mut Self, now, data: Option<Box<[u8]>>| {
             let said = data.map(|data| member.client.authenticate(ReasonCode::ContinueAuthentication, &data));
@@ -194,7 +195,7 @@ impl Member {
                 member.client.credentials(now, None);
             }
         };
-        let reply = Reply::to(&asking.poster, id, go_on);
+        let reply = asking.home.reply(self.generation, go_on);
         steps_from(Challenge { data: data.into(), is_first: false, reply });
         true
     }

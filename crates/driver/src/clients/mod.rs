@@ -270,8 +270,7 @@ impl Clients {
             member.tell(now, &mut self.notices);
             member.advance_requests(now);
         }
-        let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
-        let due = member.poll_timeout();
+        let due = self.member(index).and_then(|member| member.poll_timeout());
         self.arm(index, due);
         self.see_end(now, index, is_over);
     }

@@ -65,8 +65,7 @@ impl Clients {
     /// long as the socket takes more, there would be no end to this one.
     pub(super) fn postpone(&mut self, now: Instant, index: u32) {
         let is_news = self.perform(now, index);
-        let Some(member) = self.members.get_mut(index as usize).and_then(Option::as_mut) else { return };
-        let due = if is_news { Some(now) } else { member.poll_timeout() };
-        self.arm(index, due);
+        let due = self.member(index).and_then(|member| member.poll_timeout());
+        self.arm(index, if is_news { Some(now) } else { due });
     }
 }
