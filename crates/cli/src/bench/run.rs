@@ -159,8 +159,9 @@ impl Conductor {
         };
         let now = self.shared.now();
         self.shared.state().figures.connects.since.get_or_insert(now);
-        let member = Member::new(&self.shared, setup.id_of(role, number), work);
-        self.maker.resident(setup.config(role, number), vec![setup.server(nth)], seed(), member);
+        let config = setup.config(role, number);
+        let member = Member::new(&self.shared, config.client_id.to_string(), work);
+        self.maker.resident(config, vec![setup.server(nth)], seed(), member);
         Ok(())
     }
 
