@@ -2,13 +2,16 @@
 #![cfg(unix)]
 #[path = "common/broker.rs"]
 mod broker;
+#[expect(dead_code, reason = "other tools are told more")]
+#[path = "common/server.rs"]
+mod server;
 
 use broker::Broker;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Lines, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use server::{Server, Wire};
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
-use std::time::Duration;
 
 fn broker() -> Broker {
     Broker::start(&["--shards", "2"])
@@ -256,56 +259,24 @@ fn what_makes_no_sense_is_answered_with_what_does() {
     }
 }
 
-/// What a server of 3.1.1 or 5.0 says and hears that has let one client in.
-struct Scripted {
-    line: TcpStream,
-}
-
-impl Scripted {
-    /// Lets one in.
-    fn accept(listener: &TcpListener, connack: &[u8]) -> Self {
-        let (line, _) = listener.accept().expect("somebody connects");
-        line.set_read_timeout(Some(Duration::from_secs(20))).expect("not zero");
-        let mut scripted = Self { line };
-        assert_eq!(scripted.hears()[0], 0x10, "CONNECT");
-        scripted.says(connack);
-        scripted
-    }
-
-    /// A packet, which is short.
-    fn hears(&mut self) -> Vec<u8> {
-        let mut packet = vec![0; 2];
-        self.line.read_exact(&mut packet).expect("a packet");
-        packet.resize(2 + usize::from(packet[1]), 0);
-        self.line.read_exact(&mut packet[2..]).expect("the rest of it");
-        packet
-    }
-
-    fn says(&mut self, bytes: &[u8]) {
-        self.line.write_all(bytes).expect("the client reads");
-    }
-}
-
 /// What a bench comes to with a server that does this with its one client.
-fn scripted(what: &str, words: &[&str], script: impl FnOnce(&TcpListener) + Send + 'static) -> Output {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
-    let address = listener.local_addr().expect("bound");
-    let server = std::thread::spawn(move || script(&listener));
-    let output = bench(address, what, &[words, &["--json"]].concat()).output().expect("it was built");
-    server.join().expect("the server's side of it");
+fn scripted(what: &str, words: &[&str], script: impl FnOnce(&mut Wire) + Send + 'static) -> Output {
+    let server = Server::once(script);
+    let output = bench(server.address, what, &[words, &["--json"]].concat()).output().expect("it was built");
+    server.join();
     output
 }
 
 #[test]
 fn what_comes_before_the_answer_is_enough() {
-    let output = scripted("sub", &["-V", "311", "-k", "1", "--count", "1"], |listener| {
-        let mut server = Scripted::accept(listener, &[0x20, 2, 0, 0]);
-        let subscribe = server.hears();
+    let output = scripted("sub", &["-V", "311", "-k", "1", "--count", "1"], |wire| {
+        wire.lets_in(false);
+        let (_, subscribe) = wire.packet();
         let stamp = [&b"tw"[..], &[0; 22]].concat();
-        server.says(&[&[0x30, 27, 0, 1, b't'][..], &stamp].concat());
-        assert_eq!(server.hears()[0], 0xc0, "PINGREQ: it has heard the message, and waits for the answer");
-        server.says(&[0x90, 3, subscribe[2], subscribe[3], 0]);
-        assert_eq!(server.hears()[0], 0xe0, "DISCONNECT");
+        wire.says(&[&[0x30, 27, 0, 1, b't'][..], &stamp].concat());
+        assert_eq!(wire.packet().0, 0xc0, "PINGREQ: it has heard the message, and waits for the answer");
+        wire.says(&[0x90, 3, subscribe[0], subscribe[1], 0]);
+        assert_eq!(wire.packet().0, 0xe0, "DISCONNECT");
     });
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert_counts(&json(&output), &[("/delivered/count", 1), ("/connected/count", 1)]);
@@ -313,13 +284,13 @@ fn what_comes_before_the_answer_is_enough() {
 
 #[test]
 fn what_the_server_says_of_a_refusal_is_passed_on() {
-    let output = scripted("pub", &["-q", "1", "--count", "1"], |listener| {
-        let mut server = Scripted::accept(listener, &[0x20, 3, 0, 0, 0]);
-        let publish = server.hears();
-        let id = 4 + usize::from(publish[3]);
+    let output = scripted("pub", &["-q", "1", "--count", "1"], |wire| {
+        wire.lets_in(true);
+        let (_, publish) = wire.packet();
+        let id = 2 + usize::from(publish[1]);
         let words = [&[0x1f, 0, 7][..], b"go away"].concat();
-        server.says(&[&[0x40, 14, publish[id], publish[id + 1], 0x87, 10][..], &words].concat());
-        assert_eq!(server.hears()[0], 0xe0, "DISCONNECT");
+        wire.says(&[&[0x40, 14, publish[id], publish[id + 1], 0x87, 10][..], &words].concat());
+        assert_eq!(wire.packet().0, 0xe0, "DISCONNECT");
     });
     let said = said(&output);
     assert_eq!(output.status.code(), Some(0x87), "{said}");
@@ -329,10 +300,11 @@ fn what_the_server_says_of_a_refusal_is_passed_on() {
 /// What waits here would be measured as if the server had it.
 #[test]
 fn no_more_is_under_way_than_the_server_takes() {
-    let output = scripted("pub", &["-q", "1", "--in-flight", "10", "--count", "10"], |listener| {
+    let output = scripted("pub", &["-q", "1", "--in-flight", "10", "--count", "10"], |wire| {
+        assert_eq!(wire.packet().0, 0x10, "CONNECT");
         // Receive Maximum.
-        let mut server = Scripted::accept(listener, &[0x20, 6, 0, 0, 3, 0x21, 0, 3]);
-        (0..3).for_each(|_| assert_eq!(server.hears()[0], 0x32, "PUBLISH"));
+        wire.says(&[0x20, 6, 0, 0, 3, 0x21, 0, 3]);
+        (0..3).for_each(|_| assert_eq!(wire.packet().0, 0x32, "PUBLISH"));
     });
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert_counts(&json(&output), &[("/sent", 3), ("/published/count", 0)]);

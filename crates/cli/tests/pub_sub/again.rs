@@ -1,5 +1,6 @@
 //! Connections that end, and those that follow them.
-use super::support::{Connection, Running, Server, Wire, fed, said, tool};
+use super::support::{Running, fed, said, tool};
+use crate::server::{Connection, Server, Wire};
 use socket2::{Domain, Socket, Type};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Stdio;

@@ -8,5 +8,7 @@ mod publishing;
 mod refused;
 mod requesting;
 mod scripted;
+#[path = "../common/server.rs"]
+mod server;
 mod subscribing;
 mod support;

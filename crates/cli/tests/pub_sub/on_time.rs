@@ -1,5 +1,6 @@
 //! `-W`, `--patience` and signals are on time, whoever is silent.
-use super::support::{Running, Server, Wire, said, tool};
+use super::support::{Running, said, tool};
+use crate::server::{Server, Wire};
 use socket2::{Domain, Socket, Type};
 use std::net::{SocketAddr, TcpListener};
 use std::process::Output;

@@ -1,6 +1,7 @@
 //! Requests, and who answers them.
 use super::broker::Broker;
-use super::support::{Running, Server, broker, fed, said, tool};
+use super::support::{Running, broker, fed, said, tool};
+use crate::server::Server;
 use std::process::{Command, Output, Stdio};
 use tidewire_tokio::{QoS, Version, connect};
 use tokio::runtime::{Builder, Runtime};

@@ -1,5 +1,6 @@
 //! What goes over the wire: acknowledgements, goodbyes, second attempts.
-use super::support::{Running, Server, Wire, said, tool};
+use super::support::{Running, said, tool};
+use crate::server::{Server, Wire};
 use std::process::Stdio;
 use std::sync::mpsc::channel;
 
