@@ -260,22 +260,48 @@ impl Member {
             return resident.turn(now, &mut self.client, self.error.as_deref());
         }
         while let Some(event) = self.client.poll_event() {
-            self.hear(event, notices);
+            match event {
+                Event::Connected { session_present } => {
+                    self.error = None;
+                    if let Some(asking) = &mut self.asking {
+                        asking.connected();
+                    }
+                    if let Some(server) = self.client.server() {
+                        let server = Box::new(server.clone());
+                        notices.push(Notice::Connected { session_present, server });
+                    }
+                }
+                Event::Disconnected(cause) => {
+                    let error = self.error.take();
+                    if let Some(asking) = &mut self.asking {
+                        asking.ended(cause);
+                    }
+                    let words = self.last_words.take();
+                    let said = words.as_ref().map(|words| Arc::from(words.to_string()));
+                    self.last = Some(Ended { cause, error: error.clone(), words });
+                    notices.push(Notice::Disconnected { cause, error: error.or(said) });
+                }
+                Event::Ended(cause) => notices.push(Notice::Ended(self.ended(cause))),
+                Event::Progress(ticket, stage) => self.progress(ticket, stage),
+                Event::Subscribed(ticket, reasons) | Event::Unsubscribed(ticket, reasons) => {
+                    self.answered(ticket, reasons);
+                }
+                Event::SubscriptionLost(filter, reason) => {
+                    notices.push(Notice::SubscriptionLost(filter, reason));
+                }
+                Event::Words(None, words) => self.last_words = Some(words),
+                Event::Words(Some(ticket), words) => self.words = Some((ticket, words)),
+                Event::Auth { reason: ReasonCode::ContinueAuthentication, data }
+                    if self.takes_challenge(&data) => {}
+                Event::Auth { reason, data } => notices.push(Notice::Auth { reason, data }),
+                // The core and this crate are released together.
+                other => debug_assert!(false, "an event that the loop does not know: {other:?}"),
+            }
         }
         self.tell_ends();
         let ended = std::mem::take(&mut self.ended);
         if matches!(self.taker, Taker::Streams) {
-            let counts = |waits: &Waits| matches!(waits, Waits::Published(..) | Waits::Requested(..));
-            let unfinished = ended.iter().filter(|(waits, _)| counts(waits)).count();
-            if self.client.is_ended() {
-                // What came last is there before the end is told.
-                self.give(now);
-            }
-            self.announce(now, unfinished, notices);
-            self.give(now);
-            while self.take_replies(now) {
-                self.give(now);
-            }
+            self.give_all(now, &ended, notices);
         } else {
             self.notify(now, notices);
         }
@@ -291,44 +317,18 @@ impl Member {
         }
     }
 
-    /// Something has happened: whoever waits for it is told, or it is news.
-    fn hear(&mut self, event: Event, notices: &mut Vec<Notice>) {
-        match event {
-            Event::Connected { session_present } => {
-                self.error = None;
-                if let Some(asking) = &mut self.asking {
-                    asking.connected();
-                }
-                if let Some(server) = self.client.server() {
-                    let server = Box::new(server.clone());
-                    notices.push(Notice::Connected { session_present, server });
-                }
-            }
-            Event::Disconnected(cause) => {
-                let error = self.error.take();
-                if let Some(asking) = &mut self.asking {
-                    asking.ended(cause);
-                }
-                let words = self.last_words.take();
-                let said = words.as_ref().map(|words| Arc::from(words.to_string()));
-                self.last = Some(Ended { cause, error: error.clone(), words });
-                notices.push(Notice::Disconnected { cause, error: error.or(said) });
-            }
-            Event::Ended(cause) => notices.push(Notice::Ended(self.ended(cause))),
-            Event::Progress(ticket, stage) => self.progress(ticket, stage),
-            Event::Subscribed(ticket, reasons) | Event::Unsubscribed(ticket, reasons) => {
-                self.answered(ticket, reasons);
-            }
-            Event::SubscriptionLost(filter, reason) => {
-                notices.push(Notice::SubscriptionLost(filter, reason));
-            }
-            Event::Words(None, words) => self.last_words = Some(words),
-            Event::Words(Some(ticket), words) => self.words = Some((ticket, words)),
-            Event::Auth { reason: ReasonCode::ContinueAuthentication, data }
-                if self.takes_challenge(&data) => {}
-            Event::Auth { reason, data } => notices.push(Notice::Auth { reason, data }),
-            // The core and this crate are released together.
-            other => debug_assert!(false, "an event that the loop does not know: {other:?}"),
+    /// News to all who listen, and messages to streams and to those who have asked.
+    fn give_all(&mut self, now: Instant, ended: &[(Waits, Cause)], notices: &mut Vec<Notice>) {
+        let counts = |waits: &Waits| matches!(waits, Waits::Published(..) | Waits::Requested(..));
+        let unfinished = ended.iter().filter(|(waits, _)| counts(waits)).count();
+        if self.client.is_ended() {
+            // What came last is there before the end is told.
+            self.give(now);
+        }
+        self.announce(now, unfinished, notices);
+        self.give(now);
+        while self.take_replies(now) {
+            self.give(now);
         }
     }
 
