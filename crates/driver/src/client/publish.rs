@@ -286,11 +286,12 @@ opaque! { Enqueue Publishing Receipt Withdraw }
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::Fates;
     use std::task::Waker;
 
     #[test]
     fn who_takes_back_what_has_just_ended_hears_how_as_soon_as_that_is_told() {
-        let (message, slot) = (Fate::default(), Slot::new());
+        let (message, slot) = (Fates::default().next(0), Slot::new());
         let mut withdraw = Withdraw { message: message.clone(), asked: Some(Arc::clone(&slot)) };
         let mut cx = Context::from_waker(Waker::noop());
         slot.put(Ok(client::Withdrawn::Unknown));

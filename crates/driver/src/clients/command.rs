@@ -15,7 +15,8 @@ use tidewire_core::topic::TopicFilter;
 
 /// What a handle asks of the loop.
 pub(crate) enum Command {
-    Publish(Publication, Fate),
+    /// Its fate comes beside the commands.
+    Publish(Publication),
     Subscribe(Box<[Subscription]>, Option<u32>, Arc<Slot<Box<[ReasonCode]>>>),
     Unsubscribe(Box<[TopicFilter]>, Arc<Slot<Box<[ReasonCode]>>>),
     /// What comes for these goes to a stream; done when all are granted, or none is.
@@ -76,7 +77,6 @@ impl Command {
     /// It can't be done.
     pub(super) fn end(self, error: &Error) {
         match self {
-            Self::Publish(_, fate) => fate.put(Err(error.clone().into())),
             Self::Subscribe(_, _, slot) | Self::Unsubscribe(_, slot) => slot.put(Err(error.clone())),
             Self::Follow(follow) => follow.slot.put(Err(error.clone())),
             Self::Request(_, _, slot) => slot.put(Err(error.clone())),

@@ -1,22 +1,24 @@
 //! What becomes of a message that was accepted.
 use super::error::Error;
 use super::shared::lock;
+use std::collections::VecDeque;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use tidewire_core::id::Ticket;
 use tidewire_core::reason::ReasonCode;
 
 /// Nothing yet.
-const OPEN: u16 = 0;
+const OPEN: u64 = 0;
 /// Nothing yet, and somebody waits.
-const AWAITED: u16 = 1;
+const AWAITED: u64 = 1;
 /// It failed; why stands beside it.
-const FAILED: u16 = 2;
+const FAILED: u64 = 2;
 /// It went well: the Reason Code is in the lower byte.
-const WELL: u16 = 0x100;
+const WELL: u64 = 0x100;
 
 /// How a message has ended. There are many of them, and most are good.
 pub(crate) type End = Result<ReasonCode, Box<Error>>;
@@ -27,19 +29,22 @@ pub(crate) type End = Result<ReasonCode, Box<Error>>;
 /// lock.
 #[derive(Clone, Debug)]
 pub(crate) struct Fate {
-    batch: Arc<[Entry]>,
-    at: usize,
+    batch: Batch,
+    at: u32,
 }
 
-#[derive(Debug, Default)]
-struct Entry {
-    state: AtomicU16,
+/// Fates are made several at a time.
+pub(super) type Batch = Arc<[Entry]>;
+
+#[derive(Debug)]
+pub(crate) struct Entry {
+    state: AtomicU64,
     /// The message's ticket, and one more; 0 as long as it has none.
     ticket: AtomicU64,
     rest: Mutex<Rest>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Rest {
     error: Option<Box<Error>>,
     waker: Option<Waker>,
@@ -48,10 +53,10 @@ struct Rest {
 /// Makes fates: several at a time, if many messages are open, because each time memory is taken. It is given back with the
 /// last of a batch, so one that somebody keeps costs as much as all of them.
 #[derive(Default)]
-pub(super) struct Fates {
-    batch: Option<Arc<[Entry]>>,
+pub(crate) struct Fates {
+    batch: Option<Batch>,
     /// So many of them are made.
-    made: usize,
+    made: u32,
 }
 
 /// So many are made at once, at most.
@@ -61,56 +66,113 @@ const OPEN_FOR_EACH: usize = 8;
 
 impl Fates {
     /// One for the next message, where so many are open.
-    pub(super) fn next(&mut self, open: usize) -> Fate {
-        let batch = self.batch.take().unwrap_or_else(|| {
-            self.made = 0;
-            let size = (open / OPEN_FOR_EACH).clamp(1, BATCH);
-            (0..size).map(|_| Entry::default()).collect()
-        });
+    #[inline]
+    pub(crate) fn next(&mut self, open: usize) -> Fate {
+        let batch = match self.batch.take() {
+            Some(batch) => batch,
+            None => self.more(open),
+        };
         let at = self.made;
         self.made += 1;
-        if self.made < batch.len() {
+        if (self.made as usize) < batch.len() {
             self.batch = Some(Arc::clone(&batch));
         }
         Fate { batch, at }
     }
+
+    #[cold]
+    fn more(&mut self, open: usize) -> Batch {
+        self.made = 0;
+        let size = (open / OPEN_FOR_EACH).clamp(1, BATCH);
+        (0..size).map(|_| const { Entry::new() }).collect()
+    }
 }
 
-impl Default for Fate {
-    fn default() -> Self {
-        Fates::default().next(0)
+/// Fates of messages on their way to the loop, in the order of these. What was made together is held once.
+#[derive(Default)]
+pub(crate) struct Coming {
+    runs: VecDeque<Run>,
+}
+
+/// Fates one behind the other in a batch.
+pub(super) struct Run {
+    pub(super) batch: Batch,
+    pub(super) places: Range<u32>,
+}
+
+impl Coming {
+    #[inline]
+    pub(crate) fn push(&mut self, fate: &Fate) {
+        if let Some(run) = self.runs.back_mut()
+            && Arc::ptr_eq(&run.batch, &fate.batch)
+            && run.places.end == fate.at
+        {
+            run.places.end += 1;
+        } else {
+            self.runs.push_back(Run { batch: Arc::clone(&fate.batch), places: fate.at..fate.at + 1 });
+        }
+    }
+
+    /// The first one.
+    pub(super) fn pop(&mut self) -> Option<Fate> {
+        let run = self.runs.front_mut()?;
+        let fate = run.places.next().map(|at| Fate { batch: Arc::clone(&run.batch), at });
+        if run.places.is_empty() {
+            self.runs.pop_front();
+        }
+        fate
+    }
+
+    pub(super) fn next_run(&mut self) -> Option<Run> {
+        self.runs.pop_front()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+}
+
+impl Entry {
+    const fn new() -> Self {
+        let rest = Mutex::new(Rest { error: None, waker: None });
+        Self { state: AtomicU64::new(OPEN), ticket: AtomicU64::new(0), rest }
+    }
+
+    pub(super) fn waits_for(&self, ticket: Ticket) {
+        self.ticket.store(ticket.0 + 1, Ordering::Relaxed);
+    }
+
+    /// Tells it.
+    pub(super) fn put(&self, end: End) {
+        let state = match end {
+            Ok(reason) => WELL | u64::from(reason as u8),
+            Err(error) => {
+                lock(&self.rest).error = Some(error);
+                FAILED
+            }
+        };
+        if self.state.swap(state, Ordering::AcqRel) == AWAITED {
+            let waker = lock(&self.rest).waker.take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
     }
 }
 
 impl Fate {
     fn entry(&self) -> &Entry {
-        &self.batch[self.at]
-    }
-
-    pub(super) fn ticket(&self) -> Option<Ticket> {
-        self.entry().ticket.load(Ordering::Relaxed).checked_sub(1).map(Ticket)
-    }
-
-    pub(super) fn waits_for(&self, ticket: Ticket) {
-        self.entry().ticket.store(ticket.0 + 1, Ordering::Relaxed);
+        &self.batch[self.at as usize]
     }
 
     /// Tells it.
     pub(crate) fn put(&self, end: End) {
-        let entry = self.entry();
-        let state = match end {
-            Ok(reason) => WELL | u16::from(reason as u8),
-            Err(error) => {
-                lock(&entry.rest).error = Some(error);
-                FAILED
-            }
-        };
-        if entry.state.swap(state, Ordering::AcqRel) == AWAITED {
-            let waker = lock(&entry.rest).waker.take();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }
+        self.entry().put(end);
+    }
+
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        self.entry().ticket.load(Ordering::Relaxed).checked_sub(1).map(Ticket)
     }
 
     pub(crate) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<Result<ReasonCode, Error>> {
@@ -135,7 +197,7 @@ impl Fate {
     }
 }
 
-fn reason(well: u16) -> ReasonCode {
+fn reason(well: u64) -> ReasonCode {
     ReasonCode::from_byte(well.to_le_bytes()[0]).unwrap_or(ReasonCode::Success)
 }
 
@@ -165,9 +227,11 @@ mod tests {
     fn whoever_waits_hears_it_whenever_it_is_told() {
         let mut made = Fates::default();
         let fates: Vec<Fate> = (0..20_000).map(|open| made.next(open / 100)).collect();
-        let told = fates.clone();
+        let mut coming = Coming::default();
+        fates.iter().for_each(|fate| coming.push(fate));
         let teller = std::thread::spawn(move || {
-            for (n, fate) in told.iter().enumerate() {
+            for n in 0..20_000 {
+                let fate = coming.pop().expect("as many as were made");
                 fate.put(if n % 3 == 0 {
                     Err(Error::Gone.into())
                 } else {
@@ -187,7 +251,7 @@ mod tests {
     #[test]
     fn each_reason_code_comes_through() {
         for reason in (0..=u8::MAX).filter_map(ReasonCode::from_byte) {
-            let fate = Fate::default();
+            let fate = Fates::default().next(0);
             fate.put(Ok(reason));
             assert_eq!(poll_fn(|cx| fate.poll_end(cx)).wait(), Ok(reason));
         }

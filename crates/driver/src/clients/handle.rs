@@ -287,11 +287,10 @@ impl Handle {
         publication: Publication,
         bytes: usize,
     ) -> Result<Fate, Error> {
-        let fate = state.next_fate();
-        let knock = Shared::command(&mut state, Command::Publish(publication, fate.clone()))?;
-        state.open += 1;
-        state.bytes += bytes;
-        state.queued.add(bytes);
+        if state.is_over() {
+            return Err(state.error().unwrap_or(Error::Gone));
+        }
+        let (fate, knock) = state.accept(publication, bytes);
         let oldest = self.makes_room.map_or_else(Vec::new, |most| state.make_room(bytes, most));
         drop(state);
         oldest.iter().for_each(|fate| fate.put(Err(Error::Failed(Cause::MadeRoom).into())));

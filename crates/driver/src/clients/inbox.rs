@@ -7,6 +7,7 @@ use super::member::{Member, Waits};
 use super::shared::{Charge, Notice};
 use super::slot::Slot;
 use super::streams::{Given, comes_again};
+use super::tickets::Published;
 use super::window::Outcome;
 use std::sync::Arc;
 use std::task::Waker;
@@ -295,8 +296,10 @@ impl Member {
         let ticket = message.ticket().filter(|ticket| even_if_sent || self.client.is_unsent(*ticket));
         let withdrawn = ticket.map_or(Withdrawn::Unknown, |ticket| self.client.withdraw(now, ticket));
         if withdrawn != Withdrawn::Unknown
-            && let Some(Waits::Published(_, bytes, _)) = ticket.and_then(|ticket| self.tickets.remove(ticket))
+            && let Some(Waits::Published(Published { place, bytes, .. })) =
+                ticket.and_then(|ticket| self.tickets.remove(ticket))
         {
+            self.untold.forget(place);
             self.shared.make_free(Charge::of(bytes));
         }
         if let Some(slot) = slot {

@@ -2,7 +2,7 @@
 use super::command::{Command, Follow, Leaving};
 use super::credentials::Asking;
 use super::error::{Ended, Error, Refusal};
-use super::fate::{End, Fate};
+use super::fate::End;
 use super::handle::Endpoint;
 use super::inbox::Inbox;
 use super::machine::{ClientId, Matter};
@@ -11,7 +11,8 @@ use super::requests::Requests;
 use super::resident::Resident;
 use super::shared::{self, Charge, Notice, Shared};
 use super::slot::Slot;
-use super::tickets::Tickets;
+use super::tickets::{Published, Tickets};
+use super::untold::{Place, Untold};
 use crate::dial::Resolver;
 use crate::machine::Task;
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tidewire_core::client::{self, Action, Cause, Event, Misuse, Stage, Words};
 use tidewire_core::id::Ticket;
+use tidewire_core::message::Publication;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::time::Instant;
@@ -28,7 +30,7 @@ const LARGEST: u32 = 268_435_455;
 
 /// Where the end of something goes.
 pub(super) enum Waits {
-    Published(Fate, usize, QoS),
+    Published(Published),
     /// The request of that number.
     Requested(u64, usize, QoS),
     Answered(Arc<Slot<Box<[ReasonCode]>>>),
@@ -54,8 +56,10 @@ pub(super) struct Member {
     pub(super) last: Option<Ended>,
     /// Who waits for its tickets.
     pub(super) tickets: Tickets,
+    /// The ends of messages, as the handles will hear them.
+    pub(super) untold: Untold,
     /// Messages that have ended, until that is told, once their room is free.
-    pub(super) done: Vec<(Fate, End)>,
+    pub(super) done: Vec<(Place, End)>,
     /// Their room.
     pub(super) freed: Charge,
     /// Those that the client's end has ended, until that is told.
@@ -124,9 +128,10 @@ impl Member {
         if self.freed.messages > 0 {
             self.shared.make_free(std::mem::take(&mut self.freed));
         }
-        for (fate, end) in self.done.drain(..) {
-            fate.put(end);
+        for (place, end) in self.done.drain(..) {
+            self.untold.tell(place, end);
         }
+        self.untold.shrink();
     }
 
     /// Does what the machine has announced.
@@ -196,19 +201,7 @@ impl Member {
 
     pub(super) fn obey(&mut self, now: Instant, command: Command) {
         match command {
-            Command::Publish(publication, fate) => {
-                let (bytes, qos) = (shared::charge(&publication), publication.qos);
-                match self.client.publish(now, publication) {
-                    Ok(ticket) => {
-                        fate.waits_for(ticket);
-                        self.tickets.insert(ticket, Waits::Published(fate, bytes, qos));
-                    }
-                    Err(misuse) => {
-                        self.shared.make_free(Charge::of(bytes));
-                        fate.put(Err(self.refused_message(misuse, bytes).into()));
-                    }
-                }
-            }
+            Command::Publish(publication) => self.publish(now, publication),
             Command::Follow(follow) => self.follow(follow),
             Command::Leave(leaving) => self.leave(leaving),
             Command::Answer(token, outcome) => self.answer(now, token, outcome),
@@ -240,6 +233,23 @@ impl Member {
                     .expect("handles say what can be said");
             }
             Command::Connect => self.client.connect(now),
+        }
+    }
+
+    fn publish(&mut self, now: Instant, publication: Publication) {
+        let (bytes, qos) = (shared::charge(&publication), publication.qos);
+        let Some(place) = self.untold.take() else {
+            return debug_assert!(false, "each message comes with its fate");
+        };
+        match self.client.publish(now, publication) {
+            Ok(ticket) => {
+                self.untold.waits_for(&place, ticket);
+                self.tickets.insert_published(ticket, Published { place, bytes, qos });
+            }
+            Err(misuse) => {
+                self.shared.make_free(Charge::of(bytes));
+                self.untold.tell(place, Err(self.refused_message(misuse, bytes).into()));
+            }
         }
     }
 
@@ -392,10 +402,7 @@ impl Member {
             }
             Stage::Acknowledged(reason) => {
                 // With QoS 2 the exchange goes on.
-                if matches!(
-                    self.tickets.get(ticket),
-                    Some(Waits::Published(_, _, QoS::ExactlyOnce) | Waits::Requested(_, _, QoS::ExactlyOnce))
-                ) {
+                if self.tickets.qos(ticket) == Some(QoS::ExactlyOnce) {
                     return;
                 }
                 Ok(reason)
@@ -409,18 +416,23 @@ impl Member {
             }
             _ => return,
         };
-        if let Some(waits) = self.tickets.remove(ticket) {
+        if let Some(published) = self.tickets.remove_published(ticket) {
+            self.published(published, end);
+        } else if let Some(waits) = self.tickets.remove(ticket) {
             self.end(waits, end);
         }
+    }
+
+    #[inline]
+    fn published(&mut self, published: Published, end: End) {
+        self.freed.add(published.bytes);
+        self.done.push((published.place, end));
     }
 
     /// It ends like this; `Ok` is the end of a message alone.
     fn end(&mut self, waits: Waits, end: End) {
         match waits {
-            Waits::Published(fate, bytes, _) => {
-                self.freed.add(bytes);
-                self.done.push((fate, end));
-            }
+            Waits::Published(published) => self.published(published, end),
             Waits::Requested(number, bytes, _) => {
                 self.freed.add(bytes);
                 self.requested(number, end);

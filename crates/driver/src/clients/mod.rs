@@ -23,6 +23,7 @@ mod streams;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tickets;
+mod untold;
 mod window;
 
 pub(crate) use command::{Command, Follow};
@@ -30,6 +31,8 @@ pub use credentials::{Ask, Challenge};
 pub(crate) use credentials::{CredentialsFrom, StepsFrom};
 pub use error::{Ended, Error, Refusal};
 pub(crate) use fate::Fate;
+#[cfg(test)]
+pub(crate) use fate::Fates;
 pub use fate::MessageReceipt;
 pub use handle::{Client, Endpoint, Maker};
 pub(crate) use handle::{Face, Handle, Lasting, Over};
@@ -49,8 +52,6 @@ use crate::{Mailbox, Post, Reactor, Shard};
 use credentials::Asking;
 use inbox::Inbox;
 use machine::{ClientId, Matter};
-#[cfg(test)]
-use member::Waits;
 use member::{Attempt, Member, Taker};
 use reach::Poster;
 use requests::Requests;
@@ -63,6 +64,7 @@ use tickets::Tickets;
 use tidewire_core::client::{self, Action, Cause, Config};
 use tidewire_core::id::ShardId;
 use tidewire_core::time::Instant;
+use untold::Untold;
 
 /// Room for so many commands is kept, where there were more than a few.
 const COMMANDS_KEPT: usize = 1024;
@@ -173,6 +175,7 @@ impl Clients {
             error: None,
             last: None,
             tickets: Tickets::default(),
+            untold: Untold::default(),
             done: Vec::new(),
             freed: Charge::default(),
             ended: Vec::new(),
@@ -202,8 +205,8 @@ impl Clients {
             if let Some(streams) = &state.streams {
                 streams.check();
             }
-            let messages = |waits: &&Waits| matches!(waits, Waits::Published(..) | Waits::Requested(..));
-            let open = member.tickets.values().filter(messages).count();
+            assert_eq!(member.tickets.published(), member.untold.check());
+            let open = member.tickets.published() + member.tickets.requested();
             let coming = |command: &&Command| matches!(command, Command::Publish(..));
             assert_eq!(state.commands.iter().filter(coming).count(), state.queued.messages);
             assert_eq!(
@@ -231,6 +234,7 @@ impl Clients {
         let mut state = member.shared.state();
         state.knocked = false;
         state.queued = Charge::default();
+        std::mem::swap(&mut state.coming, &mut member.untold.coming);
         // Room that was made for many goes from one busy client to the next, and stays with none.
         let is_busy = state.commands.len() > FEW;
         let room = if is_busy { std::mem::take(&mut self.commands) } else { VecDeque::new() };

@@ -1,7 +1,7 @@
 //! What a client's handles and its loop share: commands in, notices out, and room.
 use super::command::Command;
 use super::error::{Ended, Error};
-use super::fate::{Fate, Fates};
+use super::fate::{Coming, Fate, Fates};
 use super::listeners::Listeners;
 use super::slot::Slot;
 use super::streams::{Streams, Terms};
@@ -87,6 +87,8 @@ pub(crate) struct State {
     /// Those of them that are still among the commands.
     pub(super) queued: Charge,
     fates: Fates,
+    /// Those of the messages among the commands.
+    pub(super) coming: Coming,
     /// Those that wait for room, by when they began to.
     waiting: BTreeMap<u64, Waker>,
     waited: u64,
@@ -165,8 +167,7 @@ impl Shared {
             Command::Disconnect(..) => state.is_leaving = true,
             _ => {}
         }
-        state.commands.push_back(command);
-        Ok(!std::mem::replace(&mut state.knocked, true))
+        Ok(state.put(command))
     }
 
     /// Messages have ended: others have their room.
@@ -231,6 +232,7 @@ impl Shared {
         state.gone = true;
         state.server = None;
         let left = std::mem::take(&mut state.commands);
+        let mut coming = std::mem::take(&mut state.coming);
         let waiting = std::mem::take(&mut state.waiting);
         let mut readers = std::mem::take(&mut state.readers);
         state.wake_all(&mut readers);
@@ -241,6 +243,9 @@ impl Shared {
         let error = ended.map_or(Error::Gone, Error::Ended);
         hopes.iter().for_each(|slot| slot.put(Err(error.clone())));
         farewells.iter().for_each(|slot| slot.put(Err(error.clone())));
+        while let Some(fate) = coming.pop() {
+            fate.put(Err(Error::Gone.into()));
+        }
         for command in left {
             command.end(&Error::Gone);
         }
@@ -304,9 +309,22 @@ impl State {
         self.gone || self.ended.is_some()
     }
 
-    /// For a message that is about to be accepted.
-    pub(super) fn next_fate(&mut self) -> Fate {
-        self.fates.next(self.open)
+    /// A message of so many bytes is accepted; true if the loop has to be told.
+    #[inline]
+    pub(super) fn accept(&mut self, publication: Publication, bytes: usize) -> (Fate, bool) {
+        let fate = self.fates.next(self.open);
+        self.coming.push(&fate);
+        self.open += 1;
+        self.bytes += bytes;
+        self.queued.add(bytes);
+        (fate, self.put(Command::Publish(publication)))
+    }
+
+    /// Puts a command in; true if the loop has to be told.
+    #[inline]
+    pub(super) fn put(&mut self, command: Command) -> bool {
+        self.commands.push_back(command);
+        !std::mem::replace(&mut self.knocked, true)
     }
 
     /// The oldest messages that the loop has not taken go, as long as there are more than may wait. The newest, of so many
@@ -319,14 +337,12 @@ impl State {
             && (self.queued.messages > most.0 || self.queued.bytes > most.1)
         {
             let oldest = self.commands.iter().position(|command| matches!(command, Command::Publish(..)));
-            let Some(Command::Publish(publication, fate)) = oldest.and_then(|at| self.commands.remove(at))
-            else {
-                break;
-            };
+            let Some(at) = oldest else { break };
+            let Some(Command::Publish(publication)) = self.commands.remove(at) else { break };
             let bytes = charge(&publication);
             (self.open, self.bytes) = (self.open - 1, self.bytes - bytes);
             self.queued.take(bytes);
-            gone.push(fate);
+            gone.extend(self.coming.pop());
         }
         gone
     }
