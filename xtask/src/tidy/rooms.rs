@@ -5,23 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 const BROKER: &str = "crates/core/src/broker/";
 
 /// The rooms, and which others each may import.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
     ("base", &[]),
     ("messages", &["base"]),
     ("authority", &["base", "messages"]),
     ("router", &["base", "messages"]),
     ("retained", &["base", "messages", "authority", "router"]),
-    ("session", &["base", "messages", "authority", "router", "retained"]),
-    ("connection", &["base", "messages", "authority", "router", "retained", "session"]),
-    ("shards", &["base", "messages", "authority", "router", "retained", "session", "connection"]),
-    ("journal", &["base", "messages", "authority", "router", "retained", "session", "connection", "shards"]),
+    ("groups", &["base", "messages", "authority", "router", "retained"]),
+    ("session", &["base", "messages", "authority", "router", "retained", "groups"]),
+    ("connection", &["base", "messages", "authority", "router", "retained", "groups", "session"]),
+    ("shards", &["base", "messages", "authority", "router", "retained", "groups", "session", "connection"]),
+    (
+        "journal",
+        &["base", "messages", "authority", "router", "retained", "groups", "session", "connection", "shards"],
+    ),
 ];
 
 /// The public words, which all may use.
 const WORDS: [&str; 2] = ["announce", "cause"];
 
 /// The reactions. A call goes to the same file or to one further down.
-const REACTIONS: [&str; 34] = [
+const REACTIONS: [&str; 35] = [
     "mod",
     "check",
     "trace",
@@ -47,6 +51,7 @@ const REACTIONS: [&str; 34] = [
     "deliver",
     "transmit",
     "replay",
+    "share",
     "room",
     "pause",
     "answer",

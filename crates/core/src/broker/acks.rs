@@ -88,6 +88,7 @@ impl Broker {
         } else {
             self.wake(session);
         }
+        self.tell_room(session);
     }
 }
 

@@ -47,7 +47,7 @@ impl Broker {
     pub(super) fn act<T>(&mut self, now: Instant, what: impl FnOnce(&mut Self) -> T) -> T {
         self.tick(now);
         let done = what(self);
-        if !self.after.is_empty() {
+        if !self.after.is_empty() || self.has_to_serve() {
             self.follow_up(now);
         }
         done
@@ -67,6 +67,8 @@ impl Broker {
                 }
             } else if let Some(id) = self.after.unheld.pop_front() {
                 self.handle_kept(now, id);
+            } else if self.has_to_serve() {
+                self.serve_groups(now);
             } else if core::mem::take(&mut self.after.may_be_over) {
                 self.end_shutdown_if_empty();
             } else {

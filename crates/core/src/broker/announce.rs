@@ -173,7 +173,7 @@ pub enum Event {
     /// Messages for a client were dropped; not those that QoS 0 lets go by when nobody is connected.
     #[non_exhaustive]
     Dropped {
-        /// For this client.
+        /// For this client; or for a group, `$share/NAME/FILTER`.
         client_id: Box<str>,
         /// Where it is, if it is connected.
         peer: Option<Peer>,

@@ -44,7 +44,7 @@ impl Broker {
 
     /// A SUBACK waits only for interest that it has begun itself.
     pub(super) fn waits_for_interest(&self, new: bool, node: NodeId) -> bool {
-        self.rules.obeys(Rule::LaterOnesWait) || (new && self.router.sessions_at(node) == 1)
+        self.rules.obeys(Rule::LaterOnesWait) || (new && self.router.subscribers_at(node) == 1)
     }
 
     /// What is ordered here is answered before anybody else has it; true if it was.

@@ -29,6 +29,8 @@ impl Broker {
         self.check_connections();
         self.check_room();
         self.check_queues();
+        self.groups.check();
+        self.check_memberships();
         let left = self.journal.undistributed().keys().any(|id| self.here.is_of_before(*id));
         assert!(!(left && self.shards.has_said_end()), "who is told to forget an id won't get it again");
     }
@@ -114,6 +116,12 @@ impl Broker {
                 self.check_awake(index);
             }
         }
+        for (_, group) in self.groups.iter() {
+            queued += group.len() as u64;
+            for entry in group.waiting().chain(group.out()) {
+                *references.entry(entry.message_ref().0).or_insert(0) += 1;
+            }
+        }
         assert_eq!(lists, self.messages.lists(), "each list of identifiers is held once");
         let ledger = self.messages.books.ledger();
         assert_eq!((queued, in_flight), (ledger.queued, ledger.in_flight), "the books say what there is");
@@ -122,13 +130,42 @@ impl Broker {
         assert_eq!(references, held, "each message is kept as often as it is needed");
     }
 
+    fn check_memberships(&self) {
+        assert!(self.messages.answered.is_empty(), "groups know what became of their offers");
+        let mut open = BTreeMap::new();
+        for (index, session) in self.sessions.iter() {
+            let held = session.busy.as_deref().into_iter().flat_map(Busy::held);
+            let messages = held.filter(|entry| matches!(entry.what(), Queued::Message(_)));
+            for offer in messages.filter_map(|entry| self.messages.offer(entry)) {
+                *open.entry(offer.member).or_insert(0) += 1;
+            }
+            let Some(rare) = session.rare.as_deref() else { continue };
+            let closed: BTreeSet<_> = rare.closed.iter().collect();
+            assert!(closed.is_empty() || !self.has_room_for_offer(index), "who has room says so");
+            for number in &rare.shares {
+                let membership = self.groups.memberships.get(*number);
+                let here = membership.is_some_and(|m| m.session == index && !m.has_left);
+                assert!(here, "each share is one of this session");
+                let is_closed = membership.is_some_and(|m| m.is_closed());
+                assert_eq!(closed.contains(number), is_closed, "who is to say so is known");
+            }
+        }
+        for (number, membership) in self.groups.memberships.iter() {
+            let held = open.remove(&number).unwrap_or_default();
+            assert_eq!(held, membership.open, "what was taken of a group and is not answered is counted");
+        }
+        assert!(open.is_empty(), "what a group has offered is a member's");
+    }
+
     /// The journal means one entry by a name.
     fn check_names(&self, session: &Session, busy: &Busy) {
         if self.journal.is_on() && session.expiry > 0 && session.kind == Kind::Client {
             let mut names = BTreeSet::new();
             let named = busy
                 .held()
-                .filter(|entry| matches!(entry.what(), Queued::Message(_)) && entry.qos() > QoS::AtMostOnce);
+                .filter(|entry| matches!(entry.what(), Queued::Message(_)) && entry.qos() > QoS::AtMostOnce)
+                // The journal knows these as their group's.
+                .filter(|entry| self.messages.offer(*entry).is_none());
             for entry in named {
                 let is_new = names.insert(self.messages.store.name(entry.message_ref()));
                 assert!(is_new, "what the journal may say of an entry is said of no other");

@@ -274,6 +274,7 @@ impl Broker {
         if present && before != place {
             self.judge_resumed(session, grant.identity);
         }
+        self.tell_room(session);
     }
 
     /// Why this client can't have that session now, if so. Nothing changes here but the count of takeovers.

@@ -7,6 +7,7 @@ use super::base::NONE;
 use super::base::actions::Actions;
 use super::base::limits::Limits;
 use super::connection::{Connection, Connections};
+use super::groups::Groups;
 use super::journal::Place;
 use super::messages::accepted::{Accepted, Routed};
 use super::messages::ledger::{Fate, Reason};
@@ -37,7 +38,9 @@ impl Broker {
         let Accepted { view, qos, retain, arrival, .. } = *accepted;
         let (connection, from) = (arrival.connection(), arrival.session());
         let mut hint = connection.map_or(self.router.inner_hint, |c| self.connections[c].hint);
-        let Self { router, sessions, grants, messages, connections, actions, limits, scratch, .. } = self;
+        let Self {
+            router, sessions, groups, grants, messages, connections, actions, limits, scratch, ..
+        } = self;
         let topic = view.topic;
         let matches = router.resolve(topic, &mut hint, |session| {
             let s = &sessions[session];
@@ -49,6 +52,7 @@ impl Broker {
             by_class: matches.len() > 1,
             durable,
             sessions,
+            groups,
             grants,
             connections,
             messages,
@@ -61,7 +65,9 @@ impl Broker {
         };
         for m in matches.iter() {
             let Some(to) = m.who.as_session() else {
-                if let Some(shard) = m.who.as_shard() {
+                if let Some(group) = m.who.as_group() {
+                    delivering.group(group, qos, retain);
+                } else if let Some(shard) = m.who.as_shard() {
                     elsewhere(shard);
                     leaves = true;
                 }
@@ -97,6 +103,7 @@ struct Delivering<'a> {
     durable: bool,
     grants: &'a Grants,
     sessions: &'a mut Sessions,
+    groups: &'a mut Groups,
     connections: &'a mut Connections,
     messages: &'a mut Messages,
     actions: &'a mut Actions,
@@ -153,6 +160,46 @@ impl Delivering<'_> {
         }
         self.queued(to, busy);
         full == Some(QueuePolicy::Disconnect) && connection != NONE
+    }
+
+    /// Hands the message to a group, which decides later who gets it.
+    fn group(&mut self, place: u32, qos: QoS, retain: bool) {
+        let Some(group) = self.groups.get(place) else { return };
+        let who = self.groups.recipient(place);
+        let size = self.view.size();
+        self.routed.matched += 1;
+        let (messages, bytes) = (group.len(), group.bytes() as u64);
+        let (most, most_bytes) = (self.limits.queued_messages as usize, self.limits.queued_bytes);
+        // While somebody is ready it empties at the end of the turn, in which more may come than it will hold.
+        let times = if group.is_ready() { 2 } else { 1 };
+        let is_full = messages >= most.saturating_mul(times)
+            || bytes + size as u64 > most_bytes.saturating_mul(times as u64);
+        let is_high = messages > most / HIGH as usize || bytes > most_bytes / u64::from(HIGH);
+        if is_high && group.is_served() && !group.is_ready() {
+            self.routed.behind += 1;
+            self.routed.slowest = who.session;
+        }
+        let dropped = if qos == QoS::AtMostOnce && !group.is_served() {
+            Some(Reason::Offline)
+        } else if is_full {
+            self.routed.refused += 1;
+            Some(Reason::QueueFull)
+        } else if self.shard_is_full(size) {
+            self.routed.refused += 1;
+            Some(Reason::ShardFull)
+        } else {
+            None
+        };
+        if let Some(reason) = dropped {
+            return self.messages.books.enter(self.view.id, who, None, Fate::Dropped(reason));
+        }
+        let message = self.keep();
+        self.messages.store.share(message);
+        self.messages.books.enter(self.view.id, who, None, Fate::Queued);
+        if let Some(group) = self.groups.get_mut(place) {
+            group.push(Entry::message(message, qos, retain, Identifiers::None), size);
+        }
+        self.groups.changed(place);
     }
 
     /// What happens to what its full queue can't take.

@@ -3,6 +3,7 @@ use super::Broker;
 use super::base::NONE;
 use super::journal::Pen;
 use super::messages::Messages;
+use super::router::{NodeId, Subscriber};
 use super::session::Kind;
 
 impl Broker {
@@ -23,6 +24,18 @@ impl Broker {
         }
         if old != NONE {
             self.grants.end_session(old);
+        }
+    }
+
+    /// Takes a subscription out of the trie, and tells the others if nobody is left who wants that filter.
+    pub(super) fn unsubscribe_at(&mut self, node: NodeId, who: Subscriber) {
+        if !self.shards.is_alone() && self.router.subscribers_at(node) == 1 {
+            let filter = self.router.filter(node);
+            if self.router.unsubscribe(node, who) {
+                self.shards.tell_interest(&filter, false);
+            }
+        } else {
+            self.router.unsubscribe(node, who);
         }
     }
 

@@ -4,7 +4,7 @@ use super::authority::policy::Access;
 use super::base::NONE;
 use super::messages::ledger::{Fate, Reason, Verdict};
 use super::messages::store::{Content, View};
-use super::router::{NodeId, Subscriber};
+use super::router::Subscriber;
 use super::session::{Busy, NEVER};
 use crate::text::Text;
 use crate::time::Instant;
@@ -44,6 +44,9 @@ impl Broker {
             self.grants.end_connection(s.grant);
         }
         self.wake_publishers(session);
+        if leaving != Leaving::TakenOver {
+            self.suspend_memberships(session);
+        }
         if let Some(mut busy) = self.sessions.take_busy(session) {
             self.abandon_replays(&mut busy);
             self.messages.drop_once(&mut busy.queue, self.sessions.recipient(session));
@@ -79,9 +82,10 @@ impl Broker {
     /// has its fate.
     pub(super) fn end_session(&mut self, now: Instant, session: u32) {
         self.publish_will(now, session);
+        self.leave_groups(session);
         let subscriptions = self.sessions[session].subscriptions.take();
         for node in subscriptions.into_iter().flat_map(|s| *s) {
-            self.unsubscribe_at(node, session);
+            self.unsubscribe_at(node, Subscriber::session(session));
         }
         self.wake_publishers(session);
         let who = self.sessions.recipient(session);
@@ -148,17 +152,6 @@ impl Broker {
             if rare.will.take().is_some() {
                 self.pen().will(session);
             }
-        }
-    }
-
-    /// Takes a subscription out of the trie, and tells the others if nobody is left who wants that filter.
-    pub(super) fn unsubscribe_at(&mut self, node: NodeId, session: u32) {
-        if !self.shards.is_alone() && self.router.sessions_at(node) == 1 {
-            let filter = self.router.filter(node);
-            self.router.unsubscribe(node, Subscriber::session(session));
-            self.shards.tell_interest(&filter, false);
-        } else {
-            self.router.unsubscribe(node, Subscriber::session(session));
         }
     }
 

@@ -7,6 +7,7 @@ use super::messages::queue::Queued;
 use super::messages::store::{Content, View};
 use super::session::{Kind, NEVER};
 use super::shards::settle::Waiter;
+use super::subscribe::Subscribed;
 use super::{Broker, Received, Shutdown};
 use crate::codec::{Properties, SubscriptionOptions};
 use crate::delivery::Acknowledged;
@@ -57,10 +58,13 @@ impl Broker {
         };
         let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
         match self.subscribe_one(session, filter.as_str(), options, None) {
-            Ok((node, _)) => {
-                self.begin_replay(session, node, qos, None, None);
+            Ok(subscribed) => {
+                if let Subscribed::Alone(node, _) = subscribed {
+                    self.begin_replay(session, node, qos, None, None);
+                }
                 self.actions.announce_local(self.sessions.local_id(session));
-                self.end_with_interest(ticket, filter);
+                let settlement = self.await_subscribed(filter.as_str(), subscribed);
+                self.end_with(ticket, settlement);
             }
             Err(reason) => self.end_ticket_at(ticket, reason, 0),
         }
@@ -70,16 +74,17 @@ impl Broker {
     pub(super) fn unsubscribe_local(&mut self, id: LocalId, filter: &TopicFilter) -> Ticket {
         let ticket = self.tickets.open(Asked::Unsubscribe);
         if self.local(id).is_some_and(|session| self.unsubscribe_one(session, filter.as_str())) {
-            self.end_with_interest(ticket, filter);
+            let settlement = self.await_unsubscribed(core::iter::once(filter.as_str()));
+            self.end_with(ticket, settlement);
         } else {
             self.end_ticket_at(ticket, ReasonCode::NoSubscriptionExisted, 0);
         }
         ticket
     }
 
-    /// It has its end once all shards know of this filter what there is to know.
-    fn end_with_interest(&mut self, ticket: Ticket, filter: &TopicFilter) {
-        match self.shards.await_interest(core::iter::once(filter.as_str())) {
+    /// It has its end once all shards know of this what there is to know.
+    fn end_with(&mut self, ticket: Ticket, settlement: Option<u32>) {
+        match settlement {
             Some(settlement) => self.shards.settlements.add(settlement, Waiter::Asked(ticket)),
             // No subscription of theirs outlives this broker.
             None => self.end_ticket_at(ticket, ReasonCode::Success, 0),
@@ -122,6 +127,13 @@ impl Broker {
         let ticket = self.tickets.open(Asked::Publish(view.id));
         self.publish_inner(session, &view, qos, retain, Some(ticket));
         Ok(ticket)
+    }
+
+    /// It has taken something: groups may offer it more.
+    pub(super) fn tell_room_of_local(&mut self, id: LocalId) {
+        if let Some(session) = self.local(id) {
+            self.tell_room(session);
+        }
     }
 
     /// The next message for a local subscriber. QoS 1 and 2 are in flight until they are acknowledged.

@@ -4,6 +4,7 @@ use super::base::rules::Rule;
 use super::breaches;
 use super::connection::answers::{Reply, Waits};
 use super::connection::{Connection, Unread};
+use super::groups::Join;
 use super::messages::accepted::Routed;
 use super::messages::owned::Undistributed;
 use super::router::{Options, Subscriber};
@@ -11,6 +12,7 @@ use super::shards::note::{Author, Note, Posted, Reader};
 use super::shards::postponed::{Inner, Postponed};
 use super::shards::settle::{Outcome, Waiter};
 use super::shards::{Mail, Way};
+use super::share::Offered;
 use super::{Action, Broker};
 use crate::id::{ConnectionId, MessageId, ShardId};
 use crate::qos::QoS;
@@ -64,6 +66,9 @@ impl Broker {
             }
             Note::Distributed { id } => self.pen().forget(*id),
             Note::Ready => self.on_ready(now, from),
+            Note::Join { join, ticket } => self.on_join_mailed(from, *join, *ticket),
+            Note::Offer { epoch, offer, posted } => self.on_offer(*epoch, *offer, &Offered::Mailed(posted)),
+            Note::Member { member, word } => self.on_word(from, *member, *word),
             Note::AllDistributed { incarnation } => {
                 for id in self.journal.known_before(from, *incarnation) {
                     self.pen().forget(id);
@@ -79,6 +84,19 @@ impl Broker {
         }
         let routed = self.deliver(&posted.accepted(publisher), false, |_| {});
         Outcome::of(&routed)
+    }
+
+    /// A session of another shard joins a group of this one. That shard hears when all know of the group's interest.
+    fn on_join_mailed(&mut self, from: ShardId, join: Join<'_>, ticket: u32) {
+        self.on_join(from, join);
+        if ticket == NONE {
+            return;
+        }
+        let filter = join.name.split_once('/').map(|(_, filter)| filter);
+        match self.shards.await_interest(filter.into_iter(), &[], 0) {
+            Some(settlement) => self.shards.settlements.add(settlement, Waiter::Ordered(from, ticket)),
+            None => self.shards.tell_ordered(from, ticket, Outcome::Queued, self.asserted()),
+        }
     }
 
     /// What became of the note that is being handled, if there is more to say than that it is.

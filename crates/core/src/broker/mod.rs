@@ -6,6 +6,7 @@
 mod authority;
 mod base;
 mod connection;
+mod groups;
 pub(crate) mod journal;
 pub(crate) mod messages;
 pub(crate) mod retained;
@@ -38,6 +39,7 @@ mod replay;
 mod restore;
 mod revoke;
 mod room;
+mod share;
 mod snapshot;
 mod spread;
 mod subscribe;
@@ -85,6 +87,7 @@ use base::timers::Timers;
 use connection::Connections;
 use connection::room::Room;
 use core::fmt;
+use groups::Groups;
 use journal::Journal;
 use messages::Messages;
 use messages::wire::Wire;
@@ -144,6 +147,7 @@ pub struct Broker {
     tickets: Tickets,
     router: Router,
     retained: Retained,
+    groups: Groups,
     sessions: Sessions,
     connections: Connections,
     shards: Shards,
@@ -218,6 +222,7 @@ impl Broker {
             tickets: Tickets::default(),
             router,
             retained: Retained::new(),
+            groups: Groups::default(),
             sessions,
             connections,
             shards,
@@ -346,7 +351,10 @@ impl Broker {
     /// The next message for a local subscriber. With QoS 1 or 2 it is to be acknowledged.
     pub fn poll_local(&mut self, now: Instant, id: LocalId) -> Option<Received> {
         self.tick(now);
-        self.next_local(now, id)
+        let received = self.next_local(now, id);
+        self.tell_room_of_local(id);
+        self.serve_groups(now);
+        received
     }
 
     /// A local subscriber is done with a message; a Reason Code of 0x80 or above refuses it.

@@ -13,6 +13,7 @@
 use super::authority::questions::About;
 use super::base::timers::{Key, Kind};
 use super::connection::Unread;
+use super::messages::ledger::Recipient;
 use super::{Action, Broker};
 use crate::id::{ConnectionId, ShardId};
 use crate::time::Instant;
@@ -47,15 +48,21 @@ impl Broker {
             return;
         }
         let id = self.connections.id(index);
-        // Those who have waited long enough, or are gone, stand here as well: they are looked for as often as the
-        // number doubles.
-        let mut waiting = core::mem::take(&mut self.sessions.busy(slowest).waiting);
-        if waiting.len().is_power_of_two() {
-            waiting.retain(|id| self.connections.get(*id).is_some_and(|c| c.is_stopped(Unread::PAUSED)));
+        let group = Recipient { session: slowest, generation: 0 }.as_group();
+        let Self { groups, sessions, connections, .. } = self;
+        let waiting = match group {
+            Some(group) => groups.get_mut(group).map(|group| &mut group.publishers),
+            None => Some(&mut sessions.busy(slowest).waiting),
+        };
+        if let Some(waiting) = waiting {
+            // Those who have waited long enough, or are gone, stand here as well: they are looked for as often as the
+            // number doubles.
+            if waiting.len().is_power_of_two() {
+                waiting.retain(|id| connections.get(*id).is_some_and(|c| c.is_stopped(Unread::PAUSED)));
+            }
+            waiting.push(id);
         }
-        waiting.push(id);
-        self.sessions.busy(slowest).waiting = waiting;
-        self.pause(now, index, Some(slowest));
+        self.pause(now, index, group.is_none().then_some(slowest));
     }
 
     pub(super) fn pause(&mut self, now: Instant, index: u32, slowest: Option<u32>) {

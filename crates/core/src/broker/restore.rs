@@ -234,10 +234,14 @@ impl Broker {
             retain_as_published: options & 8 != 0,
             identifier: NonZeroU32::new(identifier & 0x0fff_ffff),
         };
+        if let Some(name) = filter.strip_prefix("$share/") {
+            let number = self.join(session, name, options);
+            return self.tell_join(number, NONE);
+        }
         let (node, replaced) = self.router.subscribe(filter, Subscriber::session(session), options);
         if !replaced.0 {
             self.sessions[session].subscriptions.get_or_insert_default().push(node);
-            if self.router.sessions_at(node) == 1 {
+            if self.router.subscribers_at(node) == 1 {
                 self.shards.tell_interest(filter, true);
             }
         }
@@ -311,8 +315,9 @@ impl Broker {
         }
         let subscriptions = self.sessions[session].subscriptions.take();
         for node in subscriptions.into_iter().flat_map(|s| *s) {
-            self.unsubscribe_at(node, session);
+            self.unsubscribe_at(node, Subscriber::session(session));
         }
+        self.leave_groups(session);
         self.rest_on(session, NONE);
         self.sessions.remove(session);
     }

@@ -76,12 +76,21 @@ impl Broker {
                 Record::Subscribed { who, filter: &filter, options, identifier }.encode(out);
             }
         }
+        for number in s.rare.iter().flat_map(|rare| &rare.shares) {
+            let Some(membership) = self.groups.memberships.get(*number) else { continue };
+            let identifier = membership.options.identifier.map_or(0, |i| i.get());
+            let (filter, options) = (membership.share(), options_byte(membership.options));
+            Record::Subscribed { who, filter: &filter, options, identifier }.encode(out);
+        }
         let Some(busy) = s.busy.as_deref() else { return };
         for packet_id in busy.receiver.iter() {
             Record::Receipt { who, packet_id }.encode(out);
         }
         for (entry, packet_id, qos, released) in busy.sender.iter() {
             let packet_id = packet_id.get();
+            if self.messages.offer(entry).is_some() {
+                continue;
+            }
             let name = self.messages.store.name(entry.message_ref());
             self.snapshot_entry(who, entry, out);
             if qos == QoS::ExactlyOnce {
@@ -92,7 +101,8 @@ impl Broker {
             }
         }
         for entry in busy.queue.iter() {
-            if matches!(entry.what(), Queued::Message(_)) && entry.qos() > QoS::AtMostOnce {
+            let is_message = matches!(entry.what(), Queued::Message(_));
+            if is_message && entry.qos() > QoS::AtMostOnce && self.messages.offer(entry).is_none() {
                 self.snapshot_entry(who, entry, out);
             }
         }

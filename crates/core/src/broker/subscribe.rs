@@ -1,6 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 use super::Broker;
 use super::authority::policy::Access;
+use super::base::NONE;
 use super::base::limits::Limit;
 use super::base::rules::Rule;
 use super::breaches;
@@ -10,9 +11,11 @@ use super::retained::replay::Replay;
 use super::router::{NodeId, Options, Replaced, Subscriber};
 use super::shards::settle::Waiter;
 use crate::codec::{Packet, Properties, RetainHandling, Suback, Subscribe, SubscriptionOptions, Unsubscribe};
-use crate::id::ConnectionId;
+use crate::id::{ConnectionId, ShardId};
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
+use crate::topic::share;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
@@ -22,7 +25,7 @@ impl Broker {
         let identifier = subscribe.properties.subscription_identifier().and_then(NonZeroU32::new);
         let mut reasons = Vec::with_capacity(subscribe.filters.len());
         let mut replays = Vec::new();
-        let mut interest = Vec::new();
+        let mut awaited = Awaited::default();
         let most = self.limits.filters_per_packet as usize;
         // Before 5.0 a bridge has no other way to ask for messages as they were published, and for none of its own.
         let is_bridge = self.connections[index].is_bridge();
@@ -41,14 +44,19 @@ impl Broker {
                 Err(ReasonCode::QuotaExceeded)
             };
             reasons.push(match verdict {
-                Ok((node, new)) => {
-                    if self.waits_for_interest(new, node) {
-                        interest.push(node);
+                Ok(Subscribed::Alone(node, new)) => {
+                    if !self.shards.is_alone() && self.waits_for_interest(new, node) {
+                        awaited.filters.push(self.router.filter(node));
                     }
                     if wants_retained(options.retain_handling, new) {
                         replays.push((node, options.qos));
                     }
                     // Granted QoS 0, 1 or 2. [MQTT-3.9.3-1]
+                    options.qos.bits()
+                }
+                // No Retained Messages for a group. (Section 4.8.2)
+                Ok(Subscribed::Shared(member)) => {
+                    self.await_join(member, filter, &mut awaited);
                     options.qos.bits()
                 }
                 Err(reason) => reason.byte(),
@@ -59,7 +67,8 @@ impl Broker {
             properties: Properties::default(),
             reasons: &reasons,
         });
-        let number = self.answer_interest(index, &suback, &interest)?;
+        let settlement = self.await_all(&awaited);
+        let number = self.answer_settlement(index, &suback, settlement)?;
         for (node, qos) in replays {
             let behind = number.map(|number| (self.connections.id(index), number));
             self.begin_replay(session, node, qos, identifier, behind);
@@ -73,21 +82,24 @@ impl Broker {
     pub(super) fn subscribe_one(
         &mut self,
         session: u32,
-        filter: &str,
+        asked: &str,
         options: SubscriptionOptions,
         identifier: Option<NonZeroU32>,
-    ) -> Result<(NodeId, bool), ReasonCode> {
-        if filter.starts_with("$share/") {
-            return Err(ReasonCode::SharedSubscriptionsNotSupported);
-        }
+    ) -> Result<Subscribed, ReasonCode> {
+        let share = shared(asked)?;
+        let filter = share.map_or(asked, |(_, filter)| filter);
         let s = &self.sessions[session];
         if !self.grants.may(s.grant, &s.client_id, Access::Subscribe { filter }) {
             self.note_denied(session, Access::Subscribe { filter });
             return Err(ReasonCode::NotAuthorized);
         }
         let who = Subscriber::session(session);
-        let known = self.router.find(filter).is_some_and(|node| self.router.options(node, who).is_some());
-        let subscriptions = s.subscriptions.as_ref().map_or(0, |s| s.len());
+        let known = match share {
+            Some((name, _)) => self.membership(session, name).is_some(),
+            None => self.router.find(filter).is_some_and(|node| self.router.options(node, who).is_some()),
+        };
+        let shares = s.rare.as_deref().map_or(0, |rare| rare.shares.len());
+        let subscriptions = s.subscriptions.as_ref().map_or(0, |s| s.len()) + shares;
         if !known && subscriptions >= self.limits.subscriptions as usize {
             self.note_limited(session, Limit::subscriptions);
             return Err(ReasonCode::QuotaExceeded);
@@ -98,6 +110,12 @@ impl Broker {
             retain_as_published: options.retain_as_published,
             identifier,
         };
+        if let Some((name, _)) = share {
+            let options = Options { no_local: false, ..options };
+            let member = self.join(session, name, options);
+            self.pen().subscribed(session, asked, options);
+            return Ok(Subscribed::Shared(member));
+        }
         // Replacing never removes it in between. [MQTT-3.8.4-3]
         if known && !self.rules.obeys(Rule::ReplacedInPlace) {
             self.unsubscribe_one(session, filter);
@@ -105,12 +123,60 @@ impl Broker {
         let (node, Replaced(replaced)) = self.router.subscribe(filter, who, options);
         if !replaced {
             self.sessions[session].subscriptions.get_or_insert_default().push(node);
-            if self.router.sessions_at(node) == 1 {
+            if self.router.subscribers_at(node) == 1 {
                 self.shards.tell_interest(filter, true);
             }
         }
         self.pen().subscribed(session, filter, options);
-        Ok((node, !replaced))
+        Ok(Subscribed::Alone(node, !replaced))
+    }
+
+    /// A group hears of a member once it is known who waits for that.
+    fn await_join(&mut self, member: u64, asked: &str, awaited: &mut Awaited) {
+        let Some(membership) = self.groups.memberships.get(member) else { return };
+        if membership.shard == self.shards.me() {
+            self.tell_join(member, NONE);
+            awaited.filters.extend(share(asked).map(|(_, filter)| filter.into()));
+        } else {
+            awaited.joins.push(member);
+        }
+    }
+
+    /// A settlement for all that is to be awaited, if not everybody knows of it already.
+    fn await_all(&mut self, awaited: &Awaited) -> Option<u32> {
+        let Awaited { filters, notes, joins } = awaited;
+        let filters = filters.iter().map(String::as_str);
+        let settlement = self.shards.await_interest(filters, notes, joins.len());
+        for member in joins {
+            self.tell_join(*member, settlement.unwrap_or(NONE));
+        }
+        settlement
+    }
+
+    /// The same for what a local subscriber has subscribed to.
+    pub(super) fn await_subscribed(&mut self, asked: &str, subscribed: Subscribed) -> Option<u32> {
+        let mut awaited = Awaited::default();
+        match subscribed {
+            Subscribed::Alone(..) => awaited.filters.push(asked.into()),
+            Subscribed::Shared(member) => self.await_join(member, asked, &mut awaited),
+        }
+        self.await_all(&awaited)
+    }
+
+    /// The same for subscriptions that have ended.
+    pub(super) fn await_unsubscribed<'a>(&mut self, filters: impl Iterator<Item = &'a str>) -> Option<u32> {
+        let mut awaited = Awaited::default();
+        for asked in filters {
+            let Some((_, filter)) = share(asked) else {
+                awaited.filters.push(asked.into());
+                continue;
+            };
+            match self.shards.home_of_group(name_of(asked)) {
+                home if home == self.shards.me() => awaited.filters.push(filter.into()),
+                home => awaited.notes.push((home, self.shards.post.written(home))),
+            }
+        }
+        self.await_all(&awaited)
     }
 
     pub(super) fn on_unsubscribe(&mut self, index: u32, unsubscribe: &Unsubscribe<'_>) -> Result<(), Fault> {
@@ -128,13 +194,19 @@ impl Broker {
             properties: Properties::default(),
             reasons: &reasons,
         });
-        let settlement = self.shards.await_interest(filters.into_iter());
+        let settlement = self.await_unsubscribed(filters.into_iter());
         self.answer_settlement(index, &unsuback, settlement)?;
         self.wait_if_window_is_full(index);
         Ok(())
     }
 
     pub(super) fn unsubscribe_one(&mut self, session: u32, filter: &str) -> bool {
+        if share(filter).is_some() {
+            let Some(member) = self.membership(session, name_of(filter)) else { return false };
+            self.leave_group(session, member, false);
+            self.pen().unsubscribed(session, filter);
+            return true;
+        }
         let Some(node) = self.router.find(filter) else { return false };
         if self.router.options(node, Subscriber::session(session)).is_none() {
             return false;
@@ -142,28 +214,13 @@ impl Broker {
         if let Some(list) = self.sessions[session].subscriptions.as_deref_mut() {
             list.retain(|n| *n != node);
         }
-        self.unsubscribe_at(node, session);
+        self.unsubscribe_at(node, Subscriber::session(session));
         self.pen().unsubscribed(session, filter);
         true
     }
 
-    /// SUBACK waits until every shard knows of the interest. Returns the number of the answer if it has to wait.
-    fn answer_interest(
-        &mut self,
-        index: u32,
-        packet: &Packet<'_>,
-        nodes: &[NodeId],
-    ) -> Result<Option<u32>, Fault> {
-        let settlement = if !self.shards.is_alone() {
-            let filters: Vec<_> = nodes.iter().map(|node| self.router.filter(*node)).collect();
-            self.shards.await_interest(filters.iter().map(|filter| filter.as_str()))
-        } else {
-            None
-        };
-        self.answer_settlement(index, packet, settlement)
-    }
-
-    /// Fails if the client has asked for more than it can be told.
+    /// SUBACK and UNSUBACK wait until every shard knows. Returns the number of the answer if it has to wait; fails if the
+    /// client has asked for more than it can be told.
     fn answer_settlement(
         &mut self,
         index: u32,
@@ -208,6 +265,42 @@ impl Broker {
         self.sessions.busy(session).queue.put_replay(place, behind);
     }
 }
+
+/// What came of subscribing to a filter.
+#[derive(Clone, Copy)]
+pub(super) enum Subscribed {
+    /// There; and whether that is new.
+    Alone(NodeId, bool),
+    /// As a member of a group, under this number.
+    Shared(u64),
+}
+
+/// What others have to know before a client hears of it.
+#[derive(Default)]
+struct Awaited {
+    /// The interest in these.
+    filters: Vec<String>,
+    /// These notes.
+    notes: Vec<(ShardId, u64)>,
+    /// That these join groups on other shards.
+    joins: Vec<u64>,
+}
+
+/// The group's name and the Topic Filter, of a Shared Subscription's filter. Before 5.0 it has not been looked at.
+fn shared(asked: &str) -> Result<Option<(&str, &str)>, ReasonCode> {
+    match share(asked) {
+        Some((_, filter)) => Ok(Some((name_of(asked), filter))),
+        None if asked.starts_with(SHARE) => Err(ReasonCode::TopicFilterInvalid),
+        None => Ok(None),
+    }
+}
+
+/// What a Shared Subscription's group is called: Share Name, `/`, Topic Filter.
+fn name_of(asked: &str) -> &str {
+    asked.strip_prefix(SHARE).unwrap_or(asked)
+}
+
+const SHARE: &str = "$share/";
 
 fn wants_retained(handling: RetainHandling, new: bool) -> bool {
     match handling {

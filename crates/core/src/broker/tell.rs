@@ -41,6 +41,11 @@ impl Broker {
         }
         for (who, what, tally) in self.messages.books.tallies.take_fresh() {
             let Tally { count, about, rule, .. } = tally;
+            if let (Some(group), Repeated::Dropped(reason)) = (self.groups.of_recipient(who), what) {
+                let client_id = group.share();
+                self.actions.event(Event::Dropped { client_id, peer: None, reason, count });
+                continue;
+            }
             let Some(s) = self.sessions.get_ref(who.session, who.generation) else { continue };
             let client_id = s.client_id.clone();
             let peer = (s.connection != NONE).then(|| self.connections[s.connection].peer());

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Standing {
-    /// Of the client.
+    /// Of the client; or `$share/NAME/FILTER`, where it waits for a group.
     pub client_id: Box<str>,
     /// [`Fate::Queued`] or [`Fate::InFlight`].
     pub fate: Fate,
@@ -75,6 +75,10 @@ impl Broker {
                     found(Fate::InFlight);
                 }
             }
+        }
+        for (_, group) in self.groups.iter() {
+            let here = group.waiting().filter(|e| self.messages.store.id(e.message_ref()) == message);
+            standing.extend(here.map(|_| Standing { client_id: group.share(), fate: Fate::Queued }));
         }
         Trace {
             standing,

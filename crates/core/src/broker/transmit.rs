@@ -48,6 +48,12 @@ impl Broker {
             self.connections[id.index].leave_more();
         }
         self.connections.release_if_idle(id.index);
+        if session != NONE {
+            self.tell_room(session);
+        }
+        if self.has_to_serve() {
+            self.serve_groups(now);
+        }
         more
     }
 

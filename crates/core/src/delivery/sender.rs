@@ -277,6 +277,30 @@ impl<M: Copy> Sender<M> {
         gone
     }
 
+    /// Takes out messages that are not acknowledged: each with its QoS, and whether it was ever sent. Their Packet Identifiers
+    /// are free again.
+    #[cfg(feature = "broker")]
+    pub(crate) fn take_out(&mut self, mut goes: impl FnMut(M, QoS, bool) -> bool) -> Vec<M> {
+        let mut gone = Vec::new();
+        for (at, entry) in self.ring.iter_mut().enumerate() {
+            let (qos, begun) = match entry.awaits {
+                Awaits::Puback => (QoS::AtLeastOnce, entry.dup),
+                Awaits::Pubrec => (QoS::ExactlyOnce, entry.dup),
+                Awaits::Pubcomp => (QoS::ExactlyOnce, true),
+                Awaits::Answer | Awaits::Nothing => continue,
+            };
+            if goes(entry.message, qos, begun) {
+                entry.awaits = Awaits::Nothing;
+                self.open -= 1;
+                self.unacknowledged -= usize::from(at < self.sent);
+                gone.push(entry.message);
+            }
+        }
+        self.sweep();
+        self.unsent();
+        gone
+    }
+
     /// A new connection: every message that is here goes out again, in the same order. Answers won't come any more.
     ///
     /// If there are such messages, `window` of them may be unacknowledged at first, and one more with each that ends: a

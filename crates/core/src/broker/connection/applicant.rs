@@ -111,7 +111,6 @@ impl Applicant {
             if self.assigned {
                 put(Property::AssignedClientIdentifier(&self.client_id));
             }
-            put(Property::SharedSubscriptionAvailable(false));
             if keep_alive != self.keep_alive {
                 put(Property::ServerKeepAlive(keep_alive));
             }

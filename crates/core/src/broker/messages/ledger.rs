@@ -208,11 +208,26 @@ fn when(line: &Line) -> Instant {
     Instant::from_micros((line.when_what & 0xffff_ffff_ffff).saturating_mul(1000))
 }
 
-/// Who a fate is about: a session of this shard, and which of those that had its place.
+/// Who a fate is about: a session of this shard, or a group, and which of those that had its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Recipient {
     pub(crate) session: u32,
     pub(crate) generation: u32,
+}
+
+/// Sessions have lower numbers; from here on it is groups.
+const GROUPS: u32 = 1 << 30;
+
+impl Recipient {
+    pub(crate) fn group(place: u32, generation: u32) -> Self {
+        Self { session: GROUPS | place, generation }
+    }
+
+    /// The place of the group that it is, if it is no session.
+    #[inline]
+    pub(crate) fn as_group(self) -> Option<u32> {
+        (self.session & GROUPS != 0).then_some(self.session & !GROUPS)
+    }
 }
 
 /// What a ring remembers of one message.
@@ -272,6 +287,16 @@ impl Books {
     /// It is so late.
     pub(crate) fn set_now(&mut self, now: Instant) {
         self.millis = now.as_millis() & 0xffff_ffff_ffff;
+    }
+
+    /// A message that waited for a group is with a member from here on, or with the group again: it is booked anew there,
+    /// and this is no end.
+    pub(crate) fn pass_on(&mut self, from: Fate) {
+        self.ledger.matched -= 1;
+        match from {
+            Fate::InFlight => self.ledger.in_flight -= 1,
+            _ => self.ledger.queued -= 1,
+        }
     }
 
     /// Retained Messages were on their way to a connection that is no more.

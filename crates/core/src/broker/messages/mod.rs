@@ -22,12 +22,29 @@ use store::{MessageRef, Store, View};
 /// The store, the lists of identifiers that its entries name, and the books.
 pub(crate) struct Messages {
     pub(crate) store: Store,
-    /// Of Subscription Identifiers, for the few entries that have more than one.
-    lists: Slab<Box<[u32]>>,
+    /// What the few entries carry that have more than one Subscription Identifier, or come from a group.
+    lists: Slab<List>,
     pub(crate) books: Books,
     /// What has ended and is to be journaled, by its name: QoS 1 and 2, if there is a journal.
     pub(crate) ended: Vec<(Recipient, MessageId)>,
     journaled: bool,
+    /// Offers of groups that have had their fate, and are to be answered.
+    pub(crate) answered: Vec<Offer>,
+}
+
+/// What an entry carries that has no room in itself.
+struct List {
+    /// Subscription Identifiers.
+    identifiers: Box<[u32]>,
+    /// The group's offer that it is.
+    offer: Option<Offer>,
+}
+
+/// A group has offered a message to one of our sessions: the number of the membership, and of the offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) member: u64,
+    pub(crate) number: u64,
 }
 
 impl Messages {
@@ -38,6 +55,7 @@ impl Messages {
             books: Books::new(ring_bytes),
             ended: Vec::new(),
             journaled,
+            answered: Vec::new(),
         }
     }
 
@@ -46,7 +64,21 @@ impl Messages {
         match identifiers {
             [] => Identifiers::None,
             [one] => Identifiers::One(*one),
-            many => Identifiers::Many(self.lists.insert(many.into())),
+            many => Identifiers::Many(self.lists.insert(List { identifiers: many.into(), offer: None })),
+        }
+    }
+
+    /// The same for what a group offers.
+    pub(crate) fn identify_offer(&mut self, identifiers: &[u32], offer: Offer) -> Identifiers {
+        Identifiers::Many(self.lists.insert(List { identifiers: identifiers.into(), offer: Some(offer) }))
+    }
+
+    /// The offer that an entry is, if a group has made it.
+    #[inline]
+    pub(crate) fn offer(&self, entry: Entry) -> Option<Offer> {
+        match entry.identifiers() {
+            Identifiers::Many(place) => self.lists[place].offer,
+            Identifiers::None | Identifiers::One(_) => None,
         }
     }
 
@@ -58,7 +90,7 @@ impl Messages {
                 *one = [identifier];
                 one
             }
-            Identifiers::Many(place) => &self.lists[place],
+            Identifiers::Many(place) => &self.lists[place].identifiers,
         }
     }
 
@@ -75,7 +107,9 @@ impl Messages {
     /// An entry has its fate, and goes.
     pub(crate) fn end(&mut self, entry: Entry, who: Recipient, from: Fate, to: Fate) {
         self.enter(entry, who, Some(from), to);
-        if self.journaled && entry.qos() > QoS::AtMostOnce {
+        if let Some(offer) = self.offer(entry) {
+            self.answered.push(offer);
+        } else if self.journaled && entry.qos() > QoS::AtMostOnce && who.as_group().is_none() {
             self.ended.push((who, self.store.name(entry.message_ref())));
         }
         self.forget(entry);
@@ -156,6 +190,44 @@ impl Messages {
             self.end(entry, who, Fate::InFlight, if received { Fate::Delivered } else { to });
         }
         sender.clear();
+    }
+
+    /// What groups have offered to a recipient, by this membership or by any, is theirs again: what it has not begun, and if
+    /// `all` also what was sent with QoS 1. Returns those offers, which have no fate yet. [MQTT-4.8.2-4]
+    pub(crate) fn give_back(
+        &mut self,
+        queue: &mut Queue,
+        sender: &mut Sender<Entry>,
+        member: Option<u64>,
+        all: bool,
+    ) -> Vec<Offer> {
+        let lists = &self.lists;
+        let is_offer = |entry: Entry| match entry.identifiers() {
+            Identifiers::Many(place) => {
+                lists[place].offer.is_some_and(|offer| member.is_none_or(|member| offer.member == member))
+            }
+            Identifiers::None | Identifiers::One(_) => false,
+        };
+        let waiting = queue.take_unless(|entry| !is_offer(entry));
+        let begun = sender
+            .take_out(|entry, qos, begun| is_offer(entry) && (!begun || (all && qos == QoS::AtLeastOnce)));
+        let mut offers = Vec::new();
+        for entry in waiting {
+            queue.refund(self.size(entry));
+            offers.extend(self.pass_on(entry, Fate::Queued));
+        }
+        for entry in begun {
+            offers.extend(self.pass_on(entry, Fate::InFlight));
+        }
+        offers
+    }
+
+    /// An entry goes without a fate, because somebody else has the message.
+    fn pass_on(&mut self, entry: Entry, from: Fate) -> Option<Offer> {
+        let offer = self.offer(entry);
+        self.books.pass_on(from);
+        self.forget(entry);
+        offer
     }
 
     fn end_all(&mut self, queue: &mut Queue, gone: VecDeque<Entry>, who: Recipient, to: Fate) {

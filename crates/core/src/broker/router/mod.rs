@@ -23,18 +23,24 @@ use remembered::Remembered;
 use subscribers::Subscription;
 use trie::Trie;
 
-/// Who subscribes: a session of this shard, or another shard as a whole.
+/// Who subscribes: a session of this shard, a group, or another shard as a whole.
 ///
-/// Shards sort behind all sessions.
+/// Groups sort behind all sessions, and shards behind all groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Subscriber(u32);
 
 impl Subscriber {
     const SHARD: u32 = 1 << 31;
+    const GROUP: u32 = 1 << 30;
 
     pub(crate) fn session(session: u32) -> Self {
-        assert!(session < Self::SHARD, "a shard has fewer than 2^31 sessions");
+        assert!(session < Self::GROUP, "a shard has fewer than 2^30 sessions");
         Self(session)
+    }
+
+    pub(crate) fn group(group: u32) -> Self {
+        assert!(group < Self::GROUP, "a shard has fewer than 2^30 groups");
+        Self(Self::GROUP | group)
     }
 
     pub(crate) fn shard(shard: ShardId) -> Self {
@@ -46,7 +52,11 @@ impl Subscriber {
     }
 
     pub(crate) fn as_session(self) -> Option<u32> {
-        (!self.is_shard()).then_some(self.0)
+        (self.0 < Self::GROUP).then_some(self.0)
+    }
+
+    pub(crate) fn as_group(self) -> Option<u32> {
+        (self.0 & (Self::GROUP | Self::SHARD) == Self::GROUP).then_some(self.0 ^ Self::GROUP)
     }
 
     pub(crate) fn as_shard(self) -> Option<ShardId> {
@@ -142,8 +152,8 @@ impl Router {
         self.trie.filter(node.0)
     }
 
-    /// How many sessions subscribe to exactly this filter; shards do not count.
-    pub(crate) fn sessions_at(&self, node: NodeId) -> usize {
+    /// How many sessions and groups subscribe to exactly this filter; shards do not count.
+    pub(crate) fn subscribers_at(&self, node: NodeId) -> usize {
         self.trie.subscribers(node.0).map_or(0, subscribers::Subscribers::sessions)
     }
 

@@ -187,7 +187,7 @@ fn live_through(operations: &[Operation], remembered_max: usize) {
         }
         for (filter, node) in &nodes {
             let sessions = model.subscriptions.keys().filter(|(f, w)| f == filter && !w.is_shard()).count();
-            assert_eq!(router.sessions_at(*node), sessions);
+            assert_eq!(router.subscribers_at(*node), sessions);
         }
         router.check();
     }
@@ -344,14 +344,14 @@ fn a_crowd_at_one_filter_comes_and_goes() {
     }
     let node = node.unwrap();
     router.subscribe("crowd", Subscriber::shard(ShardId(3)), PLAIN);
-    assert_eq!(router.sessions_at(node), 100_000);
+    assert_eq!(router.subscribers_at(node), 100_000);
     let found = router.resolve(Text::known_str("crowd"), &mut nowhere(), |_| true);
     assert!(found.is_sorted_by_key(|m| m.who));
     assert_eq!(found.last().and_then(|m| m.who.as_shard()), Some(ShardId(3)));
     for number in numbers {
         assert!(router.unsubscribe(node, session(number)));
     }
-    assert_eq!((router.sessions_at(node), router.nodes()), (0, 2));
+    assert_eq!((router.subscribers_at(node), router.nodes()), (0, 2));
     assert!(router.unsubscribe(node, Subscriber::shard(ShardId(3))));
     assert_eq!(router.nodes(), 1);
 }

@@ -93,6 +93,9 @@ pub(crate) struct Rare {
     pub(crate) armed: Option<Instant>,
     /// When its last connection was accepted, once that is gone: an older CONNECT may still wait for its verdict.
     pub(crate) accepted: Option<Instant>,
+    /// The numbers of its memberships in groups, and of those whose groups wait to hear of room.
+    pub(crate) shares: Vec<u64>,
+    pub(crate) closed: Vec<u64>,
     /// How often it was taken over in the minute that began then.
     pub(crate) takeovers: (Instant, u32),
 }

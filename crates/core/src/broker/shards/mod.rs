@@ -101,6 +101,11 @@ impl Shards {
         if self.is_alone() { self.me } else { self.place(self.hash(client_id.as_bytes())) }
     }
 
+    /// Where the group of that name lives: a Share Name, `/`, and a Topic Filter.
+    pub(crate) fn home_of_group(&self, name: &str) -> ShardId {
+        if self.is_alone() { self.me } else { self.place(self.hash(name.as_bytes())) }
+    }
+
     /// Which shard orders the messages with RETAIN of a topic.
     fn owner(&self, topic: Text<'_>) -> ShardId {
         self.place(self.hash(topic.as_bytes()))
@@ -306,9 +311,14 @@ impl Shards {
         self.post.remember_interest(filter, numbers, self.rules.obeys(Rule::LastNoteCounts));
     }
 
-    /// A settlement for the last interest notes about these filters, whoever caused them; `None` if all shards
-    /// know already.
-    pub(crate) fn await_interest<'a>(&mut self, filters: impl Iterator<Item = &'a str>) -> Option<u32> {
+    /// A settlement for the last interest notes about these filters, whoever caused them, for these notes, and for so many
+    /// groups on other shards that sessions join; `None` if all shards know already.
+    pub(crate) fn await_interest<'a>(
+        &mut self,
+        filters: impl Iterator<Item = &'a str>,
+        notes: &[(ShardId, u64)],
+        joins: usize,
+    ) -> Option<u32> {
         if self.is_alone() || !self.rules.obeys(Rule::SubackWaits) {
             return None;
         }
@@ -319,11 +329,16 @@ impl Shards {
                 *at = number.max(*at);
             }
         }
+        for (shard, number) in notes.iter().filter(|(shard, number)| self.post.is_unsettled(*shard, *number))
+        {
+            let at = &mut last[shard.index()];
+            *at = (*number).max(*at);
+        }
         let open = last.iter().filter(|number| **number > 0).count();
-        if open == 0 {
+        if open + joins == 0 {
             return None;
         }
-        let settlement = self.settlements.open(open, Outcome::Queued);
+        let settlement = self.settlements.open(open + joins, Outcome::Queued);
         for shard in self.post.others() {
             if last[shard.index()] > 0 {
                 self.post.await_note(shard, last[shard.index()], settlement);

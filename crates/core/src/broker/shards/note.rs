@@ -1,4 +1,6 @@
 //! The words that shards speak: bytes, free of pointers but for what is large and shared beside them.
+use crate::broker::groups::{Join, Word};
+use crate::broker::messages::Offer;
 use crate::broker::messages::accepted::{Accepted, Arrival};
 use crate::broker::messages::owned::Owned;
 use crate::broker::messages::store::{Content, View};
@@ -74,6 +76,12 @@ pub(crate) enum Note<'a> {
     Distributed { id: MessageId },
     /// After a restart: you have all my interest now.
     Ready,
+    /// A session of mine is a member of a group of yours. The answer is `Arrived`, once all know of the group's interest.
+    Join { join: Join<'a>, ticket: u32 },
+    /// Here is a message for a member of mine that is at home with you.
+    Offer { epoch: u64, offer: Offer, posted: Posted<'a> },
+    /// This is what there is to say of a member to its group.
+    Member { member: u64, word: Word },
     /// All that I accepted before this start of the server has reached everybody: those ids may be forgotten.
     AllDistributed { incarnation: u32 },
 }
@@ -87,6 +95,9 @@ const ARRIVED: u8 = 5;
 const DISTRIBUTED: u8 = 6;
 const READY: u8 = 7;
 const ALL_DISTRIBUTED: u8 = 8;
+const JOIN: u8 = 9;
+const OFFER: u8 = 10;
+const MEMBER: u8 = 11;
 
 impl Note<'_> {
     pub(crate) fn encode(&self, out: &mut Vec<u8>, shared: &mut Vec<Shared>) {
@@ -131,6 +142,29 @@ impl Note<'_> {
                 out.extend_from_slice(&id.as_u128().to_le_bytes());
             }
             Note::Ready => out.push(READY),
+            Note::Join { join, ticket } => {
+                out.extend_from_slice(&[JOIN, u8::from(join.is_open)]);
+                put_u32(out, ticket);
+                put_u64(out, join.member);
+                put_u64(out, join.epoch);
+                put_u32(out, join.quota.into());
+                put_u32(out, length(join.name.len()));
+                out.extend_from_slice(join.name.as_bytes());
+            }
+            Note::Offer { epoch, offer, ref posted } => {
+                out.push(OFFER);
+                put_u64(out, epoch);
+                put_u64(out, offer.member);
+                put_u64(out, offer.number);
+                put_posted(out, shared, posted);
+            }
+            Note::Member { member, word } => {
+                let (what, a, b) = word.parts();
+                out.extend_from_slice(&[MEMBER, what]);
+                put_u64(out, member);
+                put_u64(out, a);
+                put_u64(out, b);
+            }
             Note::AllDistributed { incarnation } => {
                 out.push(ALL_DISTRIBUTED);
                 put_u32(out, incarnation);
@@ -233,6 +267,23 @@ impl<'a> Reader<'a> {
             }
             DISTRIBUTED => Note::Distributed { id: MessageId::from_u128(u128::from_le_bytes(self.take()?)) },
             READY => Note::Ready,
+            JOIN => {
+                let [is_open] = self.take()?;
+                let (ticket, member, epoch) = (self.u32()?, self.u64()?, self.u64()?);
+                let quota = u16::try_from(self.u32()?).ok()?;
+                let n = self.u32()?;
+                let name = self.text(n)?;
+                Note::Join { join: Join { name, member, epoch, quota, is_open: is_open != 0 }, ticket }
+            }
+            OFFER => {
+                let (epoch, member, number) = (self.u64()?, self.u64()?, self.u64()?);
+                Note::Offer { epoch, offer: Offer { member, number }, posted: self.posted()? }
+            }
+            MEMBER => {
+                let [what] = self.take()?;
+                let (member, a, b) = (self.u64()?, self.u64()?, self.u64()?);
+                Note::Member { member, word: Word::from_parts(what, a, b)? }
+            }
             ALL_DISTRIBUTED => Note::AllDistributed { incarnation: self.u32()? },
             ARRIVED => {
                 let ticket = self.u32()?;

@@ -190,6 +190,11 @@ impl Post {
         })
     }
 
+    /// Has that shard not handled this note yet?
+    pub(crate) fn is_unsettled(&self, to: ShardId, number: u64) -> bool {
+        number > self.pairs[to.index()].settled
+    }
+
     /// Keeps what is waited for: the last note about the filter (or, where that rule is off, the first).
     pub(crate) fn remember_interest(&mut self, filter: &str, numbers: Box<[u64]>, last: bool) {
         if !last && self.interest.contains_key(filter) {
@@ -229,7 +234,7 @@ impl Post {
     }
 
     /// The number of the note that was written to this shard last.
-    pub(super) fn written(&self, to: ShardId) -> u64 {
+    pub(crate) fn written(&self, to: ShardId) -> u64 {
         self.pairs[to.index()].written
     }
 

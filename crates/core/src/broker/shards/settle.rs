@@ -56,7 +56,7 @@ pub(crate) enum Waiter {
     Answer(ConnectionId, u32),
     /// What a local subscriber asked.
     Asked(Ticket),
-    /// The shard on whose behalf a message of our topic was ordered.
+    /// The shard on whose behalf a message of our topic was ordered, or whose session joined a group of ours.
     Ordered(ShardId, u32),
     /// A message that is to be mailed again after a crash, until now.
     Distributed(MessageId),

@@ -1,0 +1,383 @@
+//! Shared Subscriptions: how messages get from a group to its members, and how members come and go.
+//!
+//! A group offers a message to one member at a time, and keeps it until that member's shard says what became of it. Who has
+//! no room refuses, and says when there is some; who goes away gives back what it has not begun. Where a group and a member
+//! are on one shard, what they say to each other is handled at once, and otherwise it is mailed.
+use super::Broker;
+use super::authority::policy::Access;
+use super::base::NONE;
+use super::groups::{Join, MemberId, Membership, Waiting, Word};
+use super::messages::Offer;
+use super::messages::ledger::{Fate, Reason};
+use super::messages::queue::Entry;
+use super::router::{Options, Subscriber};
+use super::session::Kind;
+use super::shards::note::{Note, Posted};
+use crate::id::ShardId;
+use crate::qos::QoS;
+use crate::time::Instant;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What a member is offered.
+pub(super) enum Offered<'a> {
+    /// By a group of this shard, which keeps it.
+    Here(Entry),
+    Mailed(&'a Posted<'a>),
+}
+
+impl Broker {
+    /// Groups offer what they have, as far as there is room, and hear what became of what they had offered.
+    pub(super) fn serve_groups(&mut self, now: Instant) {
+        loop {
+            if !self.messages.answered.is_empty() {
+                self.answer_offers();
+            } else if let Some(group) = self.groups.next_changed() {
+                self.serve_group(now, group);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Is there something to be done for groups?
+    #[inline]
+    pub(super) fn has_to_serve(&self) -> bool {
+        self.groups.has_changed() || !self.messages.answered.is_empty()
+    }
+
+    fn serve_group(&mut self, now: Instant, place: u32) {
+        while let Some(entry) = self.groups.get(place).and_then(|group| group.next()) {
+            let who = self.groups.recipient(place);
+            let Some(group) = self.groups.get_mut(place) else { return };
+            if self.messages.stored(entry).expires_at.is_some_and(|at| now > at) {
+                // [MQTT-3.3.2-5]
+                group.pop();
+                self.messages.end(entry, who, Fate::Queued, Fate::Expired);
+                continue;
+            }
+            let Some((id, epoch, number, _)) = group.offer() else { break };
+            self.messages.books.pass_on(Fate::Queued);
+            let offer = Offer { member: id.number, number };
+            if id.shard == self.shards.me() {
+                self.on_offer(epoch, offer, &Offered::Here(entry));
+            } else {
+                let view = self.messages.stored(entry);
+                let posted =
+                    Posted { view, qos: entry.qos(), retain: entry.retain(), tracked: false, kept: None };
+                self.shards.post.write(id.shard, &Note::Offer { epoch, offer, posted });
+            }
+        }
+        self.drain_group(place);
+    }
+
+    /// Publishers that waited for a group may go on, if little waits there.
+    fn drain_group(&mut self, place: u32) {
+        let low = (self.limits.queued_messages / 16) as usize;
+        let low_bytes = self.limits.queued_bytes / 16;
+        let Some(group) = self.groups.get_mut(place) else { return };
+        if group.publishers.is_empty() || group.len() > low || group.bytes() as u64 > low_bytes {
+            return;
+        }
+        for publisher in core::mem::take(&mut group.publishers) {
+            if self.connections.is(publisher) {
+                self.resume(publisher.index);
+            }
+        }
+    }
+
+    /// A group offers something to a session of this shard.
+    pub(super) fn on_offer(&mut self, epoch: u64, offer: Offer, what: &Offered<'_>) {
+        let Some(membership) = self.groups.memberships.get_mut(offer.member) else { return };
+        membership.handled = offer.number;
+        // With an epoch all that is still offered in it was refused.
+        if membership.has_left || membership.epoch != epoch || membership.is_closed() {
+            return;
+        }
+        let (session, options) = (membership.session, membership.options);
+        if self.has_room_for_offer(session) {
+            membership_of(&mut self.groups.memberships, offer.member, |m| m.open += 1);
+            self.take_offer(session, options, offer, what);
+        } else {
+            self.close_membership(session, offer.member, offer.number);
+        }
+    }
+
+    /// Does a session take another message at once? It is there, and has a send quota that is not used up.
+    pub(super) fn has_room_for_offer(&self, session: u32) -> bool {
+        let s = &self.sessions[session];
+        let most = match s.kind {
+            Kind::Local => self.limits.in_flight,
+            _ if s.connection == NONE || self.connections[s.connection].is_blocked() => return false,
+            _ => s.receive_maximum,
+        };
+        s.busy.as_deref().is_none_or(|busy| busy.queue.len() + busy.sender.len() < usize::from(most))
+    }
+
+    /// The message stands in the session's queue from here on, and the group hears when it has its fate.
+    fn take_offer(&mut self, session: u32, options: Options, offer: Offer, what: &Offered<'_>) {
+        let (message, qos, retain) = match what {
+            Offered::Here(entry) => {
+                (self.messages.store.share(entry.message_ref()), entry.qos(), entry.retain())
+            }
+            Offered::Mailed(posted) => (self.messages.store.put(&posted.view), posted.qos, posted.retain),
+        };
+        let who = self.sessions.recipient(session);
+        let (s, view) = (&self.sessions[session], self.messages.store.get(message));
+        let (id, access) = (view.id, Access::Receive { topic: view.topic });
+        if self.grants.may(s.grant, &s.client_id, access) {
+            let identifier = options.identifier.map(u32::from);
+            let identifiers = self.messages.identify_offer(identifier.as_slice(), offer);
+            let retain = retain && options.retain_as_published;
+            let entry = Entry::message(message, qos.min(options.qos), retain, identifiers);
+            let mut busy = self.sessions.take_busy_or_new(session);
+            self.messages.enqueue(&mut busy.queue, entry, who);
+            self.sessions[session].busy = Some(busy);
+            self.wake(session);
+        } else {
+            self.messages.books.enter(id, who, None, Fate::Dropped(Reason::NotAuthorized));
+            self.messages.answered.push(offer);
+        }
+        self.messages.store.release(message);
+    }
+
+    /// Offers that have their fate are answered.
+    fn answer_offers(&mut self) {
+        for offer in core::mem::take(&mut self.messages.answered) {
+            self.tell_group(offer.member, Word::Done { number: offer.number });
+            self.groups.memberships.answered(offer.member);
+        }
+    }
+
+    /// Says something of a member to its group.
+    fn tell_group(&mut self, member: u64, word: Word) {
+        let Some(shard) = self.groups.memberships.get(member).map(|membership| membership.shard) else {
+            return;
+        };
+        if shard == self.shards.me() {
+            self.on_word(shard, member, word);
+        } else {
+            self.shards.post.write(shard, &Note::Member { member, word });
+        }
+    }
+
+    /// This offer is refused, and all after it until there is room.
+    fn close_membership(&mut self, session: u32, member: u64, first: u64) {
+        let Some(membership) = self.groups.memberships.get_mut(member) else { return };
+        let epoch = membership.epoch;
+        if membership.is_closed() {
+            return;
+        }
+        membership.refused = epoch;
+        self.sessions[session].rare.get_or_insert_default().closed.push(member);
+        self.tell_group(member, Word::Refused { epoch, first });
+    }
+
+    /// There may be room in a session: every group that it refused hears so.
+    pub(super) fn tell_room(&mut self, session: u32) {
+        let closed = self.sessions[session].rare.as_deref().map_or(0, |rare| rare.closed.len());
+        if closed == 0 || !self.has_room_for_offer(session) {
+            return;
+        }
+        let quota = self.quota(session);
+        let Some(rare) = self.sessions[session].rare.as_deref_mut() else { return };
+        for member in core::mem::take(&mut rare.closed) {
+            let Some(membership) = self.groups.memberships.get_mut(member) else { continue };
+            membership.reopen();
+            let epoch = membership.epoch;
+            self.tell_group(member, Word::Room { epoch, quota });
+        }
+    }
+
+    /// How many messages a session takes at a time.
+    fn quota(&self, session: u32) -> u16 {
+        match self.sessions[session].kind {
+            Kind::Local => self.limits.in_flight,
+            _ => self.sessions[session].receive_maximum,
+        }
+    }
+
+    /// A session subscribes as a member of a group, or changes how. Returns its number, and whether it is new.
+    pub(super) fn join(&mut self, session: u32, name: &str, options: Options) -> u64 {
+        if let Some(number) = self.membership(session, name) {
+            membership_of(&mut self.groups.memberships, number, |m| m.options = options);
+            return number;
+        }
+        let shard = self.shards.home_of_group(name);
+        let is_open = self.has_room_for_offer(session);
+        let number = self.groups.memberships.insert(Membership {
+            session,
+            name: name.into(),
+            options,
+            shard,
+            epoch: 1,
+            refused: u64::from(!is_open),
+            handled: 0,
+            open: 0,
+            has_left: false,
+        });
+        let rare = self.sessions[session].rare.get_or_insert_default();
+        rare.shares.push(number);
+        if !is_open {
+            rare.closed.push(number);
+        }
+        number
+    }
+
+    /// A session's membership in the group of that name.
+    pub(super) fn membership(&self, session: u32, name: &str) -> Option<u64> {
+        let shares = &self.sessions[session].rare.as_deref()?.shares;
+        let is_it = |number: &&u64| self.groups.memberships.get(**number).is_some_and(|m| *m.name == *name);
+        shares.iter().find(is_it).copied()
+    }
+
+    /// Tells a group of a member, here or on another shard, which answers under that ticket. Returns the filter that is of
+    /// interest, if the group is here.
+    pub(super) fn tell_join(&mut self, number: u64, ticket: u32) {
+        let Some(membership) = self.groups.memberships.get(number) else { return };
+        let (name, shard, epoch) = (membership.name.clone(), membership.shard, membership.epoch);
+        let quota = self.quota(membership.session);
+        let join = Join { name: &name, member: number, epoch, quota, is_open: !membership.is_closed() };
+        if shard == self.shards.me() {
+            self.on_join(shard, join);
+        } else {
+            self.shards.post.write(shard, &Note::Join { join, ticket });
+        }
+    }
+
+    /// Somebody joins a group of this shard.
+    pub(super) fn on_join(&mut self, from: ShardId, join: Join<'_>) {
+        let group = self.groups.find_or_make(join.name);
+        let was_empty = self.groups.get(group).is_some_and(|group| !group.has_members());
+        let id = MemberId { shard: from, number: join.member };
+        self.groups.join(group, id, join.epoch, join.quota, join.is_open);
+        if !was_empty {
+            return;
+        }
+        let options =
+            Options { qos: QoS::ExactlyOnce, no_local: false, retain_as_published: true, identifier: None };
+        let Some((_, filter)) = join.name.split_once('/') else { return };
+        let (node, _) = self.router.subscribe(filter, Subscriber::group(group), options);
+        if self.router.subscribers_at(node) == 1 {
+            self.shards.tell_interest(filter, true);
+        }
+    }
+
+    /// A shard says something of a member to a group of this one.
+    pub(super) fn on_word(&mut self, from: ShardId, member: u64, word: Word) {
+        let id = MemberId { shard: from, number: member };
+        let Some((place, at)) = self.groups.of_member(id) else { return };
+        let Some(group) = self.groups.get_mut(place) else { return };
+        let mut back = Vec::new();
+        match word {
+            Word::Done { number } => {
+                if let Some(waiting) = group.take(at, number) {
+                    self.messages.forget(waiting.entry);
+                }
+            }
+            Word::Back { number } => back.extend(group.take(at, number)),
+            Word::Refused { epoch, first } => back = group.refused(at, epoch, first),
+            Word::Room { epoch, quota } => group.has_room(at, epoch, quota),
+            Word::Leave => group.leave(at),
+        }
+        for waiting in back {
+            self.take_back_offer(place, waiting);
+        }
+        self.settle_group(place);
+        self.groups.changed(place);
+        self.groups.forget_if_gone(place, at);
+    }
+
+    /// What a member had is its group's again.
+    fn take_back_offer(&mut self, place: u32, waiting: Waiting) {
+        let who = self.groups.recipient(place);
+        let id = self.messages.store.id(waiting.entry.message_ref());
+        self.messages.books.enter(id, who, None, Fate::Queued);
+        if let Some(group) = self.groups.get_mut(place) {
+            group.put_back(waiting);
+        }
+    }
+
+    /// What waits for nobody is dropped: all of it if no member is left, and QoS 0 if none is there.
+    fn settle_group(&mut self, place: u32) {
+        let who = self.groups.recipient(place);
+        let Some(group) = self.groups.get_mut(place) else { return };
+        if !group.has_members() {
+            while let Some(waiting) = group.pop() {
+                let fate = Fate::Dropped(Reason::SessionEnded);
+                self.messages.end(waiting.entry, who, Fate::Queued, fate);
+            }
+            let filter = String::from(group.filter());
+            if let Some(node) = self.router.find(&filter) {
+                self.unsubscribe_at(node, Subscriber::group(place));
+            }
+        } else if !group.is_served() {
+            for entry in group.take_once() {
+                self.messages.end(entry, who, Fate::Queued, Fate::Dropped(Reason::Offline));
+            }
+        }
+    }
+
+    /// A session loses its connection. Its groups have again what it has not begun, and QoS 1 that it has not acknowledged,
+    /// and offer it nothing until it is back. [MQTT-4.8.2-4] [MQTT-4.8.2-5]
+    pub(super) fn suspend_memberships(&mut self, session: u32) {
+        let Some(rare) = self.sessions[session].rare.as_deref() else { return };
+        if rare.shares.is_empty() {
+            return;
+        }
+        let shares = rare.shares.clone();
+        self.give_back(session, None, true);
+        for member in shares {
+            let first = self.groups.memberships.get(member).map_or(0, |m| m.handled + 1);
+            self.close_membership(session, member, first);
+        }
+    }
+
+    /// What groups have offered and a session has not begun (and, if `all`, what it has not acknowledged with QoS 1) goes
+    /// back: of this membership, or of any.
+    fn give_back(&mut self, session: u32, member: Option<u64>, all: bool) {
+        let Some(mut busy) = self.sessions.take_busy(session) else { return };
+        let offers = self.messages.give_back(&mut busy.queue, &mut busy.sender, member, all);
+        self.sessions[session].busy = Some(busy);
+        self.sessions.release_if_idle(session);
+        for Offer { member, number } in offers {
+            self.tell_group(member, Word::Back { number });
+            self.groups.memberships.answered(member);
+        }
+    }
+
+    /// A session is a member no more. What it has begun it may end; with the session, that has its fate.
+    pub(super) fn leave_group(&mut self, session: u32, member: u64, session_ends: bool) {
+        self.give_back(session, Some(member), session_ends);
+        let first = self.groups.memberships.get(member).map_or(0, |m| m.handled + 1);
+        self.close_membership(session, member, first);
+        self.tell_group(member, Word::Leave);
+        membership_of(&mut self.groups.memberships, member, |m| m.has_left = true);
+        self.groups.memberships.forget_if_over(member);
+        if let Some(rare) = self.sessions[session].rare.as_deref_mut() {
+            rare.shares.retain(|number| *number != member);
+            rare.closed.retain(|number| *number != member);
+        }
+        self.tell_room(session);
+    }
+
+    /// A session ends, and with it all its memberships.
+    pub(super) fn leave_groups(&mut self, session: u32) {
+        let Some(rare) = self.sessions[session].rare.as_deref() else { return };
+        for member in rare.shares.clone() {
+            self.leave_group(session, member, true);
+        }
+        // Also what it had begun and went on with after it had left.
+        self.give_back(session, None, true);
+    }
+}
+
+fn membership_of(
+    memberships: &mut super::groups::Memberships,
+    number: u64,
+    change: impl FnOnce(&mut Membership),
+) {
+    if let Some(membership) = memberships.get_mut(number) {
+        change(membership);
+    }
+}
