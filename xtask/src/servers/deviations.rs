@@ -25,7 +25,7 @@ const ALL: &[&str] = &["Tidewire", "mosquitto", "RabbitMQ", "NATS"];
 const OLD: &[&str] = &["3.1.1"];
 const BOTH: &[&str] = &["3.1.1", "5.0"];
 
-pub(super) const DEVIATIONS: [Deviation; 11] = [
+pub(super) const DEVIATIONS: [Deviation; 10] = [
     Deviation {
         servers: ALL,
         versions: OLD,
@@ -41,14 +41,6 @@ pub(super) const DEVIATIONS: [Deviation; 11] = [
         says: "anybody is let in",
         occurs: Always,
         why: "it asks nobody for a password yet",
-    },
-    Deviation {
-        servers: &["Tidewire"],
-        versions: &["5.0"],
-        rows: &["one_of_a_group_gets_each"],
-        says: "it knows no groups",
-        occurs: Always,
-        why: "it has no Shared Subscriptions yet, and says so",
     },
     Deviation {
         servers: &["mosquitto"],

@@ -418,9 +418,8 @@ fn a_storm_of_deaths_strands_nothing() {
                 _ => {}
             }
         }
-        for n in 0..3 {
-            let member = all[n].unwrap_or_else(|| s.greet(&hello(n)));
-            all[n] = Some(member);
+        for (n, member) in all.iter_mut().enumerate() {
+            member.get_or_insert_with(|| s.greet(&hello(n)));
         }
         for _ in 0..3 {
             for member in all.iter().flatten() {

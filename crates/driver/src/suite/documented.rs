@@ -16,6 +16,8 @@ use tidewire_core::version::{Role, Version};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the programs wait for CONNACK.
 const CONNECT: Duration = Duration::from_secs(3);
+/// Who waits for any of several looks at the next after this.
+const SOON: Duration = Duration::from_millis(20);
 /// After this, whoever knows has said so.
 const KNOWING: Duration = Duration::from_secs(1);
 
@@ -63,6 +65,15 @@ impl Program {
         let next = self.out.recv_timeout(PATIENCE).expect("it prints something in time");
         assert_eq!(next.trim_end(), line);
         self.said.0 += &next;
+    }
+
+    /// The next line of its output, if there is one soon.
+    pub(super) fn prints_soon(&mut self) -> Option<String> {
+        match self.out.recv_timeout(SOON) {
+            Ok(line) => Some(line.trim_end().to_owned()),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => panic!("it has ended"),
+        }
     }
 
     /// The next line for people is this.

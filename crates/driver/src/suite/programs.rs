@@ -3,8 +3,10 @@ use super::PATIENCE;
 use super::documented::Program;
 use crate::Wait;
 use crate::client::{Client, Message, Messages, Running, Serve};
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// As an example is called on a runtime: its name, and what is behind it.
 type Names = fn(&str) -> String;
@@ -26,7 +28,7 @@ macro_rules! programs {
             readings_and_alarms_come_in_streams_of_their_own
             what_is_not_written_down_comes_again
             a_question_is_answered
-            workers_of_a_group_are_told_that_there_are_none
+            workers_of_a_group_share_the_jobs
             a_meter_finds_its_other_gateway
             a_broker_within_serves_its_program_and_others
             a_pump_does_what_it_is_told
@@ -116,10 +118,27 @@ impl Stage {
         self.says("request", &[self.url()], "42\n");
     }
 
-    pub fn workers_of_a_group_are_told_that_there_are_none(self) {
-        let (well, said, told) = self.start("group", &[self.url()]).ends_within(PATIENCE);
-        assert!(!well && said.is_empty());
-        assert!(told.contains("0x9e SharedSubscriptionsNotSupported"), "{told}");
+    pub fn workers_of_a_group_share_the_jobs(self) {
+        let mut first = self.start("group", &[self.url()]);
+        let mut second = self.start("group", &[self.url()]);
+        first.prints("ready");
+        second.prints("ready");
+        let mut open: BTreeSet<_> = (0..20).map(|n| format!("jobs/{n}: 1 bytes")).collect();
+        for n in 0..20 {
+            self.publish(&format!("jobs/{n}"), "a");
+        }
+        let mut each = [0, 0];
+        let end = Instant::now() + PATIENCE;
+        while !open.is_empty() {
+            assert!(Instant::now() < end, "{open:?} are left");
+            for (worker, count) in [&mut first, &mut second].into_iter().zip(&mut each) {
+                if let Some(job) = worker.prints_soon() {
+                    assert!(open.remove(&job), "one of them does {job:?}, once");
+                    *count += 1;
+                }
+            }
+        }
+        assert!(each.iter().all(|count| *count > 0), "both do some: {each:?}");
     }
 
     pub fn a_meter_finds_its_other_gateway(self) {

@@ -1,5 +1,5 @@
 //! What only 5.0 has.
-use crate::{goodbye, heard, lacking, next, shown, with_server_of_5};
+use crate::{goodbye, heard, next, shown, with_server_of_5};
 use std::collections::BTreeSet;
 use tidewire_tokio::{Cause, Duration, Error, Event, Publication, ReasonCode, TopicName};
 
@@ -52,13 +52,7 @@ fn a_request_to_nobody_fails_at_once() {
 fn one_of_a_group_gets_each() {
     with_server_of_5(async |line| {
         let (alice, bob, carol) = (line.connect().await?, line.connect().await?, line.connect().await?);
-        let mut first = match bob.subscribe(line.topic("jobs")).shared("workers").await {
-            Err(error) if error.reason() == Some(ReasonCode::SharedSubscriptionsNotSupported) => {
-                lacking("it knows no groups");
-                return Ok(());
-            }
-            first => first?,
-        };
+        let mut first = bob.subscribe(line.topic("jobs")).shared("workers").await?;
         let mut second = carol.subscribe(line.topic("jobs")).shared("workers").await?;
         for n in 0..20 {
             alice.publish(line.topic("jobs"), n.to_string()).await?;
