@@ -193,6 +193,9 @@ impl Delivering<'_> {
         if let Some(reason) = dropped {
             return self.messages.books.enter(self.view.id, who, None, Fate::Dropped(reason));
         }
+        if self.durable && qos > QoS::AtMostOnce {
+            self.places.push(Place { who, qos, retain, identifiers: Vec::new() });
+        }
         let message = self.keep();
         self.messages.store.share(message);
         self.messages.books.enter(self.view.id, who, None, Fate::Queued);

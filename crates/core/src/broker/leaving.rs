@@ -95,6 +95,8 @@ impl Broker {
             busy.receiver.clear();
             busy.unsettled.clear();
             self.sessions[session].busy = Some(busy);
+            // What it had begun its groups give to nobody else, also if a crash comes next.
+            self.answer_offers();
         }
         self.tell_last(session);
         self.pen().session_end(session);

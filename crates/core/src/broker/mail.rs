@@ -68,6 +68,7 @@ impl Broker {
             Note::Ready => self.on_ready(now, from),
             Note::Join { join, ticket } => self.on_join_mailed(from, *join, *ticket),
             Note::Offer { epoch, offer, posted } => self.on_offer(*epoch, *offer, &Offered::Mailed(posted)),
+            Note::Lent { group, id } => self.on_lent(group, *id),
             Note::Member { member, word } => self.on_word(from, *member, *word),
             Note::AllDistributed { incarnation } => {
                 for id in self.journal.known_before(from, *incarnation) {
@@ -176,6 +177,7 @@ impl Broker {
                     self.shards.tell_ordered(shard, ticket, outcome, self.asserted());
                 }
                 Waiter::Distributed(id) => self.distributed(id),
+                Waiter::Lent(who, name) => self.messages.ended.push((who, name)),
                 Waiter::Road(road) => self.shards.road_shortens(road),
                 Waiter::Receipt(session, generation, packet_id) => {
                     let Some(s) = self.sessions.get(session, generation) else { continue };
@@ -302,6 +304,7 @@ impl Broker {
         if !self.shards.is_last_awaited(from) {
             return;
         }
+        self.settle_groups();
         self.take_up_postponed(now);
         let is_kept = |c: &Connection| c.busy.as_deref().is_some_and(|l| !l.kept.is_empty());
         let waiting = self.connections.iter().filter(|(_, c)| is_kept(c)).map(|(index, _)| index);

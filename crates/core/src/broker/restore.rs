@@ -182,12 +182,21 @@ impl Broker {
                 }
             }
             Record::WillEnd(who) => self.end_restored_will(restoring, who),
+            Record::Group { who, name } => {
+                // Journals of all shards may be read here: of their groups, those stay that live here.
+                if self.shards.home_of_group(name) == self.shards.me() {
+                    let place = self.group(name);
+                    self.groups.restoring(place);
+                    restoring.name_group(who, place);
+                }
+            }
             Record::Ended { who, .. }
             | Record::Bound { who, .. }
             | Record::Released { who, .. }
+            | Record::Lent { who, .. }
             | Record::Receipt { who, .. }
             | Record::ReceiptEnd { who, .. } => {
-                if let Some((_, restored)) = restoring.named(who)
+                if let Some(restored) = restoring.queue_of(who)
                     && let Some(entry) = restored.apply(&record)
                 {
                     self.messages.unidentify(entry);
@@ -284,7 +293,7 @@ impl Broker {
         let is_copy = name != record.id;
         for place in places {
             let kept = restoring.messages.get(&name).copied();
-            let Some((_, restored)) = restoring.named(place.who) else { continue };
+            let Some(restored) = restoring.queue_of(place.who) else { continue };
             if place.qos == QoS::AtMostOnce || restored.by_name.contains_key(&name) {
                 continue;
             }
@@ -349,6 +358,39 @@ impl Broker {
         (rare.ends_at, rare.will_at) = (restored.ends_at, restored.will_at);
     }
 
+    /// The same of groups; and what sessions have of theirs is with them alone.
+    fn settle_restored_groups(&mut self, restoring: &Restoring) {
+        for (place, restored) in &restoring.groups {
+            let who = self.groups.recipient(*place);
+            for waiting in restored.entries.values() {
+                self.messages.store.share(waiting.entry.message_ref());
+                self.messages.enter(waiting.entry, who, None, Fate::Queued);
+                let size = self.messages.stored(waiting.entry).size();
+                if let Some(group) = self.groups.get_mut(*place) {
+                    group.push(waiting.entry, size);
+                }
+            }
+        }
+        // Their numbers are others than before, and what is said of them from here on names these.
+        let names: Vec<_> = self.groups.iter().map(|(place, group)| (place, group.name.clone())).collect();
+        for (place, name) in names {
+            let who = self.groups.recipient(place);
+            self.pen().group(who, &name);
+        }
+        for restored in restoring.sessions.values() {
+            for (name, group) in &restored.lent {
+                let waiting = restored.by_name.get(name).and_then(|at| restored.entries.get(at));
+                if let Some(waiting) = waiting {
+                    let id = self.messages.store.id(waiting.entry.message_ref());
+                    self.tell_lent(group, id);
+                }
+            }
+        }
+        if self.shards.is_alone() {
+            self.settle_groups();
+        }
+    }
+
     /// The journal has been read.
     fn on_restored(&mut self, now: Instant, restoring: Restoring) {
         let mut cut = Vec::new();
@@ -358,6 +400,7 @@ impl Broker {
                 cut.push(*session);
             }
         }
+        self.settle_restored_groups(&restoring);
         for message in restoring.messages.into_values() {
             self.messages.store.release(message);
         }

@@ -7,13 +7,15 @@ use super::Broker;
 use super::authority::policy::Access;
 use super::base::NONE;
 use super::groups::{Join, MemberId, Membership, Waiting, Word};
-use super::messages::Offer;
-use super::messages::ledger::{Fate, Reason};
+use super::journal::Place;
+use super::messages::ledger::{Fate, Reason, Recipient};
 use super::messages::queue::Entry;
+use super::messages::{Answered, Offer};
 use super::router::{Options, Subscriber};
 use super::session::Kind;
 use super::shards::note::{Note, Posted};
-use crate::id::ShardId;
+use super::shards::settle::{Outcome, Waiter};
+use crate::id::{MessageId, ShardId};
 use crate::qos::QoS;
 use crate::time::Instant;
 use alloc::string::String;
@@ -136,16 +138,81 @@ impl Broker {
             self.wake(session);
         } else {
             self.messages.books.enter(id, who, None, Fate::Dropped(Reason::NotAuthorized));
-            self.messages.answered.push(offer);
+            self.messages.answered.push(Answered { offer, ended: None });
         }
         self.messages.store.release(message);
     }
 
     /// Offers that have their fate are answered.
-    fn answer_offers(&mut self) {
-        for offer in core::mem::take(&mut self.messages.answered) {
+    pub(super) fn answer_offers(&mut self) {
+        for Answered { offer, ended } in core::mem::take(&mut self.messages.answered) {
             self.tell_group(offer.member, Word::Done { number: offer.number });
+            let shard = self.groups.memberships.get(offer.member).map(|membership| membership.shard);
             self.groups.memberships.answered(offer.member);
+            if let (Some((who, name)), Some(shard)) = (ended, shard) {
+                self.end_lent(shard, who, name);
+            }
+        }
+    }
+
+    /// What was lent to a session has ended there. The journal says so when that of its group does: or it would be offered
+    /// again after a crash.
+    fn end_lent(&mut self, shard: ShardId, who: Recipient, name: MessageId) {
+        if shard == self.shards.me() {
+            return self.messages.ended.push((who, name));
+        }
+        let number = self.shards.post.written(shard);
+        let settlement = self.shards.settlements.open(1, Outcome::Queued);
+        self.shards.post.await_note(shard, number, settlement);
+        self.shards.settlements.add(settlement, Waiter::Lent(who, name));
+    }
+
+    /// A session begins what a group has lent to it with QoS 2: nobody else is to get it, also after a crash.
+    /// [MQTT-4.8.2-4]
+    pub(super) fn lend(&mut self, now: Instant, session: u32, entry: Entry) -> Entry {
+        if !self.pen().is_kept(session) {
+            return entry;
+        }
+        let Some(offer) = self.messages.offer(entry) else { return entry };
+        let Some(membership) = self.groups.memberships.get(offer.member) else { return entry };
+        let group = membership.name.clone();
+        let name = self.here.message_id(now);
+        let entry = self.messages.lend(entry, name);
+        let identifiers = self.messages.identifiers(entry, &mut [0]).to_vec();
+        let who = self.sessions.recipient(session);
+        let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
+        self.pen().lent(entry, place, &group);
+        entry
+    }
+
+    /// After a restart a session has what a group thinks it has as well.
+    pub(super) fn tell_lent(&mut self, group: &str, id: MessageId) {
+        let shard = self.shards.home_of_group(group);
+        if shard == self.shards.me() {
+            self.on_lent(group, id);
+        } else {
+            self.shards.post.write(shard, &Note::Lent { group, id });
+        }
+    }
+
+    /// A group of this shard does not have that message any more.
+    pub(super) fn on_lent(&mut self, group: &str, id: MessageId) {
+        let Some(place) = self.groups.find(group) else { return };
+        let who = self.groups.recipient(place);
+        let store = &self.messages.store;
+        let is_it = |entry: Entry| store.id(entry.message_ref()) == id;
+        let Some(entry) = self.groups.get_mut(place).and_then(|group| group.take_out(is_it)) else { return };
+        self.messages.books.pass_on(Fate::Queued);
+        self.messages.end_with_member(entry, who);
+    }
+
+    /// After a restart all members are known: what waits for nobody goes.
+    pub(super) fn settle_groups(&mut self) {
+        let all: Vec<u32> = self.groups.iter().map(|(place, _)| place).collect();
+        for place in all {
+            self.groups.restored(place);
+            self.settle_group(place);
+            self.groups.forget_if_over(place);
         }
     }
 
@@ -245,9 +312,20 @@ impl Broker {
         }
     }
 
+    /// The group of that name, and a record of it if it is new.
+    pub(super) fn group(&mut self, name: &str) -> u32 {
+        if let Some(place) = self.groups.find(name) {
+            return place;
+        }
+        let place = self.groups.make(name);
+        let who = self.groups.recipient(place);
+        self.pen().group(who, name);
+        place
+    }
+
     /// Somebody joins a group of this shard.
     pub(super) fn on_join(&mut self, from: ShardId, join: Join<'_>) {
-        let group = self.groups.find_or_make(join.name);
+        let group = self.group(join.name);
         let was_empty = self.groups.get(group).is_some_and(|group| !group.has_members());
         let id = MemberId { shard: from, number: join.member };
         self.groups.join(group, id, join.epoch, join.quota, join.is_open);
@@ -272,7 +350,8 @@ impl Broker {
         match word {
             Word::Done { number } => {
                 if let Some(waiting) = group.take(at, number) {
-                    self.messages.forget(waiting.entry);
+                    let who = self.groups.recipient(place);
+                    self.messages.end_with_member(waiting.entry, who);
                 }
             }
             Word::Back { number } => back.extend(group.take(at, number)),
@@ -302,7 +381,7 @@ impl Broker {
     fn settle_group(&mut self, place: u32) {
         let who = self.groups.recipient(place);
         let Some(group) = self.groups.get_mut(place) else { return };
-        if !group.has_members() {
+        if group.is_deserted() {
             while let Some(waiting) = group.pop() {
                 let fate = Fate::Dropped(Reason::SessionEnded);
                 self.messages.end(waiting.entry, who, Fate::Queued, fate);
@@ -337,10 +416,17 @@ impl Broker {
     /// back: of this membership, or of any.
     fn give_back(&mut self, session: u32, member: Option<u64>, all: bool) {
         let Some(mut busy) = self.sessions.take_busy(session) else { return };
-        let offers = self.messages.give_back(&mut busy.queue, &mut busy.sender, member, all);
+        let who = self.sessions.recipient(session);
+        let offers = self.messages.give_back(&mut busy.queue, &mut busy.sender, who, (member, all));
         self.sessions[session].busy = Some(busy);
         self.sessions.release_if_idle(session);
-        for Offer { member, number } in offers {
+        for Answered { offer: Offer { member, number }, ended } in offers {
+            if let Some(ended) = ended {
+                // Nobody else gets it before the journal says that this session has it no more.
+                self.messages.ended.push(ended);
+                self.pen().flush();
+                self.shards.hold_all(self.journal.end());
+            }
             self.tell_group(member, Word::Back { number });
             self.groups.memberships.answered(member);
         }

@@ -29,6 +29,12 @@ impl Broker {
             self.snapshot_mail(out);
         }
         while out.len() < end {
+            let next = self.groups.iter().map(|(place, _)| place).find(|place| *place >= snapshot.group);
+            let Some(group) = next else { break };
+            snapshot.group = group + 1;
+            self.snapshot_group(group, out);
+        }
+        while out.len() < end {
             let Some(session) = self.sessions.next_from(snapshot.session) else { break };
             snapshot.session = session + 1;
             self.snapshot_session(now, session, out);
@@ -51,6 +57,19 @@ impl Broker {
         }
         for id in self.journal.known() {
             Record::Known { id }.encode(out);
+        }
+    }
+
+    /// A group, and what it has, with its members or not.
+    fn snapshot_group(&self, place: u32, out: &mut Vec<u8>) {
+        let Some(group) = self.groups.get(place) else { return };
+        let who = self.groups.recipient(place);
+        Record::Group { who, name: &group.name }.encode(out);
+        let mut all: Vec<_> = group.waiting().chain(group.out()).collect();
+        all.retain(|entry| entry.qos() > QoS::AtMostOnce);
+        all.sort_by_key(|entry| self.messages.store.id(entry.message_ref()));
+        for entry in all {
+            self.snapshot_entry(who, entry, out);
         }
     }
 
@@ -88,8 +107,11 @@ impl Broker {
         }
         for (entry, packet_id, qos, released) in busy.sender.iter() {
             let packet_id = packet_id.get();
-            if self.messages.offer(entry).is_some() {
-                continue;
+            if let Some(offer) = self.messages.offer(entry) {
+                let membership = self.groups.memberships.get(offer.member);
+                let Some(membership) = membership.filter(|_| self.messages.is_lent(entry)) else { continue };
+                let name = self.messages.store.name(entry.message_ref());
+                Record::Lent { who, name, group: &membership.name }.encode(out);
             }
             let name = self.messages.store.name(entry.message_ref());
             self.snapshot_entry(who, entry, out);

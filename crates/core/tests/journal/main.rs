@@ -4,6 +4,7 @@ mod again;
 mod between;
 mod crashes;
 mod failed;
+mod groups;
 mod host;
 mod locals;
 mod receipts;

@@ -77,6 +77,8 @@ pub(crate) struct Group {
     /// Publishers that wait for the queue to drain.
     pub(crate) publishers: Vec<ConnectionId>,
     is_marked: bool,
+    /// A journal has told of its queue, and not all of its members are known yet.
+    pub(super) is_restored: bool,
 }
 
 impl Group {
@@ -95,6 +97,7 @@ impl Group {
             turn: 0,
             publishers: Vec::new(),
             is_marked: false,
+            is_restored: false,
         }
     }
 
@@ -124,6 +127,11 @@ impl Group {
     /// Does anybody subscribe?
     pub(crate) fn has_members(&self) -> bool {
         self.present > 0
+    }
+
+    /// Nobody does, nor will.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.present == 0 && !self.is_restored
     }
 
     /// Could somebody be offered something?
@@ -171,6 +179,15 @@ impl Group {
         self.bytes += waiting.size;
         self.once += usize::from(waiting.entry.qos() == QoS::AtMostOnce);
         self.queue.insert(at, waiting);
+    }
+
+    /// Takes out the first such message, for somebody has it.
+    pub(crate) fn take_out(&mut self, is_it: impl Fn(Entry) -> bool) -> Option<Entry> {
+        let at = self.queue.iter().position(|waiting| is_it(waiting.entry))?;
+        let waiting = self.queue.remove(at)?;
+        self.bytes -= waiting.size;
+        self.once -= usize::from(waiting.entry.qos() == QoS::AtMostOnce);
+        Some(waiting.entry)
     }
 
     /// Takes out what is QoS 0: nobody is there for it.
@@ -271,7 +288,7 @@ impl Group {
 
     /// Nobody has anything to do with it any more.
     pub(super) fn is_over(&self) -> bool {
-        self.members.len() == 0 && self.queue.is_empty()
+        self.members.len() == 0 && self.queue.is_empty() && !self.is_restored
     }
 
     /// What waits.
@@ -286,7 +303,7 @@ impl Group {
 
     /// States what must hold between two calls; how many members there are.
     pub(super) fn check(&self) -> usize {
-        assert!(self.queue.is_empty() || self.has_members(), "nothing waits for nobody");
+        assert!(self.queue.is_empty() || self.has_members() || self.is_restored, "nothing waits for nobody");
         assert!(self.queue.is_empty() || !self.is_ready(), "nothing waits while somebody is ready");
         let once = self.waiting().filter(|entry| entry.qos() == QoS::AtMostOnce).count();
         assert_eq!(once, self.once, "those of QoS 0 are counted");

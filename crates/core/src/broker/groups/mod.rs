@@ -31,11 +31,13 @@ pub(crate) struct Groups {
 }
 
 impl Groups {
-    /// The group of that name (a Share Name, `/` and a Topic Filter), made if there is none.
-    pub(crate) fn find_or_make(&mut self, name: &str) -> u32 {
-        if let Some(place) = self.names.get(name) {
-            return *place;
-        }
+    /// The group of that name: a Share Name, `/` and a Topic Filter.
+    pub(crate) fn find(&self, name: &str) -> Option<u32> {
+        self.names.get(name).copied()
+    }
+
+    /// A new one.
+    pub(crate) fn make(&mut self, name: &str) -> u32 {
         self.made = self.made.wrapping_add(1);
         let place = self.table.insert(Group::new(name, self.made));
         self.names.insert(name.into(), place);
@@ -102,10 +104,31 @@ impl Groups {
         if let Some(id) = there.take_if_gone(place) {
             self.members.remove(&id);
         }
-        if there.is_over() {
+        self.forget_if_over(group);
+    }
+
+    /// Forgets a group that nobody has anything to do with.
+    pub(crate) fn forget_if_over(&mut self, group: u32) {
+        if let Some(there) = self.table.get_mut(group)
+            && there.is_over()
+        {
             let name = core::mem::take(&mut there.name);
             self.names.remove(&name);
             self.table.remove(group);
+        }
+    }
+
+    /// A journal has told of it: not all of its members are known before [`restored`](Self::restored).
+    pub(crate) fn restoring(&mut self, group: u32) {
+        if let Some(group) = self.table.get_mut(group) {
+            group.is_restored = true;
+        }
+    }
+
+    /// All members are known.
+    pub(crate) fn restored(&mut self, group: u32) {
+        if let Some(group) = self.table.get_mut(group) {
+            group.is_restored = false;
         }
     }
 

@@ -24,7 +24,8 @@ pub use restoring::RestoreError;
 /// How far a snapshot has come.
 #[derive(Default)]
 pub(crate) struct Snapshot {
-    /// The next session.
+    /// The next group, and the next session.
+    pub(crate) group: u32,
     pub(crate) session: u32,
     /// The last topic whose Retained Message was taken.
     pub(crate) retained: Option<Topic>,

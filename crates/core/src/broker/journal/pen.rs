@@ -44,7 +44,7 @@ impl Pen<'_> {
         }
         let mut ended = core::mem::take(self.ended);
         for (who, name) in ended.drain(..) {
-            if self.is_kept(who.session) {
+            if who.as_group().is_some() || self.is_kept(who.session) {
                 self.journal.write(&Record::Ended { who, name });
             }
         }
@@ -232,6 +232,18 @@ impl Pen<'_> {
         let message = entry.message_ref();
         let (view, name) = (self.store.get(message), self.store.name(message));
         self.record(&Record::Queued { message: message_record(&view), name, place });
+    }
+
+    /// There is a group.
+    pub(crate) fn group(&mut self, who: Recipient, name: &str) {
+        self.record(&Record::Group { who, name });
+    }
+
+    /// What a session has of a group stands in its queue, and is not to be given to anybody else.
+    pub(crate) fn lent(&mut self, entry: Entry, place: Place, group: &str) {
+        let name = self.store.name(entry.message_ref());
+        self.record(&Record::Lent { who: place.who, name, group });
+        self.queued(entry, place);
     }
 
     pub(crate) fn bound(&mut self, session: u32, entry: Entry, packet_id: PacketId) {

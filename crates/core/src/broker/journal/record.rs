@@ -153,6 +153,18 @@ pub(crate) enum Record<'a> {
     Known {
         id: MessageId,
     },
+    /// A group is called like this (Share Name, `/`, Topic Filter), and has a queue.
+    Group {
+        who: Recipient,
+        name: &'a str,
+    },
+    /// What stands in a session's queue by this name from here on is with the group of that name as well, which is not to
+    /// give it to anybody else.
+    Lent {
+        who: Recipient,
+        name: MessageId,
+        group: &'a str,
+    },
 }
 
 /// What is taken from a publisher with its message: it has no more to say of that.
@@ -215,6 +227,8 @@ const DISTRIBUTED: u8 = 15;
 const FORGET: u8 = 16;
 const KNOWN: u8 = 17;
 const QUEUED: u8 = 18;
+const GROUP: u8 = 19;
+const LENT: u8 = 20;
 
 fn check(body: &[u8]) -> u32 {
     let mut hasher = siphasher::sip::SipHasher13::new_with_keys(0x7469_6465_7769_7265, u64::from(FORMAT));
@@ -296,6 +310,8 @@ impl Record<'_> {
             Record::Distributed { id } => w.u8(DISTRIBUTED).id(*id),
             Record::Known { id } => w.u8(KNOWN).id(*id),
             Record::Forget { id } => w.u8(FORGET).id(*id),
+            Record::Group { who, name } => w.u8(GROUP).who(*who).bytes(name.as_bytes()),
+            Record::Lent { who, name, group } => w.u8(LENT).who(*who).id(*name).bytes(group.as_bytes()),
         };
     }
 }

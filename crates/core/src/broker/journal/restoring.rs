@@ -6,6 +6,7 @@ use crate::broker::messages::store::MessageRef;
 use crate::broker::session::NEVER;
 use crate::id::{MessageId, Position};
 use crate::time::Instant;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
@@ -48,6 +49,8 @@ pub(crate) struct Restoring {
     names: BTreeMap<Recipient, u32>,
     /// Sessions by their places here.
     pub(crate) sessions: BTreeMap<u32, Restored>,
+    /// Groups by theirs.
+    pub(crate) groups: BTreeMap<u32, Restored>,
     /// Messages that have been read, by their names, each with one reference of ours.
     pub(crate) messages: BTreeMap<MessageId, MessageRef>,
 }
@@ -61,8 +64,21 @@ impl Restoring {
 
     /// The session of that number in the journal, and its place here.
     pub(crate) fn named(&mut self, who: Recipient) -> Option<(u32, &mut Restored)> {
-        let index = *self.names.get(&who)?;
+        let index = *self.names.get(&who).filter(|_| who.as_group().is_none())?;
         Some((index, self.sessions.get_mut(&index)?))
+    }
+
+    /// The queue of that session or group.
+    pub(crate) fn queue_of(&mut self, who: Recipient) -> Option<&mut Restored> {
+        let place = self.names.get(&who)?;
+        let table = if who.as_group().is_some() { &mut self.groups } else { &mut self.sessions };
+        table.get_mut(place)
+    }
+
+    /// That number in the journal means the group at this place.
+    pub(crate) fn name_group(&mut self, who: Recipient, place: u32) {
+        self.names.insert(who, place);
+        self.groups.entry(place).or_default();
     }
 
     /// What comes under this Packet Identifier has come before.
@@ -89,7 +105,7 @@ impl Restoring {
 
     /// The journal says that a session has ended.
     pub(crate) fn forget(&mut self, who: Recipient) -> Option<(u32, Restored)> {
-        let index = self.names.remove(&who)?;
+        let index = self.names.remove(&who).filter(|_| who.as_group().is_none())?;
         self.sessions.remove_entry(&index)
     }
 }
@@ -109,6 +125,8 @@ pub(crate) struct Restored {
     pub(crate) bound: BTreeMap<u64, u64>,
     packet_ids: BTreeSet<u16>,
     pub(crate) receipts: BTreeSet<u16>,
+    /// What is with a group as well, by its name, and that group's.
+    pub(crate) lent: BTreeMap<MessageId, Box<str>>,
     /// How many entries and bindings there have been.
     count: u64,
 }
@@ -127,6 +145,9 @@ impl Restored {
             Record::Ended { name, .. } => return self.remove(*name),
             Record::Bound { name, packet_id, .. } => self.bind(*name, *packet_id),
             Record::Released { name, .. } => self.release(*name),
+            Record::Lent { name, group, .. } => {
+                self.lent.insert(*name, (*group).into());
+            }
             Record::Receipt { packet_id, .. } => {
                 self.receipts.insert(*packet_id);
             }
@@ -157,6 +178,7 @@ impl Restored {
     }
 
     fn remove(&mut self, name: MessageId) -> Option<Entry> {
+        self.lent.remove(&name);
         let waiting = self.entries.remove(&self.by_name.remove(&name)?)?;
         if let Some((packet_id, order, _)) = waiting.bound {
             self.bound.remove(&order);

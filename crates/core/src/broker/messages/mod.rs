@@ -29,7 +29,7 @@ pub(crate) struct Messages {
     pub(crate) ended: Vec<(Recipient, MessageId)>,
     journaled: bool,
     /// Offers of groups that have had their fate, and are to be answered.
-    pub(crate) answered: Vec<Offer>,
+    pub(crate) answered: Vec<Answered>,
 }
 
 /// What an entry carries that has no room in itself.
@@ -38,6 +38,16 @@ struct List {
     identifiers: Box<[u32]>,
     /// The group's offer that it is.
     offer: Option<Offer>,
+    /// The journal knows it as the session's.
+    is_lent: bool,
+}
+
+/// An offer that is to be answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    pub(crate) offer: Offer,
+    /// What the journal is to say of it once the group knows: it must not end here first.
+    pub(crate) ended: Option<(Recipient, MessageId)>,
 }
 
 /// A group has offered a message to one of our sessions: the number of the membership, and of the offer.
@@ -64,13 +74,18 @@ impl Messages {
         match identifiers {
             [] => Identifiers::None,
             [one] => Identifiers::One(*one),
-            many => Identifiers::Many(self.lists.insert(List { identifiers: many.into(), offer: None })),
+            many => Identifiers::Many(self.lists.insert(List {
+                identifiers: many.into(),
+                offer: None,
+                is_lent: false,
+            })),
         }
     }
 
     /// The same for what a group offers.
     pub(crate) fn identify_offer(&mut self, identifiers: &[u32], offer: Offer) -> Identifiers {
-        Identifiers::Many(self.lists.insert(List { identifiers: identifiers.into(), offer: Some(offer) }))
+        let list = List { identifiers: identifiers.into(), offer: Some(offer), is_lent: false };
+        Identifiers::Many(self.lists.insert(list))
     }
 
     /// The offer that an entry is, if a group has made it.
@@ -108,11 +123,37 @@ impl Messages {
     pub(crate) fn end(&mut self, entry: Entry, who: Recipient, from: Fate, to: Fate) {
         self.enter(entry, who, Some(from), to);
         if let Some(offer) = self.offer(entry) {
-            self.answered.push(offer);
-        } else if self.journaled && entry.qos() > QoS::AtMostOnce && who.as_group().is_none() {
+            let ended = self.is_lent(entry).then(|| (who, self.store.name(entry.message_ref())));
+            self.answered.push(Answered { offer, ended });
+        } else if self.journaled && entry.qos() > QoS::AtMostOnce {
             self.ended.push((who, self.store.name(entry.message_ref())));
         }
         self.forget(entry);
+    }
+
+    /// A group's message has its fate with a member.
+    pub(crate) fn end_with_member(&mut self, entry: Entry, who: Recipient) {
+        if self.journaled && entry.qos() > QoS::AtMostOnce {
+            self.ended.push((who, self.store.name(entry.message_ref())));
+        }
+        self.forget(entry);
+    }
+
+    /// Does the journal know what a group has offered as its session's?
+    pub(crate) fn is_lent(&self, entry: Entry) -> bool {
+        matches!(entry.identifiers(), Identifiers::Many(place) if self.lists[place].is_lent)
+    }
+
+    /// What a group has offered is to be known by the journal as its session's: a copy, by a name of its own.
+    pub(crate) fn lend(&mut self, entry: Entry, name: MessageId) -> Entry {
+        let identifiers = entry.identifiers();
+        if let Identifiers::Many(place) = identifiers {
+            self.lists[place].is_lent = true;
+        }
+        let message = self.store.copy(entry.message_ref());
+        self.store.set_name(message, name);
+        self.store.release(entry.message_ref());
+        Entry::message(message, entry.qos(), entry.retain(), identifiers)
     }
 
     /// Gives back what an entry holds, when its fate is already booked.
@@ -198,9 +239,9 @@ impl Messages {
         &mut self,
         queue: &mut Queue,
         sender: &mut Sender<Entry>,
-        member: Option<u64>,
-        all: bool,
-    ) -> Vec<Offer> {
+        who: Recipient,
+        (member, all): (Option<u64>, bool),
+    ) -> Vec<Answered> {
         let lists = &self.lists;
         let is_offer = |entry: Entry| match entry.identifiers() {
             Identifiers::Many(place) => {
@@ -214,20 +255,21 @@ impl Messages {
         let mut offers = Vec::new();
         for entry in waiting {
             queue.refund(self.size(entry));
-            offers.extend(self.pass_on(entry, Fate::Queued));
+            offers.extend(self.pass_on(entry, who, Fate::Queued));
         }
         for entry in begun {
-            offers.extend(self.pass_on(entry, Fate::InFlight));
+            offers.extend(self.pass_on(entry, who, Fate::InFlight));
         }
         offers
     }
 
     /// An entry goes without a fate, because somebody else has the message.
-    fn pass_on(&mut self, entry: Entry, from: Fate) -> Option<Offer> {
+    fn pass_on(&mut self, entry: Entry, who: Recipient, from: Fate) -> Option<Answered> {
         let offer = self.offer(entry);
+        let ended = self.is_lent(entry).then(|| (who, self.store.name(entry.message_ref())));
         self.books.pass_on(from);
         self.forget(entry);
-        offer
+        Some(Answered { offer: offer?, ended })
     }
 
     fn end_all(&mut self, queue: &mut Queue, gone: VecDeque<Entry>, who: Recipient, to: Fate) {

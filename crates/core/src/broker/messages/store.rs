@@ -1,5 +1,7 @@
 //! Messages that are kept: once each, whatever the fan-out.
+use super::owned::Owned;
 use crate::id::{IdentityId, MessageId};
+use crate::qos::QoS;
 use crate::text::Text;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -120,6 +122,14 @@ impl Store {
         }
         self.bytes += view.size();
         MessageRef(place)
+    }
+
+    /// Keeps it once more, to be called by another name; with one reference.
+    pub(crate) fn copy(&mut self, message: MessageRef) -> MessageRef {
+        let view = self.get(message);
+        let topic: Box<str> = view.topic.into();
+        let owned = Owned::new(&view, QoS::AtMostOnce);
+        self.put(&owned.view(&topic))
     }
 
     fn slot(&mut self) -> u32 {

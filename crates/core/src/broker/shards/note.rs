@@ -80,6 +80,8 @@ pub(crate) enum Note<'a> {
     Join { join: Join<'a>, ticket: u32 },
     /// Here is a message for a member of mine that is at home with you.
     Offer { epoch: u64, offer: Offer, posted: Posted<'a> },
+    /// After a restart a session of mine has this message of a group of yours.
+    Lent { group: &'a str, id: MessageId },
     /// This is what there is to say of a member to its group.
     Member { member: u64, word: Word },
     /// All that I accepted before this start of the server has reached everybody: those ids may be forgotten.
@@ -98,6 +100,7 @@ const ALL_DISTRIBUTED: u8 = 8;
 const JOIN: u8 = 9;
 const OFFER: u8 = 10;
 const MEMBER: u8 = 11;
+const LENT: u8 = 12;
 
 impl Note<'_> {
     pub(crate) fn encode(&self, out: &mut Vec<u8>, shared: &mut Vec<Shared>) {
@@ -157,6 +160,12 @@ impl Note<'_> {
                 put_u64(out, offer.member);
                 put_u64(out, offer.number);
                 put_posted(out, shared, posted);
+            }
+            Note::Lent { group, id } => {
+                out.push(LENT);
+                out.extend_from_slice(&id.as_u128().to_le_bytes());
+                put_u32(out, length(group.len()));
+                out.extend_from_slice(group.as_bytes());
             }
             Note::Member { member, word } => {
                 let (what, a, b) = word.parts();
@@ -278,6 +287,11 @@ impl<'a> Reader<'a> {
             OFFER => {
                 let (epoch, member, number) = (self.u64()?, self.u64()?, self.u64()?);
                 Note::Offer { epoch, offer: Offer { member, number }, posted: self.posted()? }
+            }
+            LENT => {
+                let id = MessageId::from_u128(u128::from_le_bytes(self.take()?));
+                let n = self.u32()?;
+                Note::Lent { group: self.text(n)?, id }
             }
             MEMBER => {
                 let [what] = self.take()?;

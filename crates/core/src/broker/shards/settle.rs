@@ -1,5 +1,6 @@
 //! Settlements: what waits until other shards have said that they are done, and what became of it there.
 use crate::broker::messages::accepted::Routed;
+use crate::broker::messages::ledger::Recipient;
 use crate::id::{ConnectionId, MessageId, PacketId, ShardId, Ticket};
 use crate::reason::ReasonCode;
 use crate::slab::Slab;
@@ -60,6 +61,8 @@ pub(crate) enum Waiter {
     Ordered(ShardId, u32),
     /// A message that is to be mailed again after a crash, until now.
     Distributed(MessageId),
+    /// What a group had lent to a session: that has ended, and the journal may say so.
+    Lent(Recipient, MessageId),
     /// The road of a topic: one message fewer on it.
     Road(u32),
     /// A QoS 2 message of a session: from now on its repetition need not wait.

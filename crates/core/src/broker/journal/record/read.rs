@@ -84,6 +84,8 @@ impl<'a> Reader<'a> {
             DISTRIBUTED => Record::Distributed { id: self.id()? },
             KNOWN => Record::Known { id: self.id()? },
             FORGET => Record::Forget { id: self.id()? },
+            GROUP => Record::Group { who: self.who()?, name: self.group()? },
+            LENT => Record::Lent { who: self.who()?, name: self.id()?, group: self.group()? },
             _ => return None,
         })
     }
@@ -178,6 +180,13 @@ impl<'a> Reader<'a> {
 
     fn filter(&mut self) -> Option<&'a str> {
         self.text().filter(|filter| crate::topic::check_filter(filter).is_ok())
+    }
+
+    fn group(&mut self) -> Option<&'a str> {
+        let is_one = |name: &&str| {
+            name.split_once('/').is_some_and(|(_, filter)| crate::topic::check_filter(filter).is_ok())
+        };
+        self.text().filter(is_one)
     }
 
     fn who(&mut self) -> Option<Recipient> {
