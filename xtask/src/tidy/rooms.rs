@@ -25,7 +25,7 @@ const ROOMS: [(&str, &[&str]); 10] = [
 const WORDS: [&str; 2] = ["announce", "cause"];
 
 /// The reactions. A call goes to the same file or to one further down.
-const REACTIONS: [&str; 35] = [
+const REACTIONS: [&str; 36] = [
     "mod",
     "check",
     "trace",
@@ -52,6 +52,7 @@ const REACTIONS: [&str; 35] = [
     "transmit",
     "replay",
     "share",
+    "lent",
     "room",
     "pause",
     "answer",

@@ -2,6 +2,7 @@
 use super::Broker;
 use super::authority::policy::Access;
 use super::base::NONE;
+use super::base::rules::Rule;
 use super::messages::ledger::{Fate, Reason, Verdict};
 use super::messages::store::{Content, View};
 use super::router::Subscriber;
@@ -44,7 +45,7 @@ impl Broker {
             self.grants.end_connection(s.grant);
         }
         self.wake_publishers(session);
-        if leaving != Leaving::TakenOver {
+        if leaving != Leaving::TakenOver || !self.rules.obeys(Rule::TakeoverIsNoDeath) {
             self.suspend_memberships(session);
         }
         if let Some(mut busy) = self.sessions.take_busy(session) {

@@ -32,6 +32,8 @@ impl Broker {
                 self.on_settled(now, from, handled, durable, outcomes);
             } else {
                 self.on_note(now, from, &note);
+                // What has ended with it is in the journal up to there as well.
+                self.pen().flush();
                 self.shards.post.handled(from, self.journal.end());
             }
         }
@@ -94,6 +96,7 @@ impl Broker {
             return;
         }
         let filter = join.name.split_once('/').map(|(_, filter)| filter);
+        let filter = filter.filter(|_| self.rules.obeys(Rule::JoinedWaits));
         match self.shards.await_interest(filter.into_iter(), &[], 0) {
             Some(settlement) => self.shards.settlements.add(settlement, Waiter::Ordered(from, ticket)),
             None => self.shards.tell_ordered(from, ticket, Outcome::Queued, self.asserted()),

@@ -30,6 +30,7 @@ mod ending;
 mod handles;
 mod inbound;
 mod leaving;
+mod lent;
 mod local;
 mod mail;
 mod passage;

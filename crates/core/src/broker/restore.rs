@@ -358,8 +358,8 @@ impl Broker {
         (rare.ends_at, rare.will_at) = (restored.ends_at, restored.will_at);
     }
 
-    /// The same of groups; and what sessions have of theirs is with them alone.
-    fn settle_restored_groups(&mut self, restoring: &Restoring) {
+    /// Puts what was read of groups where it belongs; what sessions have of theirs is with them alone.
+    fn settle_restored_groups(&mut self, restoring: &mut Restoring) {
         for (place, restored) in &restoring.groups {
             let who = self.groups.recipient(*place);
             for waiting in restored.entries.values() {
@@ -377,12 +377,11 @@ impl Broker {
             let who = self.groups.recipient(place);
             self.pen().group(who, &name);
         }
-        for restored in restoring.sessions.values() {
-            for (name, group) in &restored.lent {
-                let waiting = restored.by_name.get(name).and_then(|at| restored.entries.get(at));
-                if let Some(waiting) = waiting {
-                    let id = self.messages.store.id(waiting.entry.message_ref());
-                    self.tell_lent(group, id);
+        for (session, restored) in &mut restoring.sessions {
+            for (name, group) in core::mem::take(&mut restored.lent) {
+                let at = restored.by_name.get(&name);
+                if let Some(waiting) = at.and_then(|at| restored.entries.get_mut(at)) {
+                    waiting.entry = self.restore_lent(*session, waiting.entry, &group);
                 }
             }
         }
@@ -392,15 +391,15 @@ impl Broker {
     }
 
     /// The journal has been read.
-    fn on_restored(&mut self, now: Instant, restoring: Restoring) {
+    fn on_restored(&mut self, now: Instant, mut restoring: Restoring) {
         let mut cut = Vec::new();
+        self.settle_restored_groups(&mut restoring);
         for (session, restored) in &restoring.sessions {
             self.settle_restored(*session, restored);
             if !restored.is_away(self.sessions[*session].expiry) {
                 cut.push(*session);
             }
         }
-        self.settle_restored_groups(&restoring);
         for message in restoring.messages.into_values() {
             self.messages.store.release(message);
         }

@@ -6,16 +6,15 @@
 use super::Broker;
 use super::authority::policy::Access;
 use super::base::NONE;
+use super::base::rules::Rule;
 use super::groups::{Join, MemberId, Membership, Waiting, Word};
-use super::journal::Place;
-use super::messages::ledger::{Fate, Reason, Recipient};
+use super::messages::ledger::{Fate, Reason};
 use super::messages::queue::Entry;
 use super::messages::{Answered, Offer};
 use super::router::{Options, Subscriber};
 use super::session::Kind;
 use super::shards::note::{Note, Posted};
-use super::shards::settle::{Outcome, Waiter};
-use crate::id::{MessageId, ShardId};
+use crate::id::ShardId;
 use crate::qos::QoS;
 use crate::time::Instant;
 use alloc::string::String;
@@ -64,6 +63,10 @@ impl Broker {
             if id.shard == self.shards.me() {
                 self.on_offer(epoch, offer, &Offered::Here(entry));
             } else {
+                if entry.qos() == QoS::ExactlyOnce {
+                    // Or it might come once more, from a publisher that has not been answered.
+                    self.shards.hold(Rule::ReceiptBeforeMail, self.journal.end());
+                }
                 let view = self.messages.stored(entry);
                 let posted =
                     Posted { view, qos: entry.qos(), retain: entry.retain(), tracked: false, kept: None };
@@ -155,57 +158,6 @@ impl Broker {
         }
     }
 
-    /// What was lent to a session has ended there. The journal says so when that of its group does: or it would be offered
-    /// again after a crash.
-    fn end_lent(&mut self, shard: ShardId, who: Recipient, name: MessageId) {
-        if shard == self.shards.me() {
-            return self.messages.ended.push((who, name));
-        }
-        let number = self.shards.post.written(shard);
-        let settlement = self.shards.settlements.open(1, Outcome::Queued);
-        self.shards.post.await_note(shard, number, settlement);
-        self.shards.settlements.add(settlement, Waiter::Lent(who, name));
-    }
-
-    /// A session begins what a group has lent to it with QoS 2: nobody else is to get it, also after a crash.
-    /// [MQTT-4.8.2-4]
-    pub(super) fn lend(&mut self, now: Instant, session: u32, entry: Entry) -> Entry {
-        if !self.pen().is_kept(session) {
-            return entry;
-        }
-        let Some(offer) = self.messages.offer(entry) else { return entry };
-        let Some(membership) = self.groups.memberships.get(offer.member) else { return entry };
-        let group = membership.name.clone();
-        let name = self.here.message_id(now);
-        let entry = self.messages.lend(entry, name);
-        let identifiers = self.messages.identifiers(entry, &mut [0]).to_vec();
-        let who = self.sessions.recipient(session);
-        let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
-        self.pen().lent(entry, place, &group);
-        entry
-    }
-
-    /// After a restart a session has what a group thinks it has as well.
-    pub(super) fn tell_lent(&mut self, group: &str, id: MessageId) {
-        let shard = self.shards.home_of_group(group);
-        if shard == self.shards.me() {
-            self.on_lent(group, id);
-        } else {
-            self.shards.post.write(shard, &Note::Lent { group, id });
-        }
-    }
-
-    /// A group of this shard does not have that message any more.
-    pub(super) fn on_lent(&mut self, group: &str, id: MessageId) {
-        let Some(place) = self.groups.find(group) else { return };
-        let who = self.groups.recipient(place);
-        let store = &self.messages.store;
-        let is_it = |entry: Entry| store.id(entry.message_ref()) == id;
-        let Some(entry) = self.groups.get_mut(place).and_then(|group| group.take_out(is_it)) else { return };
-        self.messages.books.pass_on(Fate::Queued);
-        self.messages.end_with_member(entry, who);
-    }
-
     /// After a restart all members are known: what waits for nobody goes.
     pub(super) fn settle_groups(&mut self) {
         let all: Vec<u32> = self.groups.iter().map(|(place, _)| place).collect();
@@ -243,7 +195,7 @@ impl Broker {
     /// There may be room in a session: every group that it refused hears so.
     pub(super) fn tell_room(&mut self, session: u32) {
         let closed = self.sessions[session].rare.as_deref().map_or(0, |rare| rare.closed.len());
-        if closed == 0 || !self.has_room_for_offer(session) {
+        if closed == 0 || !self.has_room_for_offer(session) || !self.rules.obeys(Rule::RoomIsTold) {
             return;
         }
         let quota = self.quota(session);
@@ -355,9 +307,17 @@ impl Broker {
                 }
             }
             Word::Back { number } => back.extend(group.take(at, number)),
-            Word::Refused { epoch, first } => back = group.refused(at, epoch, first),
+            Word::Refused { epoch, first } => {
+                let first = if self.rules.obeys(Rule::RefusedNamesTheFirst) { first } else { 0 };
+                back = group.refused(at, epoch, first);
+            }
             Word::Room { epoch, quota } => group.has_room(at, epoch, quota),
-            Word::Leave => group.leave(at),
+            Word::Leave => {
+                group.leave(at);
+                if !self.rules.obeys(Rule::OnlyMemberGivesBack) {
+                    back = group.refused_all(at);
+                }
+            }
         }
         for waiting in back {
             self.take_back_offer(place, waiting);
@@ -372,8 +332,9 @@ impl Broker {
         let who = self.groups.recipient(place);
         let id = self.messages.store.id(waiting.entry.message_ref());
         self.messages.books.enter(id, who, None, Fate::Queued);
+        let in_place = self.rules.obeys(Rule::BackToItsPlace);
         if let Some(group) = self.groups.get_mut(place) {
-            group.put_back(waiting);
+            group.put_back(if in_place { waiting } else { Waiting { sequence: 0, ..waiting } });
         }
     }
 
@@ -400,12 +361,11 @@ impl Broker {
     /// A session loses its connection. Its groups have again what it has not begun, and QoS 1 that it has not acknowledged,
     /// and offer it nothing until it is back. [MQTT-4.8.2-4] [MQTT-4.8.2-5]
     pub(super) fn suspend_memberships(&mut self, session: u32) {
-        let Some(rare) = self.sessions[session].rare.as_deref() else { return };
-        if rare.shares.is_empty() {
-            return;
+        let shares = self.sessions[session].rare.as_deref().map_or_else(Vec::new, |rare| rare.shares.clone());
+        // It may have left a group, and still have something of it.
+        if self.rules.obeys(Rule::LostGivesBack) {
+            self.give_back(session, None, true);
         }
-        let shares = rare.shares.clone();
-        self.give_back(session, None, true);
         for member in shares {
             let first = self.groups.memberships.get(member).map_or(0, |m| m.handled + 1);
             self.close_membership(session, member, first);
@@ -415,6 +375,9 @@ impl Broker {
     /// What groups have offered and a session has not begun (and, if `all`, what it has not acknowledged with QoS 1) goes
     /// back: of this membership, or of any.
     fn give_back(&mut self, session: u32, member: Option<u64>, all: bool) {
+        if self.messages.lists() == 0 {
+            return;
+        }
         let Some(mut busy) = self.sessions.take_busy(session) else { return };
         let who = self.sessions.recipient(session);
         let offers = self.messages.give_back(&mut busy.queue, &mut busy.sender, who, (member, all));
@@ -425,7 +388,7 @@ impl Broker {
                 // Nobody else gets it before the journal says that this session has it no more.
                 self.messages.ended.push(ended);
                 self.pen().flush();
-                self.shards.hold_all(self.journal.end());
+                self.shards.hold(Rule::ReceiptBeforeMail, self.journal.end());
             }
             self.tell_group(member, Word::Back { number });
             self.groups.memberships.answered(member);
@@ -449,8 +412,8 @@ impl Broker {
 
     /// A session ends, and with it all its memberships.
     pub(super) fn leave_groups(&mut self, session: u32) {
-        let Some(rare) = self.sessions[session].rare.as_deref() else { return };
-        for member in rare.shares.clone() {
+        let shares = self.sessions[session].rare.as_deref().map_or_else(Vec::new, |rare| rare.shares.clone());
+        for member in shares {
             self.leave_group(session, member, true);
         }
         // Also what it had begun and went on with after it had left.

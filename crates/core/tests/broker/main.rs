@@ -10,6 +10,7 @@ mod ends;
 mod fates;
 mod flow;
 mod grants;
+mod group_storms;
 mod groups;
 mod host;
 mod identifiers;

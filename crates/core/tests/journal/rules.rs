@@ -2,9 +2,11 @@
 use crate::again;
 use crate::between;
 use crate::crashes::Crashes;
+use crate::groups;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidewire_core::broker::Rule;
+use tidewire_core::qos::QoS;
 
 thread_local! {
     static LEFT_OUT: Cell<Option<Rule>> = const { Cell::new(None) };
@@ -50,6 +52,13 @@ fn between_shards_without_a_rule_somebody_notices() {
         let seed = noticed(rule, |seed| Crashes::new(if seed % 2 == 0 { 2 } else { 3 }, seed).run());
         assert!(seed.is_some(), "without {rule:?} nobody notices anything");
     }
+}
+
+#[test]
+fn without_the_rule_about_what_a_group_lends_somebody_notices() {
+    let rule = Rule::LentFirst;
+    let seed = noticed(rule, |seed| groups::storm(seed, QoS::ExactlyOnce));
+    assert!(seed.is_some(), "without {rule:?} nobody notices anything");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! All are on, always: `obeys` is then a constant, and costs nothing. Under the private feature `_rules` a test can
 //! leave one out, to show what it is for: somebody loses a message, gets it twice or out of order, or waits for ever.
 //! The numbers are those of the rules between shards; what is not here has no line that could be switched (1, and
-//! half of 11, are the driver's), or is not here yet (7 and 14 to 17 come with groups).
+//! half of 11, are the driver's; without the rest of 15 and 16 a test would not end, or nothing would be left to look at).
 
 /// A rule of the protocol between shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +29,8 @@ pub enum Rule {
     LastNoteCounts,
     /// 6: subscribing again never removes the subscription in between.
     ReplacedInPlace,
+    /// 7: a member's SUBACK waits until all shards know of its group's interest.
+    JoinedWaits,
     /// 8: a PUBLISH with RETAIN is ordered by the shard that owns its topic.
     OwnerOrders,
     /// 8: it is taken from its socket when earlier direct messages on its topic are settled.
@@ -49,12 +51,26 @@ pub enum Rule {
     LatestKeeps,
     /// 13: an answer leaves on the connection on which its question came, or never.
     AnswersDieWithTheirConnection,
+    /// 14: who refuses names the first offer that it means, and has those before.
+    RefusedNamesTheFirst,
+    /// 14: what comes back returns to its own place.
+    BackToItsPlace,
+    /// 15: who has refused says when there is room.
+    RoomIsTold,
+    /// 16: who loses its line gives back what it has not begun, and QoS 1.
+    LostGivesBack,
+    /// 16: only the member's shard gives back.
+    OnlyMemberGivesBack,
+    /// 16: a takeover is not a death.
+    TakeoverIsNoDeath,
     /// 18: no packet leaves that asserts what is not durable.
     AssertsWhatIsDurable,
     /// 19: a message's receipt and its places in queues are one record.
     OneRecord,
     /// 20: a QoS 2 PUBLISH waits for the record that binds its Packet Identifier.
     BoundFirst,
+    /// 20: what a group's member begins with QoS 2 is its own by a record, which its PUBLISH waits for.
+    LentFirst,
     /// 21: the receipt of a QoS 2 message is durable with the message before that is mailed.
     ReceiptBeforeMail,
     /// 21: a restart mails again what was received and not recorded as distributed.
@@ -78,7 +94,7 @@ pub enum Rule {
 impl Rule {
     /// All of them.
     #[cfg(feature = "_rules")]
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 39] = [
         Self::SettledAtOnce,
         Self::OutcomesByNumber,
         Self::OrderedWaitsForAll,
@@ -88,6 +104,7 @@ impl Rule {
         Self::LaterOnesWait,
         Self::LastNoteCounts,
         Self::ReplacedInPlace,
+        Self::JoinedWaits,
         Self::OwnerOrders,
         Self::RoadIsClear,
         Self::LaterOnesFollow,
@@ -98,9 +115,16 @@ impl Rule {
         Self::PassageCarriesAll,
         Self::LatestKeeps,
         Self::AnswersDieWithTheirConnection,
+        Self::RefusedNamesTheFirst,
+        Self::BackToItsPlace,
+        Self::RoomIsTold,
+        Self::LostGivesBack,
+        Self::OnlyMemberGivesBack,
+        Self::TakeoverIsNoDeath,
         Self::AssertsWhatIsDurable,
         Self::OneRecord,
         Self::BoundFirst,
+        Self::LentFirst,
         Self::ReceiptBeforeMail,
         Self::MailedAgain,
         Self::SameWayAgain,
@@ -118,7 +142,7 @@ impl Rule {
 pub(crate) struct Rules {
     /// A bit for each that is not.
     #[cfg(feature = "_rules")]
-    off: u32,
+    off: u64,
 }
 
 impl Rules {
@@ -130,11 +154,11 @@ impl Rules {
 
     #[cfg(feature = "_rules")]
     pub(crate) const fn obeys(self, rule: Rule) -> bool {
-        self.off & 1 << rule as u32 == 0
+        self.off & 1 << rule as u64 == 0
     }
 
     #[cfg(feature = "_rules")]
     pub(crate) fn leave_out(&mut self, rule: Rule) {
-        self.off |= 1 << rule as u32;
+        self.off |= 1 << rule as u64;
     }
 }

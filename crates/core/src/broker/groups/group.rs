@@ -259,6 +259,15 @@ impl Group {
         back.into_iter().map(|(_, offered)| offered.waiting).collect()
     }
 
+    /// All that it has. For tests: only its shard gives back.
+    pub(crate) fn refused_all(&mut self, place: Place) -> Vec<Waiting> {
+        let Some(member) = self.members.get_mut(place) else { return Vec::new() };
+        let back: Vec<_> =
+            core::mem::take(&mut member.out).into_values().map(|offered| offered.waiting).collect();
+        self.out -= back.len();
+        back
+    }
+
     /// There is room for so many at a time, from this epoch on.
     pub(crate) fn has_room(&mut self, place: Place, epoch: u64, quota: u16) {
         if let Some(member) = self.members.get_mut(place) {

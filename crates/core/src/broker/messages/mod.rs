@@ -50,7 +50,8 @@ pub(crate) struct Answered {
     pub(crate) ended: Option<(Recipient, MessageId)>,
 }
 
-/// A group has offered a message to one of our sessions: the number of the membership, and of the offer.
+/// A group has offered a message to one of our sessions: the number of the membership, and of the offer, which is 0 for what
+/// the session had before a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offer {
     pub(crate) member: u64,
@@ -156,6 +157,14 @@ impl Messages {
         Entry::message(message, entry.qos(), entry.retain(), identifiers)
     }
 
+    /// What a restart has found lent to a session.
+    pub(crate) fn restore_lent(&mut self, entry: Entry, offer: Offer) -> Entry {
+        let identifiers = self.identifiers(entry, &mut [0]).into();
+        self.unidentify(entry);
+        let place = self.lists.insert(List { identifiers, offer: Some(offer), is_lent: true });
+        Entry::message(entry.message_ref(), entry.qos(), entry.retain(), Identifiers::Many(place))
+    }
+
     /// Gives back what an entry holds, when its fate is already booked.
     pub(crate) fn forget(&mut self, entry: Entry) {
         self.unidentify(entry);
@@ -245,7 +254,9 @@ impl Messages {
         let lists = &self.lists;
         let is_offer = |entry: Entry| match entry.identifiers() {
             Identifiers::Many(place) => {
-                lists[place].offer.is_some_and(|offer| member.is_none_or(|member| offer.member == member))
+                // What a restart has found is not in the group's books any more.
+                let offer = lists[place].offer.filter(|offer| offer.number > 0);
+                offer.is_some_and(|offer| member.is_none_or(|member| offer.member == member))
             }
             Identifiers::None | Identifiers::One(_) => false,
         };
@@ -289,7 +300,7 @@ impl Messages {
         self.lists.check();
     }
 
-    /// For `check`: how many entries hold a list.
+    /// How many entries hold a list.
     pub(crate) fn lists(&self) -> usize {
         self.lists.len()
     }

@@ -275,15 +275,8 @@ impl Shards {
         }
     }
 
-    /// What is mailed from here on is posted when the journal is durable up to there.
-    pub(crate) fn hold_all(&mut self, end: u64) {
-        for shard in self.post.others() {
-            self.post.hold(shard, end);
-        }
-    }
-
     /// What is mailed from here on rests on what the journal says by now, and is posted when that is durable.
-    fn hold(&mut self, rule: Rule, end: u64) {
+    pub(crate) fn hold(&mut self, rule: Rule, end: u64) {
         if self.rules.obeys(rule) {
             for shard in self.post.others() {
                 self.post.hold(shard, end);

@@ -145,6 +145,19 @@ impl Note<'_> {
                 out.extend_from_slice(&id.as_u128().to_le_bytes());
             }
             Note::Ready => out.push(READY),
+            Note::Join { .. } | Note::Offer { .. } | Note::Lent { .. } | Note::Member { .. } => {
+                self.encode_of_group(out, shared);
+            }
+            Note::AllDistributed { incarnation } => {
+                out.push(ALL_DISTRIBUTED);
+                put_u32(out, incarnation);
+            }
+        }
+    }
+
+    /// Those between a group and its members.
+    fn encode_of_group(&self, out: &mut Vec<u8>, shared: &mut Vec<Shared>) {
+        match *self {
             Note::Join { join, ticket } => {
                 out.extend_from_slice(&[JOIN, u8::from(join.is_open)]);
                 put_u32(out, ticket);
@@ -174,10 +187,7 @@ impl Note<'_> {
                 put_u64(out, a);
                 put_u64(out, b);
             }
-            Note::AllDistributed { incarnation } => {
-                out.push(ALL_DISTRIBUTED);
-                put_u32(out, incarnation);
-            }
+            _ => {}
         }
     }
 }
