@@ -19,7 +19,7 @@ use crate::broker::base::table::{Row, Tenant};
 use crate::broker::messages::incoming::Incoming;
 use crate::broker::messages::ledger::Recipient;
 use crate::codec::{Decoder, Mode};
-use crate::delivery::InOrder;
+use crate::delivery::{InOrder, Inward};
 use crate::id::{MessageId, PacketId, QuestionId};
 use crate::time::Instant;
 use crate::version::{Role, Version};
@@ -209,6 +209,8 @@ pub(crate) struct Busy {
     pub(crate) waiting: usize,
     /// A large payload on its way in.
     pub(crate) incoming: Option<Box<Incoming>>,
+    /// What it has bound to Topic Aliases.
+    pub(crate) inward: Inward,
     /// Messages encoded into `out` early, and for whom: they have their fate when it is handed over.
     pub(crate) early: Vec<MessageId>,
     pub(crate) early_for: Option<Recipient>,
@@ -218,6 +220,9 @@ pub(crate) struct Busy {
     pub(crate) question: Option<QuestionId>,
 }
 
+/// What buffers keep where Topic Aliases are all that a connection has.
+const QUIET_BYTES: usize = 512;
+
 impl Busy {
     /// Does a PUBREC for this Packet Identifier wait for its turn?
     pub(crate) fn is_to_answer(&self, packet_id: PacketId) -> bool {
@@ -225,6 +230,24 @@ impl Busy {
     }
 
     fn is_idle(&self) -> bool {
+        self.is_quiet() && !self.has_aliases()
+    }
+
+    /// Topic Aliases, which last as long as the connection.
+    fn has_aliases(&self) -> bool {
+        !self.inward.is_empty()
+    }
+
+    /// Gives back memory that a burst needed. Nothing is under way.
+    fn shrink(&mut self) {
+        self.out.shrink_to(QUIET_BYTES);
+        self.early.shrink_to(QUIET_BYTES / size_of::<MessageId>());
+        self.answers.reset(QUIET_BYTES / size_of::<Pending>());
+        self.kept = Vec::new();
+    }
+
+    /// Nothing is under way.
+    fn is_quiet(&self) -> bool {
         self.out.is_empty()
             && self.answers.is_empty()
             && self.kept.is_empty()

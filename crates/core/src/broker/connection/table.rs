@@ -9,6 +9,7 @@ use crate::broker::base::actions::Actions;
 use crate::broker::base::limits::{Limit, Limits};
 use crate::broker::base::table::Table;
 use crate::codec::Decoder;
+use crate::delivery::Inward;
 use crate::id::ConnectionId;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -163,11 +164,12 @@ impl Connections {
         self.table[index].busy.get_or_insert_with(|| pool.pop().unwrap_or_default())
     }
 
-    /// An idle connection owns nothing.
+    /// An idle connection owns nothing; one that has Topic Aliases, little more than these.
     pub(crate) fn release_if_idle(&mut self, index: u32) {
-        let connection = &self.table[index];
-        if connection.busy.as_ref().is_some_and(|l| l.is_idle()) {
-            self.recycle(index);
+        match self.table[index].busy.as_deref_mut().filter(|busy| busy.is_quiet()) {
+            Some(busy) if busy.has_aliases() => busy.shrink(),
+            Some(_) => self.recycle(index),
+            None => {}
         }
     }
 
@@ -181,6 +183,7 @@ impl Connections {
             busy.early.clear();
             busy.early_for = None;
             (busy.incoming, busy.applicant, busy.question) = (None, None, None);
+            busy.inward = Inward::default();
             if busy.out.capacity() > POOLED_BYTES {
                 busy.out = Vec::new();
             }
