@@ -12,10 +12,11 @@ use super::messages::accepted::{Accepted, Routed};
 use super::messages::ledger::{Fate, Reason};
 use super::messages::queue::{Entry, Identifiers};
 use super::messages::store::{Content, MessageRef, View};
-use super::messages::wire::{Wire, encode_early};
+use super::messages::wire::{Wire, encode_aliased, encode_early};
 use super::router::Match;
 use super::session::{Busy, Kind, Session, Sessions};
 use crate::codec::Delivery;
+use crate::delivery::Outward;
 use crate::id::ShardId;
 use crate::qos::QoS;
 use alloc::boxed::Box;
@@ -227,8 +228,13 @@ impl Delivering<'_> {
             let packet_id = self.sessions.busy(to).sender.bind_sent(entry, qos);
             Delivery::new(qos, packet_id, false)
         };
-        let out = &mut self.connections.busy(index).out;
-        if self.by_class {
+        let aliases = self.connections.aliases(index);
+        let connection = self.connections.busy(index);
+        let out = &mut connection.out;
+        if aliases > 0 {
+            let outward = connection.outward.get_or_insert_with(|| Outward::boxed(aliases));
+            encode_aliased(view, delivery, retain, outward, out);
+        } else if self.by_class {
             self.wire.put(view, version, delivery, retain, out);
         } else {
             encode_early(view, version, delivery, retain, out);

@@ -10,22 +10,46 @@ use super::messages::queue::{Entry, Queued};
 use super::messages::store::Content;
 use super::replay::Stop;
 use super::session::Busy;
-use crate::codec::{AckKind, Delivery, PublishHead, encode_ack};
-use crate::delivery::{Unsent, remaining};
+use crate::codec::{AckKind, Delivery, EncodeError, PublishHead, encode_ack};
+use crate::delivery::{Outward, Unsent, remaining};
 use crate::id::ConnectionId;
 use crate::output::Output;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::version::Version;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 /// What one recipient takes.
-#[derive(Clone, Copy)]
 struct Taker {
     who: Recipient,
     version: Version,
     maximum_packet_size: u32,
     receive_maximum: u16,
+    /// How many Topic Aliases, and what is bound to them.
+    aliases: u16,
+    outward: Option<Box<Outward>>,
+}
+
+impl Taker {
+    /// All of a PUBLISH but its payload, with a Topic Alias if it has one.
+    #[inline]
+    fn encode(&mut self, head: &PublishHead<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if self.aliases == 0 {
+            return head.encode(self.version, self.maximum_packet_size, out);
+        }
+        let outward = self.outward.get_or_insert_with(|| Outward::boxed(self.aliases));
+        outward.encode(head, self.maximum_packet_size, out)
+    }
+
+    /// How long the packet will be at least.
+    fn packet_length(&self, head: &PublishHead<'_>) -> Option<u32> {
+        match self.outward.as_deref() {
+            Some(outward) => outward.packet_length(head),
+            None => head.packet_length(self.version),
+        }
+    }
 }
 
 impl Broker {
@@ -71,17 +95,20 @@ impl Broker {
     fn drain(&mut self, now: Instant, session: u32, limit: usize, out: &mut Output) -> bool {
         let Some(mut busy) = self.sessions.take_busy(session) else { return false };
         let s = &self.sessions[session];
-        let taker = Taker {
+        let (index, aliases) = (s.connection, self.connections.aliases(s.connection));
+        let mut taker = Taker {
             who: self.sessions.recipient(session),
             version: s.version,
             maximum_packet_size: s.maximum_packet_size,
             receive_maximum: s.receive_maximum,
+            aliases,
+            outward: if aliases > 0 { self.connections.busy(index).outward.take() } else { None },
         };
         let stop = loop {
             if out.unsent() >= limit {
                 break Stop::Full;
             }
-            if let Err(stop) = self.send_next(now, session, &mut busy, &taker, out) {
+            if let Err(stop) = self.send_next(now, session, &mut busy, &mut taker, out) {
                 break stop;
             }
         };
@@ -94,7 +121,10 @@ impl Broker {
                 break;
             }
             self.messages.dequeue(&mut busy.queue, entry);
-            send_once(&mut self.messages, now, entry, &taker, out);
+            send_once(&mut self.messages, now, entry, &mut taker, out);
+        }
+        if let Some(outward) = taker.outward {
+            self.connections.busy(index).outward = Some(outward);
         }
         self.sessions[session].busy = Some(busy);
         self.caught_up(session);
@@ -108,7 +138,7 @@ impl Broker {
         now: Instant,
         session: u32,
         busy: &mut Busy,
-        taker: &Taker,
+        taker: &mut Taker,
         out: &mut Output,
     ) -> Result<(), Stop> {
         if let Some(unsent) = busy.sender.unsent() {
@@ -215,7 +245,7 @@ fn unfit(messages: &Messages, now: Instant, entry: Entry, taker: &Taker) -> Opti
         let mut one = [0];
         let head = head(messages, now, entry, Delivery::AtMostOnce, &mut one);
         let packet_id = if entry.qos() == QoS::AtMostOnce { 0 } else { 2 };
-        let length = head.packet_length(taker.version).unwrap_or(u32::MAX);
+        let length = taker.packet_length(&head).unwrap_or(u32::MAX);
         if length.saturating_add(packet_id) > taker.maximum_packet_size {
             // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
             return Some(Fate::Dropped(Reason::TooLarge));
@@ -225,7 +255,7 @@ fn unfit(messages: &Messages, now: Instant, entry: Entry, taker: &Taker) -> Opti
 }
 
 /// QoS 0: sent, and with that delivered.
-fn send_once(messages: &mut Messages, now: Instant, entry: Entry, taker: &Taker, out: &mut Output) {
+fn send_once(messages: &mut Messages, now: Instant, entry: Entry, taker: &mut Taker, out: &mut Output) {
     let fate = match unfit(messages, now, entry, taker) {
         Some(fate) => fate,
         None => match put(messages, now, entry, Delivery::AtMostOnce, taker, out) {
@@ -243,7 +273,7 @@ fn send_bound(
     now: Instant,
     busy: &mut Busy,
     unsent: Unsent<Entry>,
-    taker: &Taker,
+    taker: &mut Taker,
     out: &mut Output,
 ) -> Result<Option<Entry>, Stop> {
     let (entry, packet_id, qos, dup) = match unsent {
@@ -296,19 +326,19 @@ fn put(
     now: Instant,
     entry: Entry,
     delivery: Delivery,
-    taker: &Taker,
+    taker: &mut Taker,
     out: &mut Output,
-) -> Result<(), crate::codec::EncodeError> {
+) -> Result<(), EncodeError> {
     let mut one = [0];
     let head = head(messages, now, entry, delivery, &mut one);
     match messages.stored(entry).content {
         Content::Small(payload) => out.append(|out| {
-            head.encode(taker.version, taker.maximum_packet_size, out)?;
+            taker.encode(&head, out)?;
             out.extend_from_slice(payload);
             Ok(())
         }),
         Content::Large(chunks) => {
-            out.append(|out| head.encode(taker.version, taker.maximum_packet_size, out))?;
+            out.append(|out| taker.encode(&head, out))?;
             for chunk in chunks.iter() {
                 out.put_shared(chunk.clone());
             }

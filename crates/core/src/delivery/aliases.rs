@@ -102,6 +102,11 @@ impl Outward {
         Self { most: most.min(MOST), ..Self::default() }
     }
 
+    /// The same, where few have one.
+    pub(crate) fn boxed(most: u16) -> Box<Self> {
+        Box::new(Self::new(most))
+    }
+
     /// The peer takes none. [MQTT-3.1.2-27] [MQTT-3.2.2-18]
     pub(crate) fn is_off(&self) -> bool {
         self.most == 0

@@ -19,7 +19,7 @@ use crate::broker::base::table::{Row, Tenant};
 use crate::broker::messages::incoming::Incoming;
 use crate::broker::messages::ledger::Recipient;
 use crate::codec::{Decoder, Mode};
-use crate::delivery::{InOrder, Inward};
+use crate::delivery::{InOrder, Inward, Outward};
 use crate::id::{MessageId, PacketId, QuestionId};
 use crate::time::Instant;
 use crate::version::{Role, Version};
@@ -211,6 +211,8 @@ pub(crate) struct Busy {
     pub(crate) incoming: Option<Box<Incoming>>,
     /// What it has bound to Topic Aliases.
     pub(crate) inward: Inward,
+    /// What is bound to Topic Aliases towards it, once something could be.
+    pub(crate) outward: Option<Box<Outward>>,
     /// Messages encoded into `out` early, and for whom: they have their fate when it is handed over.
     pub(crate) early: Vec<MessageId>,
     pub(crate) early_for: Option<Recipient>,
@@ -235,7 +237,7 @@ impl Busy {
 
     /// Topic Aliases, which last as long as the connection.
     fn has_aliases(&self) -> bool {
-        !self.inward.is_empty()
+        self.outward.is_some() || !self.inward.is_empty()
     }
 
     /// Gives back memory that a burst needed. Nothing is under way.

@@ -27,12 +27,14 @@ pub(crate) struct Connections {
     pub(crate) room: Room,
     /// How many have a session.
     up: u32,
+    /// How many Topic Aliases each takes that has a session, by index; none behind the last one that takes any.
+    aliases: Vec<u16>,
 }
 
 impl Connections {
     pub(crate) fn new(seed: u64, room: Room) -> Self {
         let (table, pool) = (Table::default(), Vec::new());
-        Self { table, pool, usage: Usage::new(seed), room, up: 0 }
+        Self { table, pool, usage: Usage::new(seed), room, up: 0, aliases: Vec::new() }
     }
 
     /// Counts a connection among those of its address; refused if that has too many, or makes them too fast.
@@ -126,6 +128,23 @@ impl Connections {
         self.up += 1;
     }
 
+    /// How many Topic Aliases a connection with a session takes. [MQTT-3.1.2-26]
+    #[inline]
+    pub(crate) fn aliases(&self, index: u32) -> u16 {
+        self.aliases.get(index as usize).copied().unwrap_or(0)
+    }
+
+    /// So many it takes, before there is any.
+    pub(crate) fn take_aliases(&mut self, index: u32, most: u16) {
+        let index = index as usize;
+        if most > 0 && self.aliases.len() <= index {
+            self.aliases.resize(index + 1, 0);
+        }
+        if let Some(aliases) = self.aliases.get_mut(index) {
+            *aliases = most;
+        }
+    }
+
     /// It has none any more, and is about to change its state.
     pub(crate) fn detach(&mut self, index: u32) {
         self.table[index].session = NONE;
@@ -183,7 +202,7 @@ impl Connections {
             busy.early.clear();
             busy.early_for = None;
             (busy.incoming, busy.applicant, busy.question) = (None, None, None);
-            busy.inward = Inward::default();
+            (busy.inward, busy.outward) = (Inward::default(), None);
             if busy.out.capacity() > POOLED_BYTES {
                 busy.out = Vec::new();
             }
@@ -207,6 +226,9 @@ impl Connections {
             let is_up = connection.state == State::Up;
             assert_eq!(connection.session != NONE, is_up, "who is up has a session, and nobody else");
             *(if is_up { &mut incomplete } else { &mut strangers }) += u64::from(connection.charged);
+            if let Some(outward) = connection.busy.as_deref().and_then(|busy| busy.outward.as_deref()) {
+                outward.check();
+            }
         }
         let charged = self.room.bytes();
         assert_eq!((incomplete, strangers), charged, "what is charged is what is kept");
