@@ -4,10 +4,10 @@ use super::link::{Head, Incoming, Ping, Said, Unanswered};
 use super::{Client, Holding, Next, Phase};
 use crate::Input;
 use crate::codec::{
-    Ack, AckKind, DecodeError, Decoder, Delivery, Disconnect, Item, Limits, Packet, Payload, Publish,
-    encode_ack,
+    Ack, AckKind, DecodeError, Decoder, Delivery, Disconnect, Item, Limits, Packet, Payload, PropertiesBuf,
+    Property, Publish, encode_ack,
 };
-use crate::delivery::{Acknowledged, Assembly, Receipt, Received};
+use crate::delivery::{Acknowledged, Assembly, Receipt, Received, WrongAlias};
 use crate::id::{PacketId, Token};
 use crate::message;
 use crate::qos::QoS;
@@ -235,10 +235,9 @@ impl Client {
         if self.phase != Phase::Up {
             return Err(Violation(ReasonCode::ProtocolError));
         }
-        if publish.properties.topic_alias().is_some() {
-            // We said that there are none. [MQTT-3.3.2-9]
-            return Err(Violation(ReasonCode::TopicAliasInvalid));
-        }
+        // Bound whatever becomes of the message: the server knows nothing else.
+        let alias = publish.properties.topic_alias();
+        let known = alias.map(|alias| self.resolve(alias, publish.topic)).transpose()?;
         if !self.link.passed_over.is_empty()
             && let Some(packet_id) = publish.delivery.packet_id()
         {
@@ -256,10 +255,14 @@ impl Client {
                 return Err(Violation(ReasonCode::ReceiveMaximumExceeded));
             }
         }
-        let Ok(topic) = self.topic(publish.topic) else {
+        let Ok(topic) = known.map_or_else(|| self.topic(publish.topic), Ok) else {
             return Err(Violation(ReasonCode::TopicNameInvalid));
         };
-        let properties = publish.properties.into();
+        let properties = match alias {
+            None => publish.properties.into(),
+            // It means nothing to whoever has the message.
+            Some(alias) => PropertiesBuf::without(Property::TopicAlias(alias).id(), publish.properties),
+        };
         let head = Head { delivery: publish.delivery, retain: publish.retain, topic, properties };
         if let Payload::Whole(bytes) = publish.payload {
             self.arrived(head, bytes.into());
@@ -269,6 +272,16 @@ impl Client {
             self.complete_if_all();
         }
         Ok(())
+    }
+
+    /// What stands behind a Topic Alias of the server.
+    #[cold]
+    fn resolve(&mut self, alias: u16, topic: Text<'_>) -> Result<TopicName, Violation> {
+        let most = self.config.topic_alias_maximum;
+        self.link.inward.resolve(most, alias, topic).map_err(|wrong| match wrong {
+            WrongAlias::OutOfRange => Violation(ReasonCode::TopicAliasInvalid),
+            WrongAlias::Unbound => Violation(ReasonCode::ProtocolError),
+        })
     }
 
     /// The rest of the current chunk of a large payload.

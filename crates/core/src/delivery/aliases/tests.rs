@@ -48,6 +48,13 @@ fn saved<'a>(outward: &mut Outward, topics: impl IntoIterator<Item = &'a String>
     topics.into_iter().filter(|topic| send(outward, topic).0.is_empty()).count()
 }
 
+/// Sends all of them so many times.
+fn send_all(outward: &mut Outward, topics: &[String], times: usize) {
+    for topic in topics.iter().cycle().take(topics.len() * times) {
+        send(outward, topic);
+    }
+}
+
 fn topics(prefix: &str, n: usize) -> Vec<String> {
     (0..n).map(|n| format!("{prefix}/{n}")).collect()
 }
@@ -101,7 +108,7 @@ fn no_more_are_used_than_the_peer_takes() {
     for most in [1, 2, 7, MOST, u16::MAX] {
         let mut outward = Outward::new(most);
         let all = topics("topic", 2 * usize::from(MOST));
-        all.iter().for_each(|topic| drop(saved(&mut outward, [topic, topic])));
+        all.iter().for_each(|topic| send_all(&mut outward, &vec![topic.clone(); 2], 1));
         assert_eq!(outward.bound.len(), usize::from(most.min(MOST)), "{most}");
     }
     let mut none = Outward::new(0);
@@ -113,7 +120,7 @@ fn no_more_are_used_than_the_peer_takes() {
 fn topics_that_come_once_take_no_alias_from_those_that_come_again() {
     let mut outward = Outward::new(4);
     let often = topics("often", 4);
-    (0..2).for_each(|_| drop(saved(&mut outward, &often)));
+    send_all(&mut outward, &often, 2);
     for n in 0..1_000 {
         assert_eq!(send(&mut outward, &format!("a/much/longer/topic/{n}")).1, None);
         assert_eq!(saved(&mut outward, &often[n % 4..=n % 4]), 1);
@@ -125,7 +132,7 @@ fn topics_that_come_once_take_no_alias_from_those_that_come_again() {
 fn more_topics_in_turn_than_there_are_aliases_do_not_take_them_from_each_other() {
     let mut outward = Outward::new(32);
     let all = topics("in/turn", 100);
-    (0..20).for_each(|_| drop(saved(&mut outward, &all)));
+    send_all(&mut outward, &all, 20);
     let saved: Vec<_> = (0..5).map(|_| saved(&mut outward, &all)).collect();
     assert_eq!(saved, [32; 5]);
 }
@@ -135,7 +142,7 @@ fn topics_that_come_no_more_make_room_for_others() {
     let mut outward = Outward::new(8);
     for generation in 0..5 {
         let all = topics(&format!("generation/{generation}"), 8);
-        (0..40).for_each(|_| drop(saved(&mut outward, &all)));
+        send_all(&mut outward, &all, 40);
         assert_eq!(saved(&mut outward, &all), 8, "of generation {generation}");
     }
 }
@@ -144,7 +151,7 @@ fn topics_that_come_no_more_make_room_for_others() {
 fn what_saves_more_has_the_alias() {
     let mut outward = Outward::new(1);
     let both = ["short".to_string(), "long/".repeat(20)];
-    (0..10).for_each(|_| drop(saved(&mut outward, &both)));
+    send_all(&mut outward, &both, 10);
     assert_eq!(send(&mut outward, &both[0]), said("short", None));
     assert_eq!(send(&mut outward, &both[1]), said("", 1));
 }
