@@ -1,8 +1,8 @@
 //! Topic Aliases: what a client binds, and what is bound towards it.
-use crate::support::{Client, Hello, Kind, Shards, delivery, publish_as, publish_with, subscribe};
+use crate::support::{Client, Hello, Kind, Shards, delivery, publish, publish_as, publish_with, subscribe};
 use std::collections::BTreeMap;
 use tidewire_core::broker::ledger::Reason;
-use tidewire_core::broker::policy::{Admission, Answer};
+use tidewire_core::broker::policy::{Admission, Answer, QueuePolicy};
 use tidewire_core::codec::{Decoder, Item, Limits, Mode, Packet};
 use tidewire_core::version::{Role, Version};
 
@@ -144,6 +144,10 @@ fn what_is_not_published_binds_all_the_same() {
     s.send(c, &publish_as(2, "denied", b"x", delivery(1, 3, false)));
     s.send(c, &publish_as(2, "", b"x", delivery(1, 4, false)));
     assert_eq!(s.hear(c), ["PUBACK 1 0x87", "PUBACK 2 0x87", "PUBACK 3 0x87", "PUBACK 4 0x87"]);
+    // Nobody publishes to such topics, by whatever name.
+    s.send(c, &publish_as(4, "$SYS/x", b"x", delivery(1, 6, false)));
+    s.send(c, &publish_as(4, "", b"x", delivery(1, 7, false)));
+    assert_eq!(s.hear(c), ["PUBACK 6 0x87", "PUBACK 7 0x87"]);
     // A message that comes again is not published, either.
     s.send(c, &publish_as(3, "once", b"x", delivery(2, 5, false)));
     s.send(c, &publish_as(3, "again", b"x", delivery(2, 5, true)));
@@ -434,6 +438,44 @@ fn what_is_too_large_binds_nothing_and_its_size_is_what_is_sent() {
     assert_eq!(publish(12), (format!("PUBLISH some/topic {} as 1", x(12)), 2), "all 30 bytes");
     assert_eq!(publish(23), (String::new(), 3));
     assert_eq!(publish(22), (format!("PUBLISH  {} as 1", x(22)), 3), "30 bytes, and none of them topic");
+}
+
+/// What was dropped from its queue has bound nothing, and what is sent is what it would be without aliases.
+#[test]
+fn what_makes_room_for_others_binds_nothing() {
+    let mut s = Shards::with(1, &[("queued_messages", "3"), ("unsent_bytes", "40")]);
+    let readers = [0, 4].map(|most| {
+        let name = format!("reader-{most}");
+        s.authority().queue(&name, QueuePolicy::DropOldest);
+        taker(&mut s, &Hello::new(&name).topic_alias_maximum(most), 1)
+    });
+    let c = s.connect("c");
+    let (mut bound, mut heard) = (BTreeMap::new(), [vec![], vec![]]);
+    for round in 0..30 {
+        readers.iter().for_each(|reader| s.window(*reader, 0));
+        // In one read: what has come is handled, also where its publisher is to pause from here on.
+        let all = (0..12).flat_map(|n| {
+            let topic = ["some/topic", "another", "and/yet/another"][(round + n) % 3];
+            publish(Version::V5, topic, format!("{round}/{n}").as_bytes(), 0, 0)
+        });
+        s.publish(c, "some/topic", format!("{round}/{}", 2 * round).as_bytes(), 0, 0);
+        s.send(c, &all.collect::<Vec<_>>());
+        readers.iter().for_each(|reader| s.window(*reader, usize::MAX));
+        for (reader, heard) in readers.iter().zip(&mut heard) {
+            heard.push(resolved(&s.hear(*reader), &mut bound).0);
+        }
+    }
+    assert!(s.dropped(Reason::MadeRoom) > 100 && bound.len() == 3, "{:?}: {bound:?}", s.stats().ledger);
+    for (plain, aliased) in heard[0].iter().zip(&heard[1]) {
+        assert_eq!(plain.last(), aliased.last(), "the last one is never dropped");
+        assert!(plain.iter().all(|line| line.starts_with("PUBLISH ")));
+        for line in aliased {
+            let (topic, payload) = line["PUBLISH ".len()..].split_once(' ').expect("topic and payload");
+            let (round, n) = payload.split_once('/').expect("two numbers");
+            let at = round.parse::<usize>().unwrap() + n.parse::<usize>().unwrap();
+            assert_eq!(topic, ["some/topic", "another", "and/yet/another"][at % 3]);
+        }
+    }
 }
 
 #[test]

@@ -223,7 +223,7 @@ pub(crate) struct Busy {
 }
 
 /// What buffers keep where Topic Aliases are all that a connection has.
-const QUIET_BYTES: usize = 512;
+const QUIET_BYTES: usize = 1024;
 
 impl Busy {
     /// Does a PUBREC for this Packet Identifier wait for its turn?

@@ -135,7 +135,7 @@ impl Connections {
     }
 
     /// So many it takes, before there is any.
-    pub(crate) fn take_aliases(&mut self, index: u32, most: u16) {
+    pub(crate) fn set_aliases(&mut self, index: u32, most: u16) {
         let index = index as usize;
         if most > 0 && self.aliases.len() <= index {
             self.aliases.resize(index + 1, 0);
