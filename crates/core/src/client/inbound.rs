@@ -235,9 +235,6 @@ impl Client {
         if self.phase != Phase::Up {
             return Err(Violation(ReasonCode::ProtocolError));
         }
-        // Bound whatever becomes of the message: the server knows nothing else.
-        let alias = publish.properties.topic_alias();
-        let known = alias.map(|alias| self.resolve(alias, publish.topic)).transpose()?;
         if !self.link.passed_over.is_empty()
             && let Some(packet_id) = publish.delivery.packet_id()
         {
@@ -255,13 +252,12 @@ impl Client {
                 return Err(Violation(ReasonCode::ReceiveMaximumExceeded));
             }
         }
-        let Ok(topic) = known.map_or_else(|| self.topic(publish.topic), Ok) else {
-            return Err(Violation(ReasonCode::TopicNameInvalid));
-        };
-        let properties = match alias {
-            None => publish.properties.into(),
-            // It means nothing to whoever has the message.
-            Some(alias) => PropertiesBuf::without(Property::TopicAlias(alias).id(), publish.properties),
+        let (topic, properties) = match publish.properties.topic_alias() {
+            Some(alias) => self.resolve(alias, publish)?,
+            None => match self.topic(publish.topic) {
+                Ok(topic) => (topic, publish.properties.into()),
+                Err(_) => return Err(Violation(ReasonCode::TopicNameInvalid)),
+            },
         };
         let head = Head { delivery: publish.delivery, retain: publish.retain, topic, properties };
         if let Payload::Whole(bytes) = publish.payload {
@@ -274,14 +270,20 @@ impl Client {
         Ok(())
     }
 
-    /// What stands behind a Topic Alias of the server.
+    /// What stands behind a Topic Alias of the server, and the properties without it: it means nothing to whoever has the
+    /// message. It is bound also by one that came before.
     #[cold]
-    fn resolve(&mut self, alias: u16, topic: Text<'_>) -> Result<TopicName, Violation> {
+    fn resolve(
+        &mut self,
+        alias: u16,
+        publish: &Publish<'_>,
+    ) -> Result<(TopicName, PropertiesBuf), Violation> {
         let most = self.config.topic_alias_maximum;
-        self.link.inward.resolve(most, alias, topic).map_err(|wrong| match wrong {
+        let topic = self.link.inward.resolve(most, alias, publish.topic).map_err(|wrong| match wrong {
             WrongAlias::OutOfRange => Violation(ReasonCode::TopicAliasInvalid),
             WrongAlias::Unbound => Violation(ReasonCode::ProtocolError),
-        })
+        })?;
+        Ok((topic, PropertiesBuf::without(Property::TopicAlias(alias).id(), publish.properties)))
     }
 
     /// The rest of the current chunk of a large payload.

@@ -5,8 +5,7 @@ use super::outbox::Outgoing;
 use super::publish::head;
 use super::withdraw::NOBODY;
 use super::{Client, Phase};
-use crate::codec::Delivery;
-use crate::codec::{AckKind, encode_ack};
+use crate::codec::{AckKind, Delivery, PublishHead, encode_ack};
 use crate::delivery::{Outward, Unsent, remaining};
 use crate::message::Publication;
 use crate::output::Output;
@@ -167,29 +166,39 @@ fn put(
     now: Instant,
     outgoing: &Outgoing,
     delivery: Delivery,
-    (version, limit): (Version, u32),
+    form: (Version, u32),
     aliases: &mut Outward,
     out: &mut Output,
 ) -> bool {
     let Outgoing { publication, expires_at, .. } = outgoing;
     let expiry = expires_at.map(|at| remaining(at, now));
     let head = head(publication, delivery, expiry);
-    let mut encode = |out: &mut Vec<u8>| match aliases.is_off() {
-        true => head.encode(version, limit, out).is_ok(),
-        false => aliases.encode(&head, limit, out).is_ok(),
-    };
     if publication.payload.len() < SHARED {
         return out.append(|out| {
-            let fits = encode(out);
+            let fits = encode(&head, form, aliases, out);
             if fits {
                 publication.payload.pieces().iter().for_each(|piece| out.extend_from_slice(piece));
             }
             fits
         });
     }
-    let fits = out.append(encode);
+    let fits = out.append(|out| encode(&head, form, aliases, out));
     if fits {
         publication.payload.pieces().iter().for_each(|piece| out.put_shared(piece.clone()));
     }
     fits
+}
+
+/// All of it but the payload.
+#[inline(always)] // as `encode` itself
+fn encode(
+    head: &PublishHead<'_>,
+    (version, limit): (Version, u32),
+    aliases: &mut Outward,
+    out: &mut Vec<u8>,
+) -> bool {
+    match aliases.is_off() {
+        true => head.encode(version, limit, out).is_ok(),
+        false => aliases.encode(head, limit, out).is_ok(),
+    }
 }
