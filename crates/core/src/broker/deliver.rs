@@ -16,7 +16,6 @@ use super::messages::wire::{Wire, encode_aliased, encode_early};
 use super::router::Match;
 use super::session::{Busy, Kind, Session, Sessions};
 use crate::codec::Delivery;
-use crate::delivery::Outward;
 use crate::id::ShardId;
 use crate::qos::QoS;
 use alloc::boxed::Box;
@@ -228,17 +227,24 @@ impl Delivering<'_> {
             let packet_id = self.sessions.busy(to).sender.bind_sent(entry, qos);
             Delivery::new(qos, packet_id, false)
         };
-        let aliases = self.connections.aliases(index);
-        let connection = self.connections.busy(index);
-        let out = &mut connection.out;
-        if aliases > 0 {
-            let outward = connection.outward.get_or_insert_with(|| Outward::boxed(aliases));
-            encode_aliased(view, delivery, retain, outward, out);
-        } else if self.by_class {
+        if self.connections.aliases(index) > 0 {
+            return self.put_aliased(index, delivery, retain);
+        }
+        let out = &mut self.connections.busy(index).out;
+        if self.by_class {
             self.wire.put(view, version, delivery, retain, out);
         } else {
             encode_early(view, version, delivery, retain, out);
         }
+        self.connections.announce(self.actions, index);
+    }
+
+    /// For somebody who takes Topic Aliases: nobody else gets the same bytes, and they go out before all that is made later.
+    #[cold]
+    fn put_aliased(&mut self, index: u32, delivery: Delivery, retain: bool) {
+        let mut out = core::mem::take(&mut self.connections.busy(index).out);
+        encode_aliased(self.view, delivery, retain, &mut self.connections.bound(index).outward, &mut out);
+        self.connections.busy(index).out = out;
         self.connections.announce(self.actions, index);
     }
 

@@ -18,7 +18,6 @@ use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::version::Version;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// What one recipient takes.
@@ -27,25 +26,23 @@ struct Taker {
     version: Version,
     maximum_packet_size: u32,
     receive_maximum: u16,
-    /// How many Topic Aliases, and what is bound to them.
-    aliases: u16,
-    outward: Option<Box<Outward>>,
+    /// Topics by their aliases, if it takes any.
+    outward: Option<Outward>,
 }
 
 impl Taker {
     /// All of a PUBLISH but its payload, with a Topic Alias if it has one.
     #[inline]
     fn encode(&mut self, head: &PublishHead<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if self.aliases == 0 {
-            return head.encode(self.version, self.maximum_packet_size, out);
+        match &mut self.outward {
+            None => head.encode(self.version, self.maximum_packet_size, out),
+            Some(outward) => outward.encode(head, self.maximum_packet_size, out),
         }
-        let outward = self.outward.get_or_insert_with(|| Outward::boxed(self.aliases));
-        outward.encode(head, self.maximum_packet_size, out)
     }
 
     /// How long the packet will be at least.
     fn packet_length(&self, head: &PublishHead<'_>) -> Option<u32> {
-        match self.outward.as_deref() {
+        match &self.outward {
             Some(outward) => outward.packet_length(head),
             None => head.packet_length(self.version),
         }
@@ -95,14 +92,14 @@ impl Broker {
     fn drain(&mut self, now: Instant, session: u32, limit: usize, out: &mut Output) -> bool {
         let Some(mut busy) = self.sessions.take_busy(session) else { return false };
         let s = &self.sessions[session];
-        let (index, aliases) = (s.connection, self.connections.aliases(s.connection));
+        let index = s.connection;
+        let takes_aliases = self.connections.aliases(index) > 0;
         let mut taker = Taker {
             who: self.sessions.recipient(session),
             version: s.version,
             maximum_packet_size: s.maximum_packet_size,
             receive_maximum: s.receive_maximum,
-            aliases,
-            outward: if aliases > 0 { self.connections.busy(index).outward.take() } else { None },
+            outward: takes_aliases.then(|| core::mem::take(&mut self.connections.bound(index).outward)),
         };
         let stop = loop {
             if out.unsent() >= limit {
@@ -124,7 +121,7 @@ impl Broker {
             send_once(&mut self.messages, now, entry, &mut taker, out);
         }
         if let Some(outward) = taker.outward {
-            self.connections.busy(index).outward = Some(outward);
+            self.connections.bound(index).outward = outward;
         }
         self.sessions[session].busy = Some(busy);
         self.caught_up(session);

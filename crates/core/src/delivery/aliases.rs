@@ -102,11 +102,6 @@ impl Outward {
         Self { most: most.min(MOST), ..Self::default() }
     }
 
-    /// The same, where few have one.
-    pub(crate) fn boxed(most: u16) -> Box<Self> {
-        Box::new(Self::new(most))
-    }
-
     /// The peer takes none. [MQTT-3.1.2-27] [MQTT-3.2.2-18]
     pub(crate) fn is_off(&self) -> bool {
         self.most == 0
@@ -155,6 +150,11 @@ impl Outward {
             Some(at) => short(head, at).packet_length(Version::V5),
             None => head.packet_length(Version::V5),
         }
+    }
+
+    /// Has no topic come that could have an alias?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bound.is_empty() && self.seen.is_empty()
     }
 
     fn position(&self, hash: u32, topic: &[u8]) -> Option<usize> {

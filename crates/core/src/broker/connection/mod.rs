@@ -209,10 +209,8 @@ pub(crate) struct Busy {
     pub(crate) waiting: usize,
     /// A large payload on its way in.
     pub(crate) incoming: Option<Box<Incoming>>,
-    /// What it has bound to Topic Aliases.
-    pub(crate) inward: Inward,
-    /// What is bound to Topic Aliases towards it, once something could be.
-    pub(crate) outward: Option<Box<Outward>>,
+    /// Topic Aliases, which last as long as the connection.
+    pub(crate) aliases: Option<Box<Aliases>>,
     /// Messages encoded into `out` early, and for whom: they have their fate when it is handed over.
     pub(crate) early: Vec<MessageId>,
     pub(crate) early_for: Option<Recipient>,
@@ -220,6 +218,13 @@ pub(crate) struct Busy {
     pub(crate) applicant: Option<Box<Applicant>>,
     /// The question whose answer it waits for.
     pub(crate) question: Option<QuestionId>,
+}
+
+/// What stands for topics on one connection.
+#[derive(Default)]
+pub(crate) struct Aliases {
+    pub(crate) inward: Inward,
+    pub(crate) outward: Outward,
 }
 
 /// What buffers keep where Topic Aliases are all that a connection has.
@@ -232,20 +237,18 @@ impl Busy {
     }
 
     fn is_idle(&self) -> bool {
-        self.is_quiet() && !self.has_aliases()
+        self.is_quiet() && self.aliases.is_none()
     }
 
-    /// Topic Aliases, which last as long as the connection.
-    fn has_aliases(&self) -> bool {
-        self.outward.is_some() || !self.inward.is_empty()
-    }
-
-    /// Gives back memory that a burst needed. Nothing is under way.
-    fn shrink(&mut self) {
+    /// Nothing is under way: are there Topic Aliases to be kept? Then memory that a burst needed is given back.
+    #[cold]
+    fn keeps_aliases(&mut self) -> bool {
+        self.aliases.take_if(|aliases| aliases.inward.is_empty() && aliases.outward.is_empty());
         self.out.shrink_to(QUIET_BYTES);
         self.early.shrink_to(QUIET_BYTES / size_of::<MessageId>());
         self.answers.reset(QUIET_BYTES / size_of::<Pending>());
         self.kept = Vec::new();
+        self.aliases.is_some()
     }
 
     /// Nothing is under way.

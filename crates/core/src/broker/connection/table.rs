@@ -1,7 +1,7 @@
 //! The table of connections.
 use super::room::Room;
 use super::usage::Usage;
-use super::{Busy, Connection, State, Unread};
+use super::{Aliases, Busy, Connection, State, Unread};
 use crate::broker::announce::Timer;
 use crate::broker::authority::policy::Peer;
 use crate::broker::base::NONE;
@@ -9,7 +9,7 @@ use crate::broker::base::actions::Actions;
 use crate::broker::base::limits::{Limit, Limits};
 use crate::broker::base::table::Table;
 use crate::codec::Decoder;
-use crate::delivery::Inward;
+use crate::delivery::{Inward, Outward};
 use crate::id::ConnectionId;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -134,6 +134,14 @@ impl Connections {
         self.aliases.get(index as usize).copied().unwrap_or(0)
     }
 
+    /// What is bound on it, in both directions.
+    #[cold]
+    pub(crate) fn bound(&mut self, index: u32) -> &mut Aliases {
+        let most = self.aliases(index);
+        let new = || Box::new(Aliases { inward: Inward::default(), outward: Outward::new(most) });
+        self.busy(index).aliases.get_or_insert_with(new)
+    }
+
     /// So many it takes, before there is any.
     pub(crate) fn set_aliases(&mut self, index: u32, most: u16) {
         let index = index as usize;
@@ -153,6 +161,9 @@ impl Connections {
 
     /// Forgets it. A later event about it will find nothing.
     pub(crate) fn free(&mut self, id: ConnectionId) {
+        if let Some(busy) = self.table[id.index].busy.as_deref_mut() {
+            busy.aliases = None;
+        }
         self.recycle(id.index);
         let connection = &mut self.table[id.index];
         connection.decoder = Decoder::default();
@@ -185,10 +196,9 @@ impl Connections {
 
     /// An idle connection owns nothing; one that has Topic Aliases, little more than these.
     pub(crate) fn release_if_idle(&mut self, index: u32) {
-        match self.table[index].busy.as_deref_mut().filter(|busy| busy.is_quiet()) {
-            Some(busy) if busy.has_aliases() => busy.shrink(),
-            Some(_) => self.recycle(index),
-            None => {}
+        let Some(busy) = self.table[index].busy.as_deref_mut() else { return };
+        if busy.is_quiet() && (busy.aliases.is_none() || !busy.keeps_aliases()) {
+            self.recycle(index);
         }
     }
 
@@ -202,7 +212,6 @@ impl Connections {
             busy.early.clear();
             busy.early_for = None;
             (busy.incoming, busy.applicant, busy.question) = (None, None, None);
-            (busy.inward, busy.outward) = (Inward::default(), None);
             if busy.out.capacity() > POOLED_BYTES {
                 busy.out = Vec::new();
             }
@@ -226,8 +235,8 @@ impl Connections {
             let is_up = connection.state == State::Up;
             assert_eq!(connection.session != NONE, is_up, "who is up has a session, and nobody else");
             *(if is_up { &mut incomplete } else { &mut strangers }) += u64::from(connection.charged);
-            if let Some(outward) = connection.busy.as_deref().and_then(|busy| busy.outward.as_deref()) {
-                outward.check();
+            if let Some(aliases) = connection.busy.as_deref().and_then(|busy| busy.aliases.as_deref()) {
+                aliases.outward.check();
             }
         }
         let charged = self.room.bytes();

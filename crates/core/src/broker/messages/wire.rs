@@ -19,7 +19,7 @@ pub(crate) fn encode_early(
     out.extend_from_slice(payload);
 }
 
-/// The same for somebody who takes Topic Aliases: the bytes are its own, and go out before all that is made after them.
+/// The same for somebody who takes Topic Aliases.
 pub(crate) fn encode_aliased(
     view: &View<'_>,
     delivery: Delivery,
@@ -33,7 +33,7 @@ pub(crate) fn encode_aliased(
     out.extend_from_slice(payload);
 }
 
-#[inline]
+#[inline(always)] // as what is done with it
 fn head<'a>(view: &View<'a>, delivery: Delivery, retain: bool, payload: &[u8]) -> PublishHead<'a> {
     PublishHead {
         delivery,
