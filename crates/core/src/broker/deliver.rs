@@ -227,7 +227,7 @@ impl Delivering<'_> {
             let packet_id = self.sessions.busy(to).sender.bind_sent(entry, qos);
             Delivery::new(qos, packet_id, false)
         };
-        if self.connections.aliases(index) > 0 {
+        if self.connections[index].takes_aliases() {
             return self.put_aliased(index, delivery, retain);
         }
         let out = &mut self.connections.busy(index).out;

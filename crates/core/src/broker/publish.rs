@@ -13,26 +13,40 @@ use crate::codec::{Delivery, Payload, Publish};
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
-use crate::topic::TopicName;
 use alloc::boxed::Box;
 
 impl Broker {
     /// A PUBLISH: all of it, or all but a payload that follows.
+    #[inline]
     pub(super) fn on_publish(
         &mut self,
         now: Instant,
         index: u32,
         publish: &Publish<'_>,
     ) -> Result<Input, Fault> {
-        let (topic, named);
-        let publish = match publish.properties.topic_alias() {
-            None => publish,
-            Some(alias) => {
-                topic = self.resolve(index, alias, publish)?;
-                named = Publish { topic: topic.as_text(), ..publish.clone() };
-                &named
-            }
-        };
+        match publish.properties.topic_alias() {
+            Some(alias) => self.on_aliased(now, index, publish, alias),
+            None => self.on_named(now, index, publish),
+        }
+    }
+
+    /// One with a Topic Alias. What it binds is bound whatever becomes of it: its sender knows nothing else.
+    #[cold]
+    fn on_aliased(
+        &mut self,
+        now: Instant,
+        index: u32,
+        publish: &Publish<'_>,
+        alias: u16,
+    ) -> Result<Input, Fault> {
+        let inward = &mut self.connections.bound(index).inward;
+        let topic = inward.resolve(self.limits.topic_aliases, alias, publish.topic);
+        let topic = topic.map_err(Fault::TopicAlias)?;
+        self.on_named(now, index, &Publish { topic: topic.as_text(), ..publish.clone() })
+    }
+
+    /// The same, with its topic.
+    fn on_named(&mut self, now: Instant, index: u32, publish: &Publish<'_>) -> Result<Input, Fault> {
         if self.is_again(index, publish.delivery)? {
             return Ok(self.discard(index, publish, Discard::Again));
         }
@@ -84,13 +98,6 @@ impl Broker {
         self.accept(now, index, publish.delivery, &view, publish.retain);
         self.scratch.properties = properties;
         Ok(Input::More)
-    }
-
-    /// What stands behind a Topic Alias. It is bound whatever becomes of the message: its sender knows nothing else.
-    #[cold]
-    fn resolve(&mut self, index: u32, alias: u16, publish: &Publish<'_>) -> Result<TopicName, Fault> {
-        let inward = &mut self.connections.bound(index).inward;
-        inward.resolve(self.limits.topic_aliases, alias, publish.topic).map_err(Fault::TopicAlias)
     }
 
     /// Checks the window, and whether a PUBLISH with QoS 2 has come before.

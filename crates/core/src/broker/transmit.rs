@@ -93,7 +93,7 @@ impl Broker {
         let Some(mut busy) = self.sessions.take_busy(session) else { return false };
         let s = &self.sessions[session];
         let index = s.connection;
-        let takes_aliases = self.connections.aliases(index) > 0;
+        let takes_aliases = self.connections[index].takes_aliases();
         let mut taker = Taker {
             who: self.sessions.recipient(session),
             version: s.version,

@@ -27,7 +27,7 @@ pub(crate) struct Connections {
     pub(crate) room: Room,
     /// How many have a session.
     up: u32,
-    /// How many Topic Aliases each takes that has a session, by index; none behind the last one that takes any.
+    /// How many Topic Aliases each takes that takes any, by index.
     aliases: Vec<u16>,
 }
 
@@ -128,29 +128,26 @@ impl Connections {
         self.up += 1;
     }
 
-    /// How many Topic Aliases a connection with a session takes. [MQTT-3.1.2-26]
-    #[inline]
-    pub(crate) fn aliases(&self, index: u32) -> u16 {
-        self.aliases.get(index as usize).copied().unwrap_or(0)
-    }
-
     /// What is bound on it, in both directions.
     #[cold]
     pub(crate) fn bound(&mut self, index: u32) -> &mut Aliases {
-        let most = self.aliases(index);
+        let takes = self.table[index].takes_aliases();
+        let most = self.aliases.get(index as usize).copied().filter(|_| takes).unwrap_or(0);
         let new = || Box::new(Aliases { inward: Inward::default(), outward: Outward::new(most) });
         self.busy(index).aliases.get_or_insert_with(new)
     }
 
-    /// So many it takes, before there is any.
+    /// So many it takes, before there is any. [MQTT-3.1.2-26]
     pub(crate) fn set_aliases(&mut self, index: u32, most: u16) {
+        if most == 0 {
+            return;
+        }
+        self.table[index].take_aliases();
         let index = index as usize;
-        if most > 0 && self.aliases.len() <= index {
+        if self.aliases.len() <= index {
             self.aliases.resize(index + 1, 0);
         }
-        if let Some(aliases) = self.aliases.get_mut(index) {
-            *aliases = most;
-        }
+        self.aliases[index] = most;
     }
 
     /// It has none any more, and is about to change its state.
