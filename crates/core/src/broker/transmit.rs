@@ -4,14 +4,14 @@ use super::Messages;
 use super::authority::policy::Access;
 use super::base::NONE;
 use super::base::rules::Rule;
-use super::connection::State;
+use super::connection::{Connections, State};
 use super::messages::ledger::{Fate, Reason, Recipient};
 use super::messages::queue::{Entry, Queued};
 use super::messages::store::Content;
 use super::replay::Stop;
 use super::session::Busy;
 use crate::codec::{AckKind, Delivery, EncodeError, PublishHead, encode_ack};
-use crate::delivery::{Outward, Unsent, remaining};
+use crate::delivery::{Unsent, remaining};
 use crate::id::ConnectionId;
 use crate::output::Output;
 use crate::qos::QoS;
@@ -21,30 +21,37 @@ use crate::version::Version;
 use alloc::vec::Vec;
 
 /// What one recipient takes.
+#[derive(Clone, Copy)]
 struct Taker {
     who: Recipient,
     version: Version,
     maximum_packet_size: u32,
     receive_maximum: u16,
-    /// Topics by their aliases, if it takes any.
-    outward: Option<Outward>,
+    /// Of its connection.
+    index: u32,
+    takes_aliases: bool,
 }
 
 impl Taker {
     /// All of a PUBLISH but its payload, with a Topic Alias if it has one.
     #[inline]
-    fn encode(&mut self, head: &PublishHead<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        match &mut self.outward {
-            None => head.encode(self.version, self.maximum_packet_size, out),
-            Some(outward) => outward.encode(head, self.maximum_packet_size, out),
+    fn encode(
+        &self,
+        connections: &mut Connections,
+        head: &PublishHead<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        if self.takes_aliases {
+            return connections.bound(self.index).outward.encode(head, self.maximum_packet_size, out);
         }
+        head.encode(self.version, self.maximum_packet_size, out)
     }
 
     /// How long the packet will be at least.
-    fn packet_length(&self, head: &PublishHead<'_>) -> Option<u32> {
-        match &self.outward {
-            Some(outward) => outward.packet_length(head),
-            None => head.packet_length(self.version),
+    fn packet_length(&self, connections: &Connections, head: &PublishHead<'_>) -> Option<u32> {
+        match connections[self.index].busy.as_deref().and_then(|busy| busy.aliases.as_deref()) {
+            Some(aliases) if self.takes_aliases => aliases.outward.packet_length(head),
+            _ => head.packet_length(self.version),
         }
     }
 }
@@ -92,20 +99,19 @@ impl Broker {
     fn drain(&mut self, now: Instant, session: u32, limit: usize, out: &mut Output) -> bool {
         let Some(mut busy) = self.sessions.take_busy(session) else { return false };
         let s = &self.sessions[session];
-        let index = s.connection;
-        let takes_aliases = self.connections[index].takes_aliases();
-        let mut taker = Taker {
+        let taker = Taker {
             who: self.sessions.recipient(session),
             version: s.version,
             maximum_packet_size: s.maximum_packet_size,
             receive_maximum: s.receive_maximum,
-            outward: takes_aliases.then(|| core::mem::take(&mut self.connections.bound(index).outward)),
+            index: s.connection,
+            takes_aliases: self.connections[s.connection].takes_aliases(),
         };
         let stop = loop {
             if out.unsent() >= limit {
                 break Stop::Full;
             }
-            if let Err(stop) = self.send_next(now, session, &mut busy, &mut taker, out) {
+            if let Err(stop) = self.send_next(now, session, &mut busy, &taker, out) {
                 break stop;
             }
         };
@@ -118,10 +124,7 @@ impl Broker {
                 break;
             }
             self.messages.dequeue(&mut busy.queue, entry);
-            send_once(&mut self.messages, now, entry, &mut taker, out);
-        }
-        if let Some(outward) = taker.outward {
-            self.connections.bound(index).outward = outward;
+            send_once(&mut self.messages, &mut self.connections, now, entry, &taker, out);
         }
         self.sessions[session].busy = Some(busy);
         self.caught_up(session);
@@ -135,7 +138,7 @@ impl Broker {
         now: Instant,
         session: u32,
         busy: &mut Busy,
-        taker: &mut Taker,
+        taker: &Taker,
         out: &mut Output,
     ) -> Result<(), Stop> {
         if let Some(unsent) = busy.sender.unsent() {
@@ -151,7 +154,9 @@ impl Broker {
                 && !self.may_be_sent_again(session, message)
             {
                 self.give_up(session, busy, message, Reason::NotAuthorized);
-            } else if let Some(message) = send_bound(&self.messages, now, busy, unsent, taker, out)? {
+            } else if let Some(message) =
+                send_bound(&self.messages, &mut self.connections, now, busy, unsent, taker, out)?
+            {
                 self.give_up(session, busy, message, Reason::TooLarge);
             }
             return Ok(());
@@ -165,7 +170,7 @@ impl Broker {
                     return Err(Stop::Full);
                 }
                 self.messages.dequeue(&mut busy.queue, entry);
-                send_once(&mut self.messages, now, entry, taker, out);
+                send_once(&mut self.messages, &mut self.connections, now, entry, taker, out);
                 Ok(())
             }
             Queued::Message(_) => {
@@ -201,7 +206,7 @@ impl Broker {
 
     /// A message gets its Packet Identifier, unless it is too old or too large by now.
     fn bind(&mut self, now: Instant, session: u32, busy: &mut Busy, entry: Entry, taker: &Taker) {
-        if let Some(fate) = unfit(&self.messages, now, entry, taker) {
+        if let Some(fate) = unfit(&self.messages, &self.connections, now, entry, taker) {
             self.messages.end(entry, taker.who, Fate::Queued, fate);
             return;
         }
@@ -232,7 +237,13 @@ fn is_large(messages: &Messages, entry: Entry) -> bool {
 }
 
 /// Why a message can't be sent to this recipient any more, if so.
-fn unfit(messages: &Messages, now: Instant, entry: Entry, taker: &Taker) -> Option<Fate> {
+fn unfit(
+    messages: &Messages,
+    connections: &Connections,
+    now: Instant,
+    entry: Entry,
+    taker: &Taker,
+) -> Option<Fate> {
     let view = messages.stored(entry);
     if view.expires_at.is_some_and(|at| now > at) {
         // [MQTT-3.3.2-5]
@@ -242,7 +253,7 @@ fn unfit(messages: &Messages, now: Instant, entry: Entry, taker: &Taker) -> Opti
         let mut one = [0];
         let head = head(messages, now, entry, Delivery::AtMostOnce, &mut one);
         let packet_id = if entry.qos() == QoS::AtMostOnce { 0 } else { 2 };
-        let length = taker.packet_length(&head).unwrap_or(u32::MAX);
+        let length = taker.packet_length(connections, &head).unwrap_or(u32::MAX);
         if length.saturating_add(packet_id) > taker.maximum_packet_size {
             // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
             return Some(Fate::Dropped(Reason::TooLarge));
@@ -252,10 +263,17 @@ fn unfit(messages: &Messages, now: Instant, entry: Entry, taker: &Taker) -> Opti
 }
 
 /// QoS 0: sent, and with that delivered.
-fn send_once(messages: &mut Messages, now: Instant, entry: Entry, taker: &mut Taker, out: &mut Output) {
-    let fate = match unfit(messages, now, entry, taker) {
+fn send_once(
+    messages: &mut Messages,
+    connections: &mut Connections,
+    now: Instant,
+    entry: Entry,
+    taker: &Taker,
+    out: &mut Output,
+) {
+    let fate = match unfit(messages, connections, now, entry, taker) {
         Some(fate) => fate,
-        None => match put(messages, now, entry, Delivery::AtMostOnce, taker, out) {
+        None => match put(messages, connections, now, entry, Delivery::AtMostOnce, taker, out) {
             Ok(()) => Fate::Delivered,
             Err(_) => Fate::Dropped(Reason::TooLarge),
         },
@@ -267,10 +285,11 @@ fn send_once(messages: &mut Messages, now: Instant, entry: Entry, taker: &mut Ta
 /// any more: its packets have to be smaller than when it was first sent. [MQTT-3.1.2-25]
 fn send_bound(
     messages: &Messages,
+    connections: &mut Connections,
     now: Instant,
     busy: &mut Busy,
     unsent: Unsent<Entry>,
-    taker: &mut Taker,
+    taker: &Taker,
     out: &mut Output,
 ) -> Result<Option<Entry>, Stop> {
     let (entry, packet_id, qos, dup) = match unsent {
@@ -289,7 +308,7 @@ fn send_bound(
         return Err(Stop::Full);
     }
     let delivery = Delivery::new(qos, packet_id, dup);
-    if put(messages, now, entry, delivery, taker, out).is_err() {
+    if put(messages, connections, now, entry, delivery, taker, out).is_err() {
         return Ok(Some(entry));
     }
     busy.sender.sent();
@@ -320,22 +339,23 @@ fn head<'a>(
 /// Encodes a PUBLISH; a large payload is shared, not copied.
 fn put(
     messages: &Messages,
+    connections: &mut Connections,
     now: Instant,
     entry: Entry,
     delivery: Delivery,
-    taker: &mut Taker,
+    taker: &Taker,
     out: &mut Output,
 ) -> Result<(), EncodeError> {
     let mut one = [0];
     let head = head(messages, now, entry, delivery, &mut one);
     match messages.stored(entry).content {
         Content::Small(payload) => out.append(|out| {
-            taker.encode(&head, out)?;
+            taker.encode(connections, &head, out)?;
             out.extend_from_slice(payload);
             Ok(())
         }),
         Content::Large(chunks) => {
-            out.append(|out| taker.encode(&head, out))?;
+            out.append(|out| taker.encode(connections, &head, out))?;
             for chunk in chunks.iter() {
                 out.put_shared(chunk.clone());
             }
