@@ -285,6 +285,7 @@ fn add_to_connect(config: &mut Config, property: Property<'_>) -> Result<(), Pro
     match property {
         Property::SessionExpiryInterval(seconds) => config.session_expiry_seconds = seconds,
         Property::ReceiveMaximum(most) => config.receive_maximum = most,
+        Property::TopicAliasMaximum(most) => config.topic_alias_maximum = most,
         Property::MaximumPacketSize(bytes) => config.maximum_packet_size = bytes,
         Property::AuthenticationMethod(method) => {
             config.authentication.get_or_insert_with(nothing).method = method.into();

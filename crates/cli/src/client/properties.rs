@@ -123,6 +123,12 @@ const ROWS: [Row; 15] = [
         value: "a number from 1 to 65535",
     },
     Row {
+        name: "topic-alias-maximum",
+        packets: &[Connect],
+        property: Text(|text| text.parse().ok().map(Property::TopicAliasMaximum)),
+        value: "a number from 0 to 65535",
+    },
+    Row {
         name: "maximum-packet-size",
         packets: &[Connect],
         property: Text(|text| text.parse().ok().filter(|n| *n > 0).map(Property::MaximumPacketSize)),
@@ -254,6 +260,7 @@ mod tests {
         for (option, packet, property) in [
             ("publish\0content-type\0text/x", Publish, Property::ContentType("text/x")),
             ("CONNECT\0receive-maximum\x0012", Connect, Property::ReceiveMaximum(12)),
+            ("connect\0topic-alias-maximum\x000", Connect, Property::TopicAliasMaximum(0)),
             ("will\0user-property\0a\0b c", Will, Property::UserProperty(("a", "b c"))),
             ("subscribe\0subscription-identifier\x007", Subscribe, Property::SubscriptionIdentifier(7)),
             ("publish\0correlation-data\x000x00fF", Publish, Property::CorrelationData(&[0, 0xff])),

@@ -91,8 +91,10 @@ pub enum ProtocolError {
     AuthenticationMethod,
     /// More QoS 1 and 2 messages than the Receive Maximum allows. [MQTT-3.3.4-9]
     ReceiveMaximum,
-    /// A Topic Alias, which this server does not allow. [MQTT-3.2.2-17]
+    /// A Topic Alias above the Topic Alias Maximum of this server. [MQTT-3.2.2-17]
     TopicAlias,
+    /// A Topic Alias in place of a Topic Name, on a connection on which it stands for none. (Section 3.3.4)
+    TopicAliasUnbound,
     /// A session that was to end with the connection can't be prolonged at its end. [MQTT-3.14.2-2]
     SessionExpiry,
     /// Its Maximum Packet Size leaves no room for an answer. [MQTT-3.1.2-24]
@@ -109,12 +111,13 @@ struct Row {
 
 impl ProtocolError {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OutOfPlace,
         Self::ClientIdMissing,
         Self::AuthenticationMethod,
         Self::ReceiveMaximum,
         Self::TopicAlias,
+        Self::TopicAliasUnbound,
         Self::SessionExpiry,
         Self::AnswerTooLarge,
     ];
@@ -155,7 +158,14 @@ impl ProtocolError {
                 reason: ReasonCode::TopicAliasInvalid,
                 statement: "MQTT-3.2.2-17",
                 words: "the Topic Alias is above the Topic Alias Maximum of CONNACK, which is 0 where it is absent",
-                remedy: "Send Topic Names, or aliases up to what CONNACK allows.",
+                remedy: "Send Topic Names, or aliases up to what CONNACK allows; or raise the limit `topic_aliases`.",
+            },
+            Self::TopicAliasUnbound => Row {
+                code: "topic-alias-unbound",
+                reason: ReasonCode::ProtocolError,
+                statement: "3.3.4",
+                words: "there is no Topic Name, and its Topic Alias stands for none on this connection",
+                remedy: "Send Topic Name and Topic Alias together first, anew on each connection.",
             },
             Self::SessionExpiry => Row {
                 code: "session-expiry-from-zero",

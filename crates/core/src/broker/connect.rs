@@ -171,6 +171,7 @@ impl Broker {
         let keep_alive = self.limits.keep_alive(applicant.keep_alive);
         self.connections.uncharge(index);
         self.connections.attach(index, session);
+        self.connections.set_aliases(index, applicant.topic_alias_maximum.min(self.limits.topic_aliases));
         let c = &mut self.connections[index];
         (c.keep_alive, c.heard) = (keep_alive, now);
         c.hint = NONE;

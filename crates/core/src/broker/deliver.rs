@@ -13,7 +13,7 @@ use super::messages::accepted::{Accepted, Routed};
 use super::messages::ledger::{Fate, Reason};
 use super::messages::queue::{Entry, Identifiers};
 use super::messages::store::{Content, MessageRef, View};
-use super::messages::wire::{Wire, encode_early};
+use super::messages::wire::{Wire, encode_aliased, encode_early};
 use super::router::Match;
 use super::session::{Busy, Kind, Session, Sessions};
 use crate::codec::Delivery;
@@ -277,12 +277,24 @@ impl Delivering<'_> {
             let packet_id = self.sessions.busy(to).sender.bind_sent(entry, qos);
             Delivery::new(qos, packet_id, false)
         };
+        if self.connections[index].takes_aliases() {
+            return self.put_aliased(index, delivery, retain);
+        }
         let out = &mut self.connections.busy(index).out;
         if self.by_class {
             self.wire.put(view, version, delivery, retain, out);
         } else {
             encode_early(view, version, delivery, retain, out);
         }
+        self.connections.announce(self.actions, index);
+    }
+
+    /// For somebody who takes Topic Aliases: nobody else gets the same bytes, and they go out before all that is made later.
+    #[cold]
+    fn put_aliased(&mut self, index: u32, delivery: Delivery, retain: bool) {
+        let mut out = core::mem::take(&mut self.connections.busy(index).out);
+        encode_aliased(self.view, delivery, retain, &mut self.connections.bound(index).outward, &mut out);
+        self.connections.busy(index).out = out;
         self.connections.announce(self.actions, index);
     }
 

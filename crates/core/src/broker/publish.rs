@@ -17,15 +17,36 @@ use alloc::boxed::Box;
 
 impl Broker {
     /// A PUBLISH: all of it, or all but a payload that follows.
+    #[inline]
     pub(super) fn on_publish(
         &mut self,
         now: Instant,
         index: u32,
         publish: &Publish<'_>,
     ) -> Result<Input, Fault> {
-        if publish.properties.topic_alias().is_some() {
-            return Err(Fault::TopicAlias);
+        match publish.properties.topic_alias() {
+            Some(alias) => self.on_aliased(now, index, publish, alias),
+            None => self.on_named(now, index, publish),
         }
+    }
+
+    /// One with a Topic Alias. What it binds is bound whatever becomes of it: its sender knows nothing else.
+    #[cold]
+    fn on_aliased(
+        &mut self,
+        now: Instant,
+        index: u32,
+        publish: &Publish<'_>,
+        alias: u16,
+    ) -> Result<Input, Fault> {
+        let inward = &mut self.connections.bound(index).inward;
+        let topic = inward.resolve(self.limits.topic_aliases, alias, publish.topic);
+        let topic = topic.map_err(Fault::TopicAlias)?;
+        self.on_named(now, index, &Publish { topic: topic.as_text(), ..publish.clone() })
+    }
+
+    /// The same, with its topic.
+    fn on_named(&mut self, now: Instant, index: u32, publish: &Publish<'_>) -> Result<Input, Fault> {
         if self.is_again(index, publish.delivery)? {
             return Ok(self.discard(index, publish, Discard::Again));
         }

@@ -4,13 +4,13 @@ use super::Messages;
 use super::authority::policy::Access;
 use super::base::NONE;
 use super::base::rules::Rule;
-use super::connection::State;
+use super::connection::{Connections, State};
 use super::messages::ledger::{Fate, Reason, Recipient};
 use super::messages::queue::{Entry, Queued};
 use super::messages::store::Content;
 use super::replay::Stop;
 use super::session::Busy;
-use crate::codec::{AckKind, Delivery, PublishHead, encode_ack};
+use crate::codec::{AckKind, Delivery, EncodeError, PublishHead, encode_ack};
 use crate::delivery::{Unsent, remaining};
 use crate::id::ConnectionId;
 use crate::output::Output;
@@ -18,6 +18,7 @@ use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::version::Version;
+use alloc::vec::Vec;
 
 /// What one recipient takes.
 #[derive(Clone, Copy)]
@@ -26,6 +27,33 @@ struct Taker {
     version: Version,
     maximum_packet_size: u32,
     receive_maximum: u16,
+    /// Of its connection.
+    index: u32,
+    takes_aliases: bool,
+}
+
+impl Taker {
+    /// All of a PUBLISH but its payload, with a Topic Alias if it has one.
+    #[inline]
+    fn encode(
+        &self,
+        connections: &mut Connections,
+        head: &PublishHead<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        if self.takes_aliases {
+            return connections.bound(self.index).outward.encode(head, self.maximum_packet_size, out);
+        }
+        head.encode(self.version, self.maximum_packet_size, out)
+    }
+
+    /// How long the packet will be at least.
+    fn packet_length(&self, connections: &Connections, head: &PublishHead<'_>) -> Option<u32> {
+        match connections[self.index].busy.as_deref().and_then(|busy| busy.aliases.as_deref()) {
+            Some(aliases) if self.takes_aliases => aliases.outward.packet_length(head),
+            _ => head.packet_length(self.version),
+        }
+    }
 }
 
 impl Broker {
@@ -82,6 +110,8 @@ impl Broker {
             version: s.version,
             maximum_packet_size: s.maximum_packet_size,
             receive_maximum: s.receive_maximum,
+            index: s.connection,
+            takes_aliases: self.connections[s.connection].takes_aliases(),
         };
         let stop = loop {
             if out.unsent() >= limit {
@@ -100,7 +130,7 @@ impl Broker {
                 break;
             }
             self.messages.dequeue(&mut busy.queue, entry);
-            send_once(&mut self.messages, now, entry, &taker, out);
+            send_once(&mut self.messages, &mut self.connections, now, entry, &taker, out);
         }
         self.sessions[session].busy = Some(busy);
         self.caught_up(session);
@@ -130,7 +160,9 @@ impl Broker {
                 && !self.may_be_sent_again(session, message)
             {
                 self.give_up(session, busy, message, Reason::NotAuthorized);
-            } else if let Some(message) = send_bound(&self.messages, now, busy, unsent, taker, out)? {
+            } else if let Some(message) =
+                send_bound(&self.messages, &mut self.connections, now, busy, unsent, taker, out)?
+            {
                 self.give_up(session, busy, message, Reason::TooLarge);
             }
             return Ok(());
@@ -144,7 +176,7 @@ impl Broker {
                     return Err(Stop::Full);
                 }
                 self.messages.dequeue(&mut busy.queue, entry);
-                send_once(&mut self.messages, now, entry, taker, out);
+                send_once(&mut self.messages, &mut self.connections, now, entry, taker, out);
                 Ok(())
             }
             Queued::Message(_) => {
@@ -180,7 +212,7 @@ impl Broker {
 
     /// A message gets its Packet Identifier, unless it is too old or too large by now.
     fn bind(&mut self, now: Instant, session: u32, busy: &mut Busy, entry: Entry, taker: &Taker) {
-        if let Some(fate) = unfit(&self.messages, now, entry, taker) {
+        if let Some(fate) = unfit(&self.messages, &self.connections, now, entry, taker) {
             self.messages.end(entry, taker.who, Fate::Queued, fate);
             return;
         }
@@ -212,7 +244,13 @@ fn is_large(messages: &Messages, entry: Entry) -> bool {
 }
 
 /// Why a message can't be sent to this recipient any more, if so.
-fn unfit(messages: &Messages, now: Instant, entry: Entry, taker: &Taker) -> Option<Fate> {
+fn unfit(
+    messages: &Messages,
+    connections: &Connections,
+    now: Instant,
+    entry: Entry,
+    taker: &Taker,
+) -> Option<Fate> {
     let view = messages.stored(entry);
     if view.expires_at.is_some_and(|at| now > at) {
         // [MQTT-3.3.2-5]
@@ -222,7 +260,7 @@ fn unfit(messages: &Messages, now: Instant, entry: Entry, taker: &Taker) -> Opti
         let mut one = [0];
         let head = head(messages, now, entry, Delivery::AtMostOnce, &mut one);
         let packet_id = if entry.qos() == QoS::AtMostOnce { 0 } else { 2 };
-        let length = head.packet_length(taker.version).unwrap_or(u32::MAX);
+        let length = taker.packet_length(connections, &head).unwrap_or(u32::MAX);
         if length.saturating_add(packet_id) > taker.maximum_packet_size {
             // [MQTT-3.1.2-24] [MQTT-3.1.2-25]
             return Some(Fate::Dropped(Reason::TooLarge));
@@ -232,10 +270,17 @@ fn unfit(messages: &Messages, now: Instant, entry: Entry, taker: &Taker) -> Opti
 }
 
 /// QoS 0: sent, and with that delivered.
-fn send_once(messages: &mut Messages, now: Instant, entry: Entry, taker: &Taker, out: &mut Output) {
-    let fate = match unfit(messages, now, entry, taker) {
+fn send_once(
+    messages: &mut Messages,
+    connections: &mut Connections,
+    now: Instant,
+    entry: Entry,
+    taker: &Taker,
+    out: &mut Output,
+) {
+    let fate = match unfit(messages, connections, now, entry, taker) {
         Some(fate) => fate,
-        None => match put(messages, now, entry, Delivery::AtMostOnce, taker, out) {
+        None => match put(messages, connections, now, entry, Delivery::AtMostOnce, taker, out) {
             Ok(()) => Fate::Delivered,
             Err(_) => Fate::Dropped(Reason::TooLarge),
         },
@@ -247,6 +292,7 @@ fn send_once(messages: &mut Messages, now: Instant, entry: Entry, taker: &Taker,
 /// any more: its packets have to be smaller than when it was first sent. [MQTT-3.1.2-25]
 fn send_bound(
     messages: &Messages,
+    connections: &mut Connections,
     now: Instant,
     busy: &mut Busy,
     unsent: Unsent<Entry>,
@@ -269,7 +315,7 @@ fn send_bound(
         return Err(Stop::Full);
     }
     let delivery = Delivery::new(qos, packet_id, dup);
-    if put(messages, now, entry, delivery, taker, out).is_err() {
+    if put(messages, connections, now, entry, delivery, taker, out).is_err() {
         return Ok(Some(entry));
     }
     busy.sender.sent();
@@ -300,22 +346,23 @@ fn head<'a>(
 /// Encodes a PUBLISH; a large payload is shared, not copied.
 fn put(
     messages: &Messages,
+    connections: &mut Connections,
     now: Instant,
     entry: Entry,
     delivery: Delivery,
     taker: &Taker,
     out: &mut Output,
-) -> Result<(), crate::codec::EncodeError> {
+) -> Result<(), EncodeError> {
     let mut one = [0];
     let head = head(messages, now, entry, delivery, &mut one);
     match messages.stored(entry).content {
         Content::Small(payload) => out.append(|out| {
-            head.encode(taker.version, taker.maximum_packet_size, out)?;
+            taker.encode(connections, &head, out)?;
             out.extend_from_slice(payload);
             Ok(())
         }),
         Content::Large(chunks) => {
-            out.append(|out| head.encode(taker.version, taker.maximum_packet_size, out))?;
+            out.append(|out| taker.encode(connections, &head, out))?;
             for chunk in chunks.iter() {
                 out.put_shared(chunk.clone());
             }

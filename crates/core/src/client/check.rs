@@ -11,6 +11,7 @@ impl Client {
         self.requests.check();
         self.count().check();
         self.check_suspect();
+        self.link.outward.check();
         assert!(
             self.holding.keys().all(|packet_id| self.receiver.contains(*packet_id)),
             "what is held was received"

@@ -42,6 +42,9 @@ pub struct Config {
     /// The largest packet that may come, in bytes. Before 5.0 the server can't be told, and a larger one ends the
     /// connection.
     pub maximum_packet_size: u32,
+    /// Topic Aliases that a server may use; 0 for none. Each keeps one topic as long as the connection lasts. They end here:
+    /// each message has its topic. (5.0)
+    pub topic_alias_maximum: u16,
     /// Messages of QoS 0 that came and were not taken yet; beyond this nothing is read. Those of QoS 1 and 2 are bounded by
     /// the Receive Maximum, and count only beyond it: what comes behind them may be what the application waits for.
     pub inbox_messages: usize,
@@ -56,6 +59,9 @@ pub struct Config {
     /// The same before 5.0, where a server can't say how many it takes. Some take no more than 20, and drop those of QoS 2
     /// beyond with an acknowledgement that looks like any other.
     pub in_flight_v3: u16,
+    /// Topic Aliases that are used for topics that come again, at most, and never more than 256; the server may want fewer. 0
+    /// turns them off. (5.0)
+    pub topic_aliases: u16,
     /// Messages that were accepted from the application and have not ended, at most.
     pub outbox_messages: usize,
     /// The same in bytes of topic, properties and payload.
@@ -100,11 +106,13 @@ impl Default for Config {
             acknowledge: Acknowledge::WhenTaken,
             receive_maximum: 1024,
             maximum_packet_size: 16 * 1024 * 1024,
+            topic_alias_maximum: 32,
             inbox_messages: 1024,
             inbox_bytes: 16 * 1024 * 1024,
             filters_per_packet: 8,
             in_flight: 1024,
             in_flight_v3: 20,
+            topic_aliases: 32,
             outbox_messages: 10_000,
             outbox_bytes: 64 * 1024 * 1024,
             outbox_full: OutboxFull::Reject,

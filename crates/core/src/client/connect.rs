@@ -5,6 +5,7 @@ use super::link::{AuthTurn, Link};
 use super::server::Server;
 use super::{Action, Client, Next, Phase};
 use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property, PropertyError, Will};
+use crate::delivery::Outward;
 use crate::reason::ReasonCode;
 use crate::text::Text;
 use crate::time::Instant;
@@ -129,6 +130,8 @@ impl Client {
         }
         self.link.auth = AuthTurn::Nobody;
         self.link.server = Server::of(self.version, connack);
+        let aliases = self.config.topic_aliases.min(self.link.server.topic_alias_maximum);
+        self.link.outward = Outward::new(aliases);
         if let Some(assigned) = &self.link.server.assigned_client_id {
             self.assigned = Some(assigned.clone());
         }
@@ -257,6 +260,9 @@ fn of_connect(config: &Config, data: Option<&[u8]>) -> Result<PropertiesBuf, Pro
     }
     properties.push(Property::ReceiveMaximum(config.receive_maximum.max(1)))?;
     properties.push(Property::MaximumPacketSize(config.maximum_packet_size.max(1)))?;
+    if config.topic_alias_maximum > 0 {
+        properties.push(Property::TopicAliasMaximum(config.topic_alias_maximum))?;
+    }
     if let Some(authentication) = &config.authentication {
         properties.push(Property::AuthenticationMethod(&authentication.method))?;
         if let Some(data) = data.or(authentication.data.as_deref()) {

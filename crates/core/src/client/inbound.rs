@@ -4,10 +4,10 @@ use super::link::{Head, Incoming, Ping, Said, Unanswered};
 use super::{Client, Holding, Next, Phase};
 use crate::Input;
 use crate::codec::{
-    Ack, AckKind, DecodeError, Decoder, Delivery, Disconnect, Item, Limits, Packet, Payload, Publish,
-    encode_ack,
+    Ack, AckKind, DecodeError, Decoder, Delivery, Disconnect, Item, Limits, Packet, Payload, PropertiesBuf,
+    Property, Publish, encode_ack,
 };
-use crate::delivery::{Acknowledged, Assembly, Receipt, Received};
+use crate::delivery::{Acknowledged, Assembly, Receipt, Received, WrongAlias};
 use crate::id::{PacketId, Token};
 use crate::message;
 use crate::qos::QoS;
@@ -235,10 +235,6 @@ impl Client {
         if self.phase != Phase::Up {
             return Err(Violation(ReasonCode::ProtocolError));
         }
-        if publish.properties.topic_alias().is_some() {
-            // We said that there are none. [MQTT-3.3.2-9]
-            return Err(Violation(ReasonCode::TopicAliasInvalid));
-        }
         if !self.link.passed_over.is_empty()
             && let Some(packet_id) = publish.delivery.packet_id()
         {
@@ -256,10 +252,13 @@ impl Client {
                 return Err(Violation(ReasonCode::ReceiveMaximumExceeded));
             }
         }
-        let Ok(topic) = self.topic(publish.topic) else {
-            return Err(Violation(ReasonCode::TopicNameInvalid));
+        let (topic, properties) = match publish.properties.topic_alias() {
+            Some(alias) => self.resolve(alias, publish)?,
+            None => match self.topic(publish.topic) {
+                Ok(topic) => (topic, publish.properties.into()),
+                Err(_) => return Err(Violation(ReasonCode::TopicNameInvalid)),
+            },
         };
-        let properties = publish.properties.into();
         let head = Head { delivery: publish.delivery, retain: publish.retain, topic, properties };
         if let Payload::Whole(bytes) = publish.payload {
             self.arrived(head, bytes.into());
@@ -269,6 +268,22 @@ impl Client {
             self.complete_if_all();
         }
         Ok(())
+    }
+
+    /// What stands behind a Topic Alias of the server, and the properties without it: it means nothing to whoever has the
+    /// message. It is bound also by one that came before.
+    #[cold]
+    fn resolve(
+        &mut self,
+        alias: u16,
+        publish: &Publish<'_>,
+    ) -> Result<(TopicName, PropertiesBuf), Violation> {
+        let most = self.config.topic_alias_maximum;
+        let topic = self.link.inward.resolve(most, alias, publish.topic).map_err(|wrong| match wrong {
+            WrongAlias::OutOfRange => Violation(ReasonCode::TopicAliasInvalid),
+            WrongAlias::Unbound => Violation(ReasonCode::ProtocolError),
+        })?;
+        Ok((topic, PropertiesBuf::without(Property::TopicAlias(alias).id(), publish.properties)))
     }
 
     /// The rest of the current chunk of a large payload.

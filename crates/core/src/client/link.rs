@@ -1,7 +1,7 @@
 //! What belongs to one network connection, and goes with it.
 use super::server::Server;
 use crate::codec::{AckKind, Decoder, Delivery, Mode, PropertiesBuf};
-use crate::delivery::{Answer, Assembly, InOrder};
+use crate::delivery::{Answer, Assembly, InOrder, Inward, Outward};
 use crate::id::PacketId;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
@@ -48,6 +48,9 @@ pub(super) struct Link {
     /// CONNECT begins one, if there is one.
     pub(super) auth: AuthTurn,
     pub(super) server: Server,
+    /// What the server has bound to Topic Aliases, and what we have.
+    pub(super) inward: Inward,
+    pub(super) outward: Outward,
 }
 
 /// Whose turn it is in an authentication.
@@ -147,6 +150,8 @@ impl Link {
             leftover: 0,
             auth: AuthTurn::Server,
             server: Server::new(version),
+            inward: Inward::default(),
+            outward: Outward::default(),
         }
     }
 }

@@ -5,15 +5,15 @@ use super::outbox::Outgoing;
 use super::publish::head;
 use super::withdraw::NOBODY;
 use super::{Client, Phase};
-use crate::codec::Delivery;
-use crate::codec::{AckKind, encode_ack};
-use crate::delivery::{Unsent, remaining};
+use crate::codec::{AckKind, Delivery, PublishHead, encode_ack};
+use crate::delivery::{Outward, Unsent, remaining};
 use crate::message::Publication;
 use crate::output::Output;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
 use crate::version::Version;
+use alloc::vec::Vec;
 
 /// A payload from here on is shared with the output, not copied.
 const SHARED: usize = 64 * 1024;
@@ -108,8 +108,8 @@ impl Client {
             QoS::AtMostOnce => Delivery::AtMostOnce,
             _ => Delivery::new(qos, self.sender.bind(place, qos), false),
         };
-        let limit = self.link.server.maximum_packet_size;
-        let sent = put(now, outgoing, delivery, (self.version, limit), out);
+        let form = (self.version, self.link.server.maximum_packet_size);
+        let sent = put(now, outgoing, delivery, form, &mut self.link.outward, out);
         match qos {
             QoS::AtMostOnce => {
                 self.ended(place, if sent { Stage::Sent } else { Stage::Failed(Cause::TooLarge) });
@@ -128,7 +128,10 @@ impl Client {
         let outgoing = self.outbox.get(place);
         let refused = outgoing.and_then(|outgoing| self.unsupported(&outgoing.publication));
         let form = (self.version, self.link.server.maximum_packet_size);
-        if refused.is_none() && outgoing.is_some_and(|outgoing| put(now, outgoing, delivery, form, out)) {
+        let aliases = &mut self.link.outward;
+        if refused.is_none()
+            && outgoing.is_some_and(|outgoing| put(now, outgoing, delivery, form, aliases, out))
+        {
             return self.sender.sent();
         }
         self.sender.give_up();
@@ -163,7 +166,8 @@ fn put(
     now: Instant,
     outgoing: &Outgoing,
     delivery: Delivery,
-    (version, limit): (Version, u32),
+    form: (Version, u32),
+    aliases: &mut Outward,
     out: &mut Output,
 ) -> bool {
     let Outgoing { publication, expires_at, .. } = outgoing;
@@ -171,16 +175,30 @@ fn put(
     let head = head(publication, delivery, expiry);
     if publication.payload.len() < SHARED {
         return out.append(|out| {
-            let fits = head.encode(version, limit, out).is_ok();
+            let fits = encode(&head, form, aliases, out);
             if fits {
                 publication.payload.pieces().iter().for_each(|piece| out.extend_from_slice(piece));
             }
             fits
         });
     }
-    let fits = out.append(|out| head.encode(version, limit, out).is_ok());
+    let fits = out.append(|out| encode(&head, form, aliases, out));
     if fits {
         publication.payload.pieces().iter().for_each(|piece| out.put_shared(piece.clone()));
     }
     fits
+}
+
+/// All of it but the payload.
+#[inline(always)] // as `encode` itself
+fn encode(
+    head: &PublishHead<'_>,
+    (version, limit): (Version, u32),
+    aliases: &mut Outward,
+    out: &mut Vec<u8>,
+) -> bool {
+    match aliases.is_off() {
+        true => head.encode(version, limit, out).is_ok(),
+        false => aliases.encode(head, limit, out).is_ok(),
+    }
 }

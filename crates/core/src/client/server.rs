@@ -18,6 +18,8 @@ pub struct Server {
     pub retain_available: bool,
     /// The largest packet that it takes. [MQTT-3.2.2-15]
     pub maximum_packet_size: u32,
+    /// So many Topic Aliases it takes. [MQTT-3.2.2-17] [MQTT-3.2.2-18]
+    pub topic_alias_maximum: u16,
     /// The Client Identifier that it gave us, if it did. [MQTT-3.2.2-16]
     pub assigned_client_id: Option<Box<str>>,
     /// The Keep Alive that it wants instead of ours. [MQTT-3.2.2-21]
@@ -38,6 +40,7 @@ impl Server {
             maximum_qos: QoS::ExactlyOnce,
             retain_available: true,
             maximum_packet_size: u32::MAX,
+            topic_alias_maximum: 0,
             assigned_client_id: None,
             keep_alive_seconds: None,
             session_expiry_seconds: None,
@@ -54,6 +57,7 @@ impl Server {
             maximum_qos: said.maximum_qos().unwrap_or(QoS::ExactlyOnce),
             retain_available: said.retain_available().unwrap_or(true),
             maximum_packet_size: said.maximum_packet_size().unwrap_or(u32::MAX),
+            topic_alias_maximum: said.topic_alias_maximum().unwrap_or(0),
             assigned_client_id: said.assigned_client_identifier().map(Into::into),
             keep_alive_seconds: said.server_keep_alive(),
             session_expiry_seconds: said.session_expiry_interval(),

@@ -1,9 +1,11 @@
 //! Section 4 of the specification, for whichever side sends and receives.
+mod aliases;
 mod assembly;
 mod in_order;
 mod receiver;
 mod sender;
 
+pub(crate) use aliases::{Inward, Outward, WrongAlias};
 pub(crate) use assembly::{Assembly, CHUNK};
 pub(crate) use in_order::{Answer, InOrder};
 pub(crate) use receiver::{Receipt, Receiver};

@@ -3,6 +3,7 @@
 mod packets;
 mod support;
 
+mod aliases;
 mod authorities;
 mod changes;
 mod cuts;

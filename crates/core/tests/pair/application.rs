@@ -1,5 +1,5 @@
 //! What the application does.
-use crate::pair::{Cut, Pair, Published, qos};
+use crate::pair::{Cut, Pair, Published, qos, topic_of};
 use tidewire_core::client::{Cause, Client, Config, Event, Misuse, Stage, Subscription, Withdrawn};
 use tidewire_core::id::Ticket;
 use tidewire_core::message::Publication;
@@ -11,7 +11,7 @@ use tidewire_core::topic::{TopicFilter, TopicName};
 impl Pair {
     pub(crate) fn publish(&mut self, bits: u8) {
         let number = self.published.len();
-        let topic = TopicName::new("up/a").unwrap();
+        let topic = TopicName::new(&topic_of("up", number)).unwrap();
         let publication = Publication::new(topic, number.to_string().into_bytes()).qos(qos(bits));
         let ticket = match self.client.publish(self.now, publication) {
             Ok(ticket) => ticket,
@@ -127,6 +127,8 @@ impl Pair {
         let Some(message) = self.client.poll_message(self.now) else { return false };
         self.tell(|| format!("application: {message:?}"));
         let number: usize = message.payload.text().unwrap().parse().unwrap();
+        assert_eq!(message.topic.as_str(), topic_of("down", number), "under whatever alias it came");
+        assert_eq!(message.properties().topic_alias(), None, "and nobody sees that");
         self.heard.push((number, message.qos.bits(), message.dup));
         self.tokens.extend(message.token.map(|token| (number, token)));
         self.act();

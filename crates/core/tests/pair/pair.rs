@@ -35,6 +35,8 @@ pub(crate) struct Line {
     down: VecDeque<u8>,
     down_end: bool,
     client_holds: bool,
+    /// The client was let in.
+    greeted: bool,
     output: Output,
 }
 
@@ -111,6 +113,11 @@ pub(crate) fn new_broker(now: Instant, incarnation: u32) -> (Broker, LocalId) {
     (broker, witness)
 }
 
+/// What the message of that number is published to.
+pub(crate) fn topic_of(way: &str, number: usize) -> String {
+    format!("{way}/{}", ["a", "bb", "ccc"][number % 3])
+}
+
 pub(crate) fn qos(bits: u8) -> QoS {
     QoS::from_bits(bits).expect("0, 1 or 2")
 }
@@ -183,6 +190,7 @@ impl Pair {
             down: VecDeque::new(),
             down_end: false,
             client_holds: false,
+            greeted: false,
             output: Output::default(),
         });
         self.tell(|| "a line opens".to_owned());
@@ -252,11 +260,14 @@ impl Pair {
                 Input::Hold => self.line.as_mut().unwrap().client_holds = true,
                 Input::More | Input::Done => {}
             }
+            let is_in = self.client.server().is_some();
+            self.line.as_mut().unwrap().greeted |= is_in;
             self.act();
         }
         let holds = self.line.as_ref().is_none_or(|line| line.client_holds);
         if over && !holds {
             let line = self.line.take().expect("it holds nothing back");
+            self.blind |= self.losses > 0 && !line.greeted;
             if !line.server_gone {
                 self.broker.handle_close(self.now, line.id, CloseCause::PeerClosed);
             }
@@ -358,7 +369,12 @@ impl Pair {
             broker::Action::Local(id) => {
                 while let Some(received) = self.broker.poll_local(self.now, id) {
                     let number = String::from_utf8(received.message.payload.to_vec()).unwrap();
-                    self.arrived.push(number.parse().unwrap());
+                    let number = number.parse().unwrap();
+                    if number < self.published.len() {
+                        let topic = received.message.topic.as_str();
+                        assert_eq!(topic, topic_of("up", number), "under whatever alias it came");
+                    }
+                    self.arrived.push(number);
                     if let Some(token) = received.token {
                         self.broker.acknowledge(self.now, id, token, ReasonCode::Success);
                     }

@@ -16,6 +16,8 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
     config.in_flight = random.of(&[1, 2, 1024]);
     config.receive_maximum = random.of(&[2, 5, 1024]);
     config.inbox_messages = random.of(&[1, 3, 1024]);
+    config.topic_alias_maximum = random.of(&[0, 1, 32]);
+    config.topic_aliases = random.of(&[0, 1, 32]);
     config.filters_per_packet = random.of(&[1, 2, 8]);
     if random.chance(40) {
         config.acknowledge = Acknowledge::ByToken;

@@ -246,12 +246,16 @@ fn a_refusal_that_would_come_again_is_final() {
 #[test]
 fn what_a_server_may_not_send_ends_the_connection() {
     let none = PropertiesBuf::new();
-    let alias = with(&[Property::TopicAlias(1)]);
+    let alias = with(&[Property::TopicAlias(33)]);
     let suback = |reasons| {
         encode(V5, &Packet::Suback(Suback { packet_id: id(1), properties: none.as_properties(), reasons }))
     };
     let cases: [(&str, Vec<u8>, ReasonCode); 6] = [
-        ("a Topic Alias", encode(V5, &publish(0, 0, b"", &alias)), ReasonCode::TopicAliasInvalid),
+        (
+            "a Topic Alias beyond what we said",
+            encode(V5, &publish(0, 0, b"", &alias)),
+            ReasonCode::TopicAliasInvalid,
+        ),
         ("a second CONNACK", encode(V5, &connack(ReasonCode::Success, &none)), ReasonCode::ProtocolError),
         ("a SUBACK with too many answers", suback(&[0, 0]), ReasonCode::ProtocolError),
         ("a PUBACK for a SUBSCRIBE", ack(AckKind::Puback, 1, ReasonCode::Success), ReasonCode::ProtocolError),
@@ -447,6 +451,8 @@ fn a_large_payload_is_read_to_where_it_stays() {
     assert_eq!(s.sent(), ack(AckKind::Puback, 5, ReasonCode::Success));
 }
 
+#[path = "aliases.rs"]
+mod aliases;
 #[path = "attempts.rs"]
 mod attempts;
 #[path = "credentials.rs"]

@@ -1,5 +1,5 @@
 //! What happens on the server's side, and when nothing goes wrong.
-use crate::pair::{Cut, Pair, new_broker, qos};
+use crate::pair::{Cut, Pair, new_broker, qos, topic_of};
 use tidewire_core::message::Publication;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::topic::TopicName;
@@ -8,7 +8,7 @@ impl Pair {
     pub(crate) fn server_publishes(&mut self, bits: u8) {
         let number = self.told.len();
         self.told.push(bits);
-        let topic = TopicName::new("down/a").unwrap();
+        let topic = TopicName::new(&topic_of("down", number)).unwrap();
         let publication = Publication::new(topic, number.to_string().into_bytes()).qos(qos(bits));
         self.tell(|| format!("the server publishes m{number} with QoS {bits}"));
         self.broker.publish(self.now, self.witness, &publication).expect("it may");

@@ -259,6 +259,11 @@ impl Connect {
         self.with(|config| config.receive_maximum = messages.max(1))
     }
 
+    /// Topic Aliases that a server may use, and that are used for topics that come again: 32 each, if nothing is said.
+    pub fn topic_aliases(self, incoming: u16, outgoing: u16) -> Self {
+        self.with(|config| (config.topic_alias_maximum, config.topic_aliases) = (incoming, outgoing))
+    }
+
     /// Bytes of all messages that wait in streams: 16 MiB, if nothing is said. One may go beyond it.
     pub fn inbox_bytes(mut self, bytes: usize) -> Self {
         self.inbox_bytes = bytes;

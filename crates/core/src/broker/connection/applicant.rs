@@ -19,6 +19,7 @@ pub(crate) struct Applicant {
     pub(crate) expiry: u32,
     pub(crate) receive_maximum: u16,
     pub(crate) maximum_packet_size: u32,
+    pub(crate) topic_alias_maximum: u16,
     pub(crate) terse: bool,
     pub(crate) bridge: bool,
     pub(crate) will: Option<Will>,
@@ -59,6 +60,8 @@ impl Applicant {
             expiry,
             receive_maximum: properties.receive_maximum().unwrap_or(u16::MAX),
             maximum_packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
+            // [MQTT-3.1.2-27]
+            topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
             terse: properties.request_problem_information() == Some(false),
             bridge: connect.bridge,
             will: connect.will.as_ref().map(Will::new),
@@ -107,6 +110,9 @@ impl Applicant {
             }
             if limits.packet_bytes < PACKET_MAX {
                 put(Property::MaximumPacketSize(limits.packet_bytes));
+            }
+            if limits.topic_aliases > 0 {
+                put(Property::TopicAliasMaximum(limits.topic_aliases));
             }
             if self.assigned {
                 put(Property::AssignedClientIdentifier(&self.client_id));

@@ -3,6 +3,7 @@ use crate::broker::authority::policy::Denial;
 use crate::broker::base::limits::Limit;
 use crate::broker::cause::{Cause, ProtocolError};
 use crate::codec::{self, AckKind, DecodeError, Packet, Properties, PropertiesBuf};
+use crate::delivery::WrongAlias;
 use crate::reason::ReasonCode;
 use crate::version::{Role, Version};
 use alloc::format;
@@ -19,8 +20,8 @@ pub(crate) enum Fault {
     AuthenticationMethod,
     /// More QoS 1 and 2 messages than the Receive Maximum allows. [MQTT-3.3.4-9]
     ReceiveMaximum,
-    /// We allow no Topic Alias. [MQTT-3.2.2-17]
-    TopicAlias,
+    /// A Topic Alias above our maximum, or in place of a topic and bound to none.
+    TopicAlias(WrongAlias),
     /// A session that was to end with the connection can't be prolonged at its end. [MQTT-3.14.2-2]
     SessionExpiry,
     /// Nothing came for one and a half times the Keep Alive. [MQTT-3.1.2-22]
@@ -47,9 +48,9 @@ impl Fault {
         match self {
             Self::Decode(error) => error.reason(),
             Self::Unexpected | Self::SessionExpiry => ReasonCode::ProtocolError,
+            Self::TopicAlias(wrong) => of_alias(*wrong).reason(),
             Self::AuthenticationMethod => ReasonCode::BadAuthenticationMethod,
             Self::ReceiveMaximum => ReasonCode::ReceiveMaximumExceeded,
-            Self::TopicAlias => ReasonCode::TopicAliasInvalid,
             Self::KeepAlive => ReasonCode::KeepAliveTimeout,
             Self::AnswerTooLarge => ReasonCode::PacketTooLarge,
             Self::Incomplete | Self::Stalled | Self::TooSlow => ReasonCode::QuotaExceeded,
@@ -65,7 +66,7 @@ impl Fault {
             Self::Unexpected => Cause::Protocol(ProtocolError::OutOfPlace),
             Self::AuthenticationMethod => Cause::Protocol(ProtocolError::AuthenticationMethod),
             Self::ReceiveMaximum => Cause::Protocol(ProtocolError::ReceiveMaximum),
-            Self::TopicAlias => Cause::Protocol(ProtocolError::TopicAlias),
+            Self::TopicAlias(wrong) => Cause::Protocol(of_alias(*wrong)),
             Self::SessionExpiry => Cause::Protocol(ProtocolError::SessionExpiry),
             Self::AnswerTooLarge => Cause::Protocol(ProtocolError::AnswerTooLarge),
             Self::KeepAlive => Cause::KeepAlive { seconds: keep_alive },
@@ -92,6 +93,13 @@ impl Fault {
             }
             _ => Denial::new(self.reason()),
         }
+    }
+}
+
+fn of_alias(wrong: WrongAlias) -> ProtocolError {
+    match wrong {
+        WrongAlias::OutOfRange => ProtocolError::TopicAlias,
+        WrongAlias::Unbound => ProtocolError::TopicAliasUnbound,
     }
 }
 

@@ -20,6 +20,8 @@ impl Flags {
     const LISTED: Self = Self(128);
     /// It has said by its Protocol Level that it is a bridge.
     const BRIDGE: Self = Self(256);
+    /// It takes Topic Aliases.
+    const ALIASES: Self = Self(8192);
 
     #[inline]
     fn has(self, flag: Self) -> bool {
@@ -172,6 +174,16 @@ impl Connection {
 
     pub(crate) fn make_terse(&mut self) {
         self.flags.set(Flags::TERSE);
+    }
+
+    /// It takes Topic Aliases. [MQTT-3.1.2-27]
+    #[inline]
+    pub(crate) fn takes_aliases(&self) -> bool {
+        self.flags.has(Flags::ALIASES)
+    }
+
+    pub(super) fn take_aliases(&mut self) {
+        self.flags.set(Flags::ALIASES);
     }
 
     /// It has said by its Protocol Level that it is a bridge.

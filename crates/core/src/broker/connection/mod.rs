@@ -19,7 +19,7 @@ use crate::broker::base::table::{Row, Tenant};
 use crate::broker::messages::incoming::Incoming;
 use crate::broker::messages::ledger::Recipient;
 use crate::codec::{Decoder, Mode};
-use crate::delivery::InOrder;
+use crate::delivery::{InOrder, Inward, Outward};
 use crate::id::{MessageId, PacketId, QuestionId};
 use crate::time::Instant;
 use crate::version::{Role, Version};
@@ -209,6 +209,8 @@ pub(crate) struct Busy {
     pub(crate) waiting: usize,
     /// A large payload on its way in.
     pub(crate) incoming: Option<Box<Incoming>>,
+    /// Topic Aliases, which last as long as the connection.
+    pub(crate) aliases: Option<Box<Aliases>>,
     /// Messages encoded into `out` early, and for whom: they have their fate when it is handed over.
     pub(crate) early: Vec<MessageId>,
     pub(crate) early_for: Option<Recipient>,
@@ -218,6 +220,16 @@ pub(crate) struct Busy {
     pub(crate) question: Option<QuestionId>,
 }
 
+/// What stands for topics on one connection.
+#[derive(Default)]
+pub(crate) struct Aliases {
+    pub(crate) inward: Inward,
+    pub(crate) outward: Outward,
+}
+
+/// What buffers keep where Topic Aliases are all that a connection has.
+const QUIET_BYTES: usize = 1024;
+
 impl Busy {
     /// Does a PUBREC for this Packet Identifier wait for its turn?
     pub(crate) fn is_to_answer(&self, packet_id: PacketId) -> bool {
@@ -225,6 +237,22 @@ impl Busy {
     }
 
     fn is_idle(&self) -> bool {
+        self.is_quiet() && self.aliases.is_none()
+    }
+
+    /// Nothing is under way: are there Topic Aliases to be kept? Then memory that a burst needed is given back.
+    #[cold]
+    fn keeps_aliases(&mut self) -> bool {
+        self.aliases.take_if(|aliases| aliases.inward.is_empty() && aliases.outward.is_empty());
+        self.out.shrink_to(QUIET_BYTES);
+        self.early.shrink_to(QUIET_BYTES / size_of::<MessageId>());
+        self.answers.reset(QUIET_BYTES / size_of::<Pending>());
+        self.kept = Vec::new();
+        self.aliases.is_some()
+    }
+
+    /// Nothing is under way.
+    fn is_quiet(&self) -> bool {
         self.out.is_empty()
             && self.answers.is_empty()
             && self.kept.is_empty()

@@ -1,7 +1,7 @@
 //! The table of connections.
 use super::room::Room;
 use super::usage::Usage;
-use super::{Busy, Connection, State, Unread};
+use super::{Aliases, Busy, Connection, State, Unread};
 use crate::broker::announce::Timer;
 use crate::broker::authority::policy::Peer;
 use crate::broker::base::NONE;
@@ -9,6 +9,7 @@ use crate::broker::base::actions::Actions;
 use crate::broker::base::limits::{Limit, Limits};
 use crate::broker::base::table::Table;
 use crate::codec::Decoder;
+use crate::delivery::{Inward, Outward};
 use crate::id::ConnectionId;
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -26,12 +27,14 @@ pub(crate) struct Connections {
     pub(crate) room: Room,
     /// How many have a session.
     up: u32,
+    /// How many Topic Aliases each takes that takes any, by index.
+    aliases: Vec<u16>,
 }
 
 impl Connections {
     pub(crate) fn new(seed: u64, room: Room) -> Self {
         let (table, pool) = (Table::default(), Vec::new());
-        Self { table, pool, usage: Usage::new(seed), room, up: 0 }
+        Self { table, pool, usage: Usage::new(seed), room, up: 0, aliases: Vec::new() }
     }
 
     /// Counts a connection among those of its address; refused if that has too many, or makes them too fast.
@@ -125,6 +128,28 @@ impl Connections {
         self.up += 1;
     }
 
+    /// What is bound on it, in both directions.
+    #[cold]
+    pub(crate) fn bound(&mut self, index: u32) -> &mut Aliases {
+        let takes = self.table[index].takes_aliases();
+        let most = self.aliases.get(index as usize).copied().filter(|_| takes).unwrap_or(0);
+        let new = || Box::new(Aliases { inward: Inward::default(), outward: Outward::new(most) });
+        self.busy(index).aliases.get_or_insert_with(new)
+    }
+
+    /// So many it takes, before there is any. [MQTT-3.1.2-26]
+    pub(crate) fn set_aliases(&mut self, index: u32, most: u16) {
+        if most == 0 {
+            return;
+        }
+        self.table[index].take_aliases();
+        let index = index as usize;
+        if self.aliases.len() <= index {
+            self.aliases.resize(index + 1, 0);
+        }
+        self.aliases[index] = most;
+    }
+
     /// It has none any more, and is about to change its state.
     pub(crate) fn detach(&mut self, index: u32) {
         self.table[index].session = NONE;
@@ -133,6 +158,9 @@ impl Connections {
 
     /// Forgets it. A later event about it will find nothing.
     pub(crate) fn free(&mut self, id: ConnectionId) {
+        if let Some(busy) = self.table[id.index].busy.as_deref_mut() {
+            busy.aliases = None;
+        }
         self.recycle(id.index);
         let connection = &mut self.table[id.index];
         connection.decoder = Decoder::default();
@@ -163,10 +191,10 @@ impl Connections {
         self.table[index].busy.get_or_insert_with(|| pool.pop().unwrap_or_default())
     }
 
-    /// An idle connection owns nothing.
+    /// An idle connection owns nothing; one that has Topic Aliases, little more than these.
     pub(crate) fn release_if_idle(&mut self, index: u32) {
-        let connection = &self.table[index];
-        if connection.busy.as_ref().is_some_and(|l| l.is_idle()) {
+        let Some(busy) = self.table[index].busy.as_deref_mut() else { return };
+        if busy.is_quiet() && (busy.aliases.is_none() || !busy.keeps_aliases()) {
             self.recycle(index);
         }
     }
@@ -204,6 +232,9 @@ impl Connections {
             let is_up = connection.state == State::Up;
             assert_eq!(connection.session != NONE, is_up, "who is up has a session, and nobody else");
             *(if is_up { &mut incomplete } else { &mut strangers }) += u64::from(connection.charged);
+            if let Some(aliases) = connection.busy.as_deref().and_then(|busy| busy.aliases.as_deref()) {
+                aliases.outward.check();
+            }
         }
         let charged = self.room.bytes();
         assert_eq!((incomplete, strangers), charged, "what is charged is what is kept");

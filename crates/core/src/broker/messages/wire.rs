@@ -1,6 +1,7 @@
 //! A message as packets: encoded at routing, straight into what its recipients are sent.
 use super::store::{Content, View};
 use crate::codec::{Delivery, PublishHead};
+use crate::delivery::Outward;
 use crate::version::Version;
 use alloc::vec::Vec;
 
@@ -13,7 +14,28 @@ pub(crate) fn encode_early(
     out: &mut Vec<u8>,
 ) {
     let Content::Small(payload) = view.content else { return };
-    let head = PublishHead {
+    let fits = head(view, delivery, retain, payload).encode(version, u32::MAX, out).is_ok();
+    debug_assert!(fits, "what fitted into a packet on its way in fits into one on its way out");
+    out.extend_from_slice(payload);
+}
+
+/// The same for somebody who takes Topic Aliases.
+pub(crate) fn encode_aliased(
+    view: &View<'_>,
+    delivery: Delivery,
+    retain: bool,
+    outward: &mut Outward,
+    out: &mut Vec<u8>,
+) {
+    let Content::Small(payload) = view.content else { return };
+    let fits = outward.encode(&head(view, delivery, retain, payload), u32::MAX, out).is_ok();
+    debug_assert!(fits, "what fitted into a packet on its way in fits into one on its way out");
+    out.extend_from_slice(payload);
+}
+
+#[inline(always)] // as what is done with it
+fn head<'a>(view: &View<'a>, delivery: Delivery, retain: bool, payload: &[u8]) -> PublishHead<'a> {
+    PublishHead {
         delivery,
         retain,
         topic: view.topic,
@@ -22,10 +44,7 @@ pub(crate) fn encode_early(
         properties: view.properties,
         subscription_identifiers: &[],
         payload_len: payload.len(),
-    };
-    let fits = head.encode(version, u32::MAX, out).is_ok();
-    debug_assert!(fits, "what fitted into a packet on its way in fits into one on its way out");
-    out.extend_from_slice(payload);
+    }
 }
 
 /// A message as one class of recipients gets it: encoded once, then copied; only the Packet Identifier differs.

@@ -1,5 +1,7 @@
 //! Properties to be sent.
 use super::table::{ROWS, place};
+#[cfg(feature = "client")]
+use super::value;
 use super::{Properties, Property, PropertyError, PropertyFault, bit};
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -51,6 +53,20 @@ impl PropertiesBuf {
         let mut all = Self::new();
         all.extend(properties)?;
         Ok(all)
+    }
+
+    /// Those that came, but for this one.
+    #[cfg(feature = "client")]
+    pub(crate) fn without(id: u8, properties: Properties<'_>) -> Self {
+        let (mut encoded, mut rest) = (Vec::new(), properties.encoded);
+        while let Some((found, value)) = rest.split_first() {
+            let after = value::skip(*found, value).unwrap_or_default();
+            if *found != id {
+                encoded.extend_from_slice(&rest[..rest.len() - after.len()]);
+            }
+            rest = after;
+        }
+        Self { encoded, present: properties.present & !bit(id) }
     }
 
     /// Adds one at the end.

@@ -21,6 +21,7 @@ pub(crate) struct Hello {
     expiry: Option<u32>,
     receive_maximum: Option<u16>,
     maximum_packet_size: Option<u32>,
+    topic_alias_maximum: Option<u16>,
     method: Option<String>,
     will: Option<(String, Vec<u8>, u8, bool, u32)>,
 }
@@ -37,6 +38,7 @@ impl Hello {
             expiry: None,
             receive_maximum: None,
             maximum_packet_size: None,
+            topic_alias_maximum: None,
             method: None,
             will: None,
         }
@@ -87,6 +89,11 @@ impl Hello {
         self
     }
 
+    pub(crate) fn topic_alias_maximum(mut self, most: u16) -> Self {
+        self.topic_alias_maximum = Some(most);
+        self
+    }
+
     pub(crate) fn method(mut self, method: &str) -> Self {
         self.method = Some(method.to_owned());
         self
@@ -113,7 +120,8 @@ impl Hello {
             let receive = self.receive_maximum.map(Property::ReceiveMaximum);
             let size = self.maximum_packet_size.map(Property::MaximumPacketSize);
             let method = self.method.as_deref().map(Property::AuthenticationMethod);
-            let said = [expiry, receive, size, method].into_iter().flatten();
+            let aliases = self.topic_alias_maximum.map(Property::TopicAliasMaximum);
+            let said = [expiry, receive, size, aliases, method].into_iter().flatten();
             properties.extend(said).expect("it can be sent");
             if let Some((.., delay @ 1..)) = self.will {
                 will_properties.push(Property::WillDelayInterval(delay)).expect("it can be sent");
@@ -174,17 +182,35 @@ pub(crate) fn publish_with(
     retain: bool,
     expiry: Option<u32>,
 ) -> Vec<u8> {
-    let head = PublishHead {
+    with_payload(
+        version,
+        PublishHead { message_expiry_interval: expiry, ..head_of(topic, delivery, retain) },
+        payload,
+    )
+}
+
+/// A PUBLISH of 5.0 with a Topic Alias, and without a topic if that is empty.
+pub(crate) fn publish_as(alias: u16, topic: &str, payload: &[u8], delivery: Delivery) -> Vec<u8> {
+    let head = PublishHead { topic_alias: Some(alias), ..head_of(topic, delivery, false) };
+    with_payload(Version::V5, head, payload)
+}
+
+fn head_of(topic: &str, delivery: Delivery, retain: bool) -> PublishHead<'_> {
+    PublishHead {
         delivery,
         retain,
         topic: Text::new(topic).expect("it has no U+0000"),
         topic_alias: None,
-        message_expiry_interval: expiry,
+        message_expiry_interval: None,
         properties: &[],
         subscription_identifiers: &[],
-        payload_len: payload.len(),
-    };
+        payload_len: 0,
+    }
+}
+
+fn with_payload(version: Version, head: PublishHead<'_>, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![];
+    let head = PublishHead { payload_len: payload.len(), ..head };
     head.encode(version, u32::MAX, &mut bytes).expect("a packet that can be");
     bytes.extend_from_slice(payload);
     bytes
@@ -270,6 +296,9 @@ pub(super) fn head(publish: &Publish<'_>) -> String {
     );
     for (flag, said) in [(dup, " dup"), (publish.retain, " retain")] {
         line += if flag { said } else { "" };
+    }
+    if let Some(alias) = publish.properties.topic_alias() {
+        line += &format!(" as {alias}");
     }
     line
 }

@@ -148,6 +148,9 @@ limits! {
     topic_bytes: u16 = Bytes "65535", 1..=u16::MAX;
     /// Levels of a Topic Name or Topic Filter.
     topic_levels: u32 = Count "200", 1..=u32::MAX;
+    /// Topic Aliases of one connection, in each direction; to clients never more than 256. Each that a client uses
+    /// keeps one Topic Name.
+    topic_aliases: u16 = Count "32", 0..=u16::MAX;
     /// User Properties of one packet.
     user_properties: u32 = Count "128", 0..=u32::MAX;
     /// All properties of one packet together.
