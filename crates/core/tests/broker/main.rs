@@ -3,6 +3,7 @@
 mod packets;
 mod support;
 
+mod alias_takers;
 mod aliases;
 mod authorities;
 mod changes;

@@ -1,12 +1,11 @@
 //! The programs that people copy, each on its runtime, against a broker on the same one that this test has within.
 use super::PATIENCE;
 use super::documented::Program;
-use crate::Wait;
 use crate::client::{Client, Message, Messages, Running, Serve};
+use crate::{Clock, Wait};
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::time::Instant;
 
 /// As an example is called on a runtime: its name, and what is behind it.
 type Names = fn(&str) -> String;
@@ -128,9 +127,10 @@ impl Stage {
             self.publish(&format!("jobs/{n}"), "a");
         }
         let mut each = [0, 0];
-        let end = Instant::now() + PATIENCE;
+        let clock = Clock::start();
+        let end = clock.now().after(PATIENCE);
         while !open.is_empty() {
-            assert!(Instant::now() < end, "{open:?} are left");
+            assert!(clock.now() < end, "{open:?} are left");
             for (worker, count) in [&mut first, &mut second].into_iter().zip(&mut each) {
                 if let Some(job) = worker.prints_soon() {
                     assert!(open.remove(&job), "one of them does {job:?}, once");
