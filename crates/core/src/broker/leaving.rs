@@ -97,7 +97,9 @@ impl Broker {
             busy.unsettled.clear();
             self.sessions[session].busy = Some(busy);
             // What it had begun its groups give to nobody else, also if a crash comes next.
-            self.answer_offers();
+            if !self.messages.answered.is_empty() {
+                self.answer_offers();
+            }
         }
         self.tell_last(session);
         self.pen().session_end(session);

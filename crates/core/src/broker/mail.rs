@@ -33,7 +33,9 @@ impl Broker {
             } else {
                 self.on_note(now, from, &note);
                 // What has ended with it is in the journal up to there as well.
-                self.pen().flush();
+                if !self.messages.ended.is_empty() {
+                    self.pen().flush();
+                }
                 self.shards.post.handled(from, self.journal.end());
             }
         }

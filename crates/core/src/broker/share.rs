@@ -193,9 +193,16 @@ impl Broker {
     }
 
     /// There may be room in a session: every group that it refused hears so.
+    #[inline]
     pub(super) fn tell_room(&mut self, session: u32) {
-        let closed = self.sessions[session].rare.as_deref().map_or(0, |rare| rare.closed.len());
-        if closed == 0 || !self.has_room_for_offer(session) || !self.rules.obeys(Rule::RoomIsTold) {
+        if self.sessions[session].rare.as_deref().is_some_and(|rare| !rare.closed.is_empty()) {
+            self.tell_of_room(session);
+        }
+    }
+
+    #[inline(never)]
+    fn tell_of_room(&mut self, session: u32) {
+        if !self.has_room_for_offer(session) || !self.rules.obeys(Rule::RoomIsTold) {
             return;
         }
         let quota = self.quota(session);
@@ -361,6 +368,9 @@ impl Broker {
     /// A session loses its connection. Its groups have again what it has not begun, and QoS 1 that it has not acknowledged,
     /// and offer it nothing until it is back. [MQTT-4.8.2-4] [MQTT-4.8.2-5]
     pub(super) fn suspend_memberships(&mut self, session: u32) {
+        if self.groups.memberships.is_empty() {
+            return;
+        }
         let shares = self.sessions[session].rare.as_deref().map_or_else(Vec::new, |rare| rare.shares.clone());
         // It may have left a group, and still have something of it.
         if self.rules.obeys(Rule::LostGivesBack) {
@@ -412,6 +422,9 @@ impl Broker {
 
     /// A session ends, and with it all its memberships.
     pub(super) fn leave_groups(&mut self, session: u32) {
+        if self.groups.memberships.is_empty() {
+            return;
+        }
         let shares = self.sessions[session].rare.as_deref().map_or_else(Vec::new, |rare| rare.shares.clone());
         for member in shares {
             self.leave_group(session, member, true);

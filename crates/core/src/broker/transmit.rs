@@ -217,7 +217,8 @@ impl Broker {
             return;
         }
         self.messages.enter(entry, taker.who, Some(Fate::Queued), Fate::InFlight);
-        let entry = if entry.qos() == QoS::ExactlyOnce { self.lend(now, session, entry) } else { entry };
+        let is_lent = entry.qos() == QoS::ExactlyOnce && self.messages.offer(entry).is_some();
+        let entry = if is_lent { self.lend(now, session, entry) } else { entry };
         let packet_id = busy.sender.bind(entry, entry.qos());
         if entry.qos() == QoS::ExactlyOnce {
             // The id is bound by a record of its own, and the PUBLISH waits for that.

@@ -79,6 +79,10 @@ impl Memberships {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Membership)> {
         self.table.iter().map(|(number, membership)| (*number, membership))
     }

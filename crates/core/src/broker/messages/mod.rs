@@ -124,12 +124,17 @@ impl Messages {
     pub(crate) fn end(&mut self, entry: Entry, who: Recipient, from: Fate, to: Fate) {
         self.enter(entry, who, Some(from), to);
         if let Some(offer) = self.offer(entry) {
-            let ended = self.is_lent(entry).then(|| (who, self.store.name(entry.message_ref())));
-            self.answered.push(Answered { offer, ended });
+            self.answer(offer, entry, who);
         } else if self.journaled && entry.qos() > QoS::AtMostOnce {
             self.ended.push((who, self.store.name(entry.message_ref())));
         }
         self.forget(entry);
+    }
+
+    #[cold]
+    fn answer(&mut self, offer: Offer, entry: Entry, who: Recipient) {
+        let ended = self.is_lent(entry).then(|| (who, self.store.name(entry.message_ref())));
+        self.answered.push(Answered { offer, ended });
     }
 
     /// A group's message has its fate with a member.
