@@ -43,7 +43,7 @@ const TEXT: &str = "a text";
 const BYTES: &str = "any bytes, or 0x and two hexadecimal digits for each";
 
 /// What may be given, in the order of the specification.
-const ROWS: [Row; 15] = [
+const ROWS: [Row; 16] = [
     Row {
         name: "payload-format-indicator",
         packets: &[Publish, Will],

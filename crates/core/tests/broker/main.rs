@@ -4,6 +4,7 @@ mod packets;
 mod support;
 
 mod aliases;
+mod aliases_outward;
 mod authorities;
 mod changes;
 mod cuts;
