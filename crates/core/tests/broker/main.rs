@@ -5,6 +5,7 @@ mod support;
 
 mod alias_takers;
 mod aliases;
+mod aliases_outward;
 mod authorities;
 mod changes;
 mod cuts;
