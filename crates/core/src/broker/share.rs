@@ -257,8 +257,7 @@ impl Broker {
         shares.iter().find(is_it).copied()
     }
 
-    /// Tells a group of a member, here or on another shard, which answers under that ticket. Returns the filter that is of
-    /// interest, if the group is here.
+    /// Tells a group of a member, here or on another shard, which answers under that ticket.
     pub(super) fn tell_join(&mut self, number: u64, ticket: u32) {
         let Some(membership) = self.groups.memberships.get(number) else { return };
         let (name, shard, epoch) = (membership.name.clone(), membership.shard, membership.epoch);

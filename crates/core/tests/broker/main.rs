@@ -3,7 +3,6 @@
 mod packets;
 mod support;
 
-mod alias_takers;
 mod aliases;
 mod aliases_outward;
 mod authorities;

@@ -305,6 +305,7 @@ impl Run {
 }
 
 /// A run in which members die and the server crashes; on two shards or three.
+#[cfg(feature = "_rules")]
 pub(crate) fn storm(seed: u64, qos: QoS) {
     let shards = if seed.is_multiple_of(2) { 2 } else { 3 };
     let mut run = Run::new(seed, shards, qos);
