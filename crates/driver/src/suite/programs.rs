@@ -147,8 +147,8 @@ impl Stage {
         assert!(well && said.is_empty(), "{told}");
         let all = "the server could not be reached; again in Some(0ns)\nconnected\n\
                    the client said goodbye; again in None\nthe client has ended: the client said goodbye\n";
-        // Whoever tells of it may be gone before it has told of the end.
-        assert!(told.contains("connected\n") && all.starts_with(&told), "{told}");
+        // Whoever tells of it may have begun late, or be gone before it has told of the end.
+        assert!(told.contains("connected\n") && all.contains(&told), "{told}");
         let kwh: Vec<_> = (0..1000).map(|_| text(&next(&mut meter))).collect();
         assert!((0..1000).map(|kwh| kwh.to_string()).eq(kwh));
     }
