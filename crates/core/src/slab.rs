@@ -67,7 +67,13 @@ impl<T> Slab<T> {
 
     /// Those that there are, with their places.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
-        (0..).zip(&self.places).filter_map(|(place, value)| Some((place, value.as_ref()?)))
+        self.iter_from(0)
+    }
+
+    /// The same, from that place on.
+    pub(crate) fn iter_from(&self, place: u32) -> impl Iterator<Item = (u32, &T)> {
+        let values = self.places.iter().skip(place as usize);
+        (place..).zip(values).filter_map(|(place, value)| Some((place, value.as_ref()?)))
     }
 
     /// States what must hold between two calls.

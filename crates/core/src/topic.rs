@@ -255,7 +255,7 @@ pub fn check_share(filter: &str) -> Result<(), TopicError> {
     validate_share(filter.as_bytes()).map(|_| ())
 }
 
-const SHARE: &str = "$share/";
+pub(crate) const SHARE: &str = "$share/";
 
 /// [`check_share`], and whether it is one.
 #[inline]
@@ -273,6 +273,24 @@ pub(crate) fn validate_share(filter: &[u8]) -> Result<bool, TopicError> {
 /// Share Name and filter of a Shared Subscription's filter; `None` if it is not one. [MQTT-4.8.2-1]
 pub fn share(filter: &str) -> Option<(&str, &str)> {
     if validate_share(filter.as_bytes()) == Ok(true) { filter[SHARE.len()..].split_once('/') } else { None }
+}
+
+/// What the group of a Shared Subscription's filter is called: Share Name, `/`, Topic Filter.
+#[cfg(feature = "broker")]
+pub(crate) fn group_of(filter: &str) -> Option<&str> {
+    share(filter).map(|_| &filter[SHARE.len()..])
+}
+
+/// The Topic Filter of the group of that name.
+#[cfg(feature = "broker")]
+pub(crate) fn filter_of_group(name: &str) -> &str {
+    name.split_once('/').map_or("", |(_, filter)| filter)
+}
+
+/// What its members subscribe to.
+#[cfg(feature = "broker")]
+pub(crate) fn share_of_group(name: &str) -> alloc::boxed::Box<str> {
+    [SHARE, name].concat().into()
 }
 
 /// Checks that there are at most `max` levels.

@@ -168,14 +168,10 @@ impl Delivering<'_> {
         let who = self.groups.recipient(place);
         let size = self.view.size();
         self.routed.matched += 1;
-        let (messages, bytes) = (group.len(), group.bytes() as u64);
-        let (most, most_bytes) = (self.limits.queued_messages as usize, self.limits.queued_bytes);
         // While somebody is ready it empties at the end of the turn, in which more may come than it will hold.
         let times = if group.is_ready() { 2 } else { 1 };
-        let is_full = messages >= most.saturating_mul(times)
-            || bytes + size as u64 > most_bytes.saturating_mul(times as u64);
-        let is_high = messages > most / HIGH as usize || bytes > most_bytes / u64::from(HIGH);
-        if is_high && group.is_served() && !group.is_ready() {
+        let is_full = is_at(self.limits, times, group.len(), group.bytes() + size);
+        if is_high(self.limits, group.len(), group.bytes()) && group.is_served() && !group.is_ready() {
             self.routed.behind += 1;
             self.routed.slowest = who.session;
         }
@@ -213,8 +209,7 @@ impl Delivering<'_> {
     /// A recipient's queue has changed: it wakes, or is found to be behind.
     fn queued(&mut self, to: u32, busy: Box<Busy>) {
         let connection = self.sessions[to].connection;
-        let high = busy.queue.len() > (self.limits.queued_messages / HIGH) as usize
-            || busy.queue.bytes() as u64 > self.limits.queued_bytes / u64::from(HIGH);
+        let high = is_high(self.limits, busy.queue.len(), busy.queue.bytes());
         let session = &self.sessions[to];
         if high && connection != NONE && is_behind(&busy, session, &self.connections[connection]) {
             self.routed.behind += 1;
@@ -342,11 +337,24 @@ fn is_behind(busy: &Busy, session: &Session, connection: &Connection) -> bool {
 
 /// A queue is judged full only when its owner is away or behind; in one turn more may come than it will hold.
 fn is_full(busy: &Busy, session: &Session, connections: &Connections, limits: &Limits, size: usize) -> bool {
-    let (messages, bytes) = (busy.queue.len(), (busy.queue.bytes() + size) as u64);
-    let (most, most_bytes) = (limits.queued_messages as usize, limits.queued_bytes);
-    if messages < most && bytes <= most_bytes {
+    let (messages, bytes) = (busy.queue.len(), busy.queue.bytes() + size);
+    if !is_at(limits, 1, messages, bytes) {
         return false;
     }
     let judged = session.connection == NONE || is_behind(busy, session, &connections[session.connection]);
-    judged || messages >= most.saturating_mul(2) || bytes > most_bytes.saturating_mul(2)
+    judged || is_at(limits, 2, messages, bytes)
+}
+
+/// Is a queue with so many messages at so many times its limit, or beyond it with so many bytes?
+#[inline]
+fn is_at(limits: &Limits, times: u32, messages: usize, bytes: usize) -> bool {
+    messages >= (limits.queued_messages as usize).saturating_mul(times as usize)
+        || bytes as u64 > limits.queued_bytes.saturating_mul(u64::from(times))
+}
+
+/// Is so much in a queue that its publishers had better wait, if it is all they have?
+#[inline]
+fn is_high(limits: &Limits, messages: usize, bytes: usize) -> bool {
+    messages > (limits.queued_messages / HIGH) as usize
+        || bytes as u64 > limits.queued_bytes / u64::from(HIGH)
 }

@@ -1,8 +1,10 @@
 //! What several parts do together, for all reactions.
 use super::Broker;
 use super::base::NONE;
-use super::journal::Pen;
+use super::journal::{Pen, Place};
 use super::messages::Messages;
+use super::messages::ledger::Recipient;
+use super::messages::queue::Entry;
 use super::router::{NodeId, Subscriber};
 use super::session::Kind;
 
@@ -11,6 +13,12 @@ impl Broker {
     pub(super) fn pen(&mut self) -> Pen<'_> {
         let Self { journal, sessions, grants, messages: Messages { store, ended, .. }, rules, .. } = self;
         Pen { journal, sessions, grants, store, ended, rules: *rules }
+    }
+
+    /// Where an entry stands, for the journal.
+    pub(super) fn place(&self, who: Recipient, entry: Entry) -> Place {
+        let identifiers = self.messages.identifiers(entry, &mut [0]).to_vec();
+        Place { who, qos: entry.qos(), retain: entry.retain(), identifiers }
     }
 
     /// A session rests on another grant, or on none any more.

@@ -5,7 +5,6 @@
 use super::Broker;
 use super::base::rules::Rule;
 use super::groups::Membership;
-use super::journal::Place;
 use super::messages::Offer;
 use super::messages::ledger::{Fate, Recipient};
 use super::messages::queue::Entry;
@@ -41,9 +40,7 @@ impl Broker {
         let group = membership.name.clone();
         let name = self.here.message_id(now);
         let entry = self.messages.lend(entry, name);
-        let identifiers = self.messages.identifiers(entry, &mut [0]).to_vec();
-        let who = self.sessions.recipient(session);
-        let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
+        let place = self.place(self.sessions.recipient(session), entry);
         self.pen().lent(entry, place, &group);
         entry
     }
@@ -51,19 +48,17 @@ impl Broker {
     /// After a restart a session has what a group thinks it has as well. It has it as of a membership that is over: when it
     /// ends, the journal says so behind that of the group.
     pub(super) fn restore_lent(&mut self, session: u32, entry: Entry, group: &str) -> Entry {
-        let shard = self.shards.home_of_group(group);
+        let shard = self.shards.home(group);
         let id = self.messages.store.id(entry.message_ref());
         if shard == self.shards.me() {
             self.on_lent(group, id);
         } else {
             self.shards.post.write(shard, &Note::Lent { group, id });
         }
-        let options =
-            Options { qos: entry.qos(), no_local: false, retain_as_published: true, identifier: None };
         let member = self.groups.memberships.insert(Membership {
             session,
             name: group.into(),
-            options,
+            options: Options::AS_PUBLISHED,
             shard,
             epoch: 0,
             refused: 0,
@@ -82,6 +77,6 @@ impl Broker {
         let is_it = |entry: Entry| store.id(entry.message_ref()) == id;
         let Some(entry) = self.groups.get_mut(place).and_then(|group| group.take_out(is_it)) else { return };
         self.messages.books.pass_on(Fate::Queued);
-        self.messages.end_with_member(entry, who);
+        self.messages.leave(entry, who);
     }
 }

@@ -18,6 +18,7 @@ use crate::id::{ConnectionId, MessageId, ShardId};
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::time::Instant;
+use crate::topic::filter_of_group;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -97,8 +98,7 @@ impl Broker {
         if ticket == NONE {
             return;
         }
-        let filter = join.name.split_once('/').map(|(_, filter)| filter);
-        let filter = filter.filter(|_| self.rules.obeys(Rule::JoinedWaits));
+        let filter = self.rules.obeys(Rule::JoinedWaits).then(|| filter_of_group(join.name));
         match self.shards.await_interest(filter.into_iter(), &[], 0) {
             Some(settlement) => self.shards.settlements.add(settlement, Waiter::Ordered(from, ticket)),
             None => self.shards.tell_ordered(from, ticket, Outcome::Queued, self.asserted()),
@@ -116,13 +116,7 @@ impl Broker {
     fn on_interest(&mut self, from: ShardId, filter: &str, wanted: bool) {
         let who = Subscriber::shard(from);
         if wanted {
-            let options = Options {
-                qos: QoS::ExactlyOnce,
-                no_local: false,
-                retain_as_published: true,
-                identifier: None,
-            };
-            self.router.subscribe(filter, who, options);
+            self.router.subscribe(filter, who, Options::AS_PUBLISHED);
         } else if let Some(node) = self.router.find(filter) {
             self.router.unsubscribe(node, who);
         }

@@ -17,6 +17,7 @@ use super::messages::ledger::Recipient;
 use super::{Action, Broker};
 use crate::id::{ConnectionId, ShardId};
 use crate::time::Instant;
+use alloc::vec::Vec;
 
 impl Broker {
     /// Reads no more from it.
@@ -87,11 +88,29 @@ impl Broker {
     /// Nobody need wait for this queue any more.
     pub(super) fn wake_publishers(&mut self, session: u32) {
         let Some(busy) = self.sessions[session].busy.as_deref_mut() else { return };
-        for publisher in core::mem::take(&mut busy.waiting) {
+        let publishers = core::mem::take(&mut busy.waiting);
+        self.resume_all(publishers);
+    }
+
+    /// The same for those who wait for a group.
+    pub(super) fn wake_publishers_of_group(&mut self, group: u32) {
+        let Some(group) = self.groups.get_mut(group) else { return };
+        let publishers = core::mem::take(&mut group.publishers);
+        self.resume_all(publishers);
+    }
+
+    fn resume_all(&mut self, publishers: Vec<ConnectionId>) {
+        for publisher in publishers {
             if self.connections.is(publisher) {
                 self.resume(publisher.index);
             }
         }
+    }
+
+    /// Does so little wait that publishers may go on?
+    pub(super) fn is_low(&self, messages: usize, bytes: usize) -> bool {
+        messages <= (self.limits.queued_messages / 16) as usize
+            && bytes as u64 <= self.limits.queued_bytes / 16
     }
 
     /// Reads no more from a publisher until that shard's window has room. What is accepted is never held back, so

@@ -1,7 +1,6 @@
 //! Retained Messages on their way to a new subscription: each is looked up when its turn in the queue has come.
 use super::Broker;
 use super::authority::policy::Access;
-use super::journal::Place;
 use super::messages::queue::{Entry, Identifiers};
 use super::retained::index::Step;
 use super::session::Busy;
@@ -111,9 +110,7 @@ impl Broker {
             return;
         }
         self.messages.store.set_name(entry.message_ref(), self.here.message_id(now));
-        let identifiers = self.messages.identifiers(entry, &mut [0]).to_vec();
-        let who = self.sessions.recipient(session);
-        let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
+        let place = self.place(self.sessions.recipient(session), entry);
         self.pen().queued(entry, place);
     }
 

@@ -19,6 +19,7 @@ use crate::delivery::CHUNK;
 use crate::id::{MessageId, PacketId, Position, ShardId};
 use crate::qos::QoS;
 use crate::time::Instant;
+use crate::topic::group_of;
 use crate::version::Version;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -184,7 +185,7 @@ impl Broker {
             Record::WillEnd(who) => self.end_restored_will(restoring, who),
             Record::Group { who, name } => {
                 // Journals of all shards may be read here: of their groups, those stay that live here.
-                if self.shards.home_of_group(name) == self.shards.me() {
+                if self.shards.home(name) == self.shards.me() {
                     let place = self.group(name);
                     self.groups.restoring(place);
                     restoring.name_group(who, place);
@@ -243,7 +244,7 @@ impl Broker {
             retain_as_published: options & 8 != 0,
             identifier: NonZeroU32::new(identifier & 0x0fff_ffff),
         };
-        if let Some(name) = filter.strip_prefix("$share/") {
+        if let Some(name) = group_of(filter) {
             let number = self.join(session, name, options);
             return self.tell_join(number, NONE);
         }

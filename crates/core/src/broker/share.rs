@@ -17,6 +17,7 @@ use super::shards::note::{Note, Posted};
 use crate::id::ShardId;
 use crate::qos::QoS;
 use crate::time::Instant;
+use crate::topic::filter_of_group;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -73,21 +74,9 @@ impl Broker {
                 self.shards.post.write(id.shard, &Note::Offer { epoch, offer, posted });
             }
         }
-        self.drain_group(place);
-    }
-
-    /// Publishers that waited for a group may go on, if little waits there.
-    fn drain_group(&mut self, place: u32) {
-        let low = (self.limits.queued_messages / 16) as usize;
-        let low_bytes = self.limits.queued_bytes / 16;
-        let Some(group) = self.groups.get_mut(place) else { return };
-        if group.publishers.is_empty() || group.len() > low || group.bytes() as u64 > low_bytes {
-            return;
-        }
-        for publisher in core::mem::take(&mut group.publishers) {
-            if self.connections.is(publisher) {
-                self.resume(publisher.index);
-            }
+        let group = self.groups.get(place).filter(|group| !group.publishers.is_empty());
+        if group.is_some_and(|group| self.is_low(group.len(), group.bytes())) {
+            self.wake_publishers_of_group(place);
         }
     }
 
@@ -101,7 +90,7 @@ impl Broker {
         }
         let (session, options) = (membership.session, membership.options);
         if self.has_room_for_offer(session) {
-            membership_of(&mut self.groups.memberships, offer.member, |m| m.open += 1);
+            self.groups.memberships.taken(offer.member);
             self.take_offer(session, options, offer, what);
         } else {
             self.close_membership(session, offer.member, offer.number);
@@ -111,12 +100,11 @@ impl Broker {
     /// Does a session take another message at once? It is there, and has a send quota that is not used up.
     pub(super) fn has_room_for_offer(&self, session: u32) -> bool {
         let s = &self.sessions[session];
-        let most = match s.kind {
-            Kind::Local => self.limits.in_flight,
-            _ if s.connection == NONE || self.connections[s.connection].is_blocked() => return false,
-            _ => s.receive_maximum,
-        };
-        s.busy.as_deref().is_none_or(|busy| busy.queue.len() + busy.sender.len() < usize::from(most))
+        if s.kind == Kind::Client && (s.connection == NONE || self.connections[s.connection].is_blocked()) {
+            return false;
+        }
+        let most = usize::from(self.quota(session));
+        s.busy.as_deref().is_none_or(|busy| busy.queue.len() + busy.sender.len() < most)
     }
 
     /// The message stands in the session's queue from here on, and the group hears when it has its fate.
@@ -223,13 +211,15 @@ impl Broker {
         }
     }
 
-    /// A session subscribes as a member of a group, or changes how. Returns its number, and whether it is new.
+    /// A session subscribes as a member of a group, or changes how. Returns the number of its membership.
     pub(super) fn join(&mut self, session: u32, name: &str, options: Options) -> u64 {
         if let Some(number) = self.membership(session, name) {
-            membership_of(&mut self.groups.memberships, number, |m| m.options = options);
+            if let Some(membership) = self.groups.memberships.get_mut(number) {
+                membership.options = options;
+            }
             return number;
         }
-        let shard = self.shards.home_of_group(name);
+        let shard = self.shards.home(name);
         let is_open = self.has_room_for_offer(session);
         let number = self.groups.memberships.insert(Membership {
             session,
@@ -290,10 +280,8 @@ impl Broker {
         if !was_empty {
             return;
         }
-        let options =
-            Options { qos: QoS::ExactlyOnce, no_local: false, retain_as_published: true, identifier: None };
-        let Some((_, filter)) = join.name.split_once('/') else { return };
-        let (node, _) = self.router.subscribe(filter, Subscriber::group(group), options);
+        let filter = filter_of_group(join.name);
+        let (node, _) = self.router.subscribe(filter, Subscriber::group(group), Options::AS_PUBLISHED);
         if self.router.subscribers_at(node) == 1 {
             self.shards.tell_interest(filter, true);
         }
@@ -309,7 +297,7 @@ impl Broker {
             Word::Done { number } => {
                 if let Some(waiting) = group.take(at, number) {
                     let who = self.groups.recipient(place);
-                    self.messages.end_with_member(waiting.entry, who);
+                    self.messages.leave(waiting.entry, who);
                 }
             }
             Word::Back { number } => back.extend(group.take(at, number)),
@@ -376,9 +364,14 @@ impl Broker {
             self.give_back(session, None, true);
         }
         for member in shares {
-            let first = self.groups.memberships.get(member).map_or(0, |m| m.handled + 1);
-            self.close_membership(session, member, first);
+            self.end_epoch(session, member);
         }
+    }
+
+    /// Nothing more is taken of that group in this epoch, from the next offer on.
+    fn end_epoch(&mut self, session: u32, member: u64) {
+        let first = self.groups.memberships.get(member).map_or(0, |m| m.handled + 1);
+        self.close_membership(session, member, first);
     }
 
     /// What groups have offered and a session has not begun (and, if `all`, what it has not acknowledged with QoS 1) goes
@@ -404,14 +397,10 @@ impl Broker {
         }
     }
 
-    /// A session is a member no more. What it has begun it may end; with the session, that has its fate.
-    pub(super) fn leave_group(&mut self, session: u32, member: u64, session_ends: bool) {
-        self.give_back(session, Some(member), session_ends);
-        let first = self.groups.memberships.get(member).map_or(0, |m| m.handled + 1);
-        self.close_membership(session, member, first);
-        self.tell_group(member, Word::Leave);
-        membership_of(&mut self.groups.memberships, member, |m| m.has_left = true);
-        self.groups.memberships.forget_if_over(member);
+    /// A session is a member no more. What it has begun it may end.
+    pub(super) fn leave_group(&mut self, session: u32, member: u64) {
+        self.give_back(session, Some(member), false);
+        self.part(session, member);
         if let Some(rare) = self.sessions[session].rare.as_deref_mut() {
             rare.shares.retain(|number| *number != member);
             rare.closed.retain(|number| *number != member);
@@ -419,26 +408,24 @@ impl Broker {
         self.tell_room(session);
     }
 
-    /// A session ends, and with it all its memberships.
+    /// A session ends, and with it all its memberships: what it has begun with QoS 2 has its fate with it.
     pub(super) fn leave_groups(&mut self, session: u32) {
         if self.groups.memberships.is_empty() {
             return;
         }
-        let shares = self.sessions[session].rare.as_deref().map_or_else(Vec::new, |rare| rare.shares.clone());
-        for member in shares {
-            self.leave_group(session, member, true);
-        }
-        // Also what it had begun and went on with after it had left.
         self.give_back(session, None, true);
+        let Some(rare) = self.sessions[session].rare.as_deref_mut() else { return };
+        for member in core::mem::take(&mut rare.shares) {
+            self.part(session, member);
+        }
+        if let Some(rare) = self.sessions[session].rare.as_deref_mut() {
+            rare.closed.clear();
+        }
     }
-}
 
-fn membership_of(
-    memberships: &mut super::groups::Memberships,
-    number: u64,
-    change: impl FnOnce(&mut Membership),
-) {
-    if let Some(membership) = memberships.get_mut(number) {
-        change(membership);
+    fn part(&mut self, session: u32, member: u64) {
+        self.end_epoch(session, member);
+        self.tell_group(member, Word::Leave);
+        self.groups.memberships.leave(member);
     }
 }

@@ -3,7 +3,7 @@
 //! Each piece is how things stand when it is taken. What changes meanwhile is in the journal as well, and replaying
 //! both gives what is true at the end: a record that says what is known already changes nothing.
 use super::Broker;
-use super::journal::record::{InMail, Place, Record, Taken};
+use super::journal::record::{InMail, Record, Taken};
 use super::journal::{Snapshot, message_record, options_byte, session_record};
 use super::messages::ledger::Recipient;
 use super::messages::owned::Undistributed;
@@ -29,8 +29,7 @@ impl Broker {
             self.snapshot_mail(out);
         }
         while out.len() < end {
-            let next = self.groups.iter().map(|(place, _)| place).find(|place| *place >= snapshot.group);
-            let Some(group) = next else { break };
+            let Some(group) = self.groups.next_from(snapshot.group) else { break };
             snapshot.group = group + 1;
             self.snapshot_group(group, out);
         }
@@ -106,14 +105,12 @@ impl Broker {
             Record::Receipt { who, packet_id }.encode(out);
         }
         for (entry, packet_id, qos, released) in busy.sender.iter() {
-            let packet_id = packet_id.get();
+            let (packet_id, name) = (packet_id.get(), self.messages.store.name(entry.message_ref()));
             if let Some(offer) = self.messages.offer(entry) {
                 let membership = self.groups.memberships.get(offer.member);
                 let Some(membership) = membership.filter(|_| self.messages.is_lent(entry)) else { continue };
-                let name = self.messages.store.name(entry.message_ref());
                 Record::Lent { who, name, group: &membership.name }.encode(out);
             }
-            let name = self.messages.store.name(entry.message_ref());
             self.snapshot_entry(who, entry, out);
             if qos == QoS::ExactlyOnce {
                 Record::Bound { who, name, packet_id }.encode(out);
@@ -131,9 +128,7 @@ impl Broker {
     }
 
     fn snapshot_entry(&self, who: Recipient, entry: Entry, out: &mut Vec<u8>) {
-        let mut one = [0];
-        let identifiers = self.messages.identifiers(entry, &mut one).to_vec();
-        let place = Place { who, qos: entry.qos(), retain: entry.retain(), identifiers };
+        let place = self.place(who, entry);
         let view: View<'_> = self.messages.stored(entry);
         let name = self.messages.store.name(entry.message_ref());
         Record::Queued { message: message_record(&view), name, place }.encode(out);

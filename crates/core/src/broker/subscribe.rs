@@ -14,7 +14,7 @@ use crate::codec::{Packet, Properties, RetainHandling, Suback, Subscribe, Subscr
 use crate::id::{ConnectionId, ShardId};
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
-use crate::topic::share;
+use crate::topic::{SHARE, filter_of_group, group_of};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
@@ -56,7 +56,7 @@ impl Broker {
                 }
                 // No Retained Messages for a group. (Section 4.8.2)
                 Ok(Subscribed::Shared(member)) => {
-                    self.await_join(member, filter, &mut awaited);
+                    self.await_join(member, &mut awaited);
                     options.qos.bits()
                 }
                 Err(reason) => reason.byte(),
@@ -86,16 +86,16 @@ impl Broker {
         options: SubscriptionOptions,
         identifier: Option<NonZeroU32>,
     ) -> Result<Subscribed, ReasonCode> {
-        let share = shared(asked)?;
-        let filter = share.map_or(asked, |(_, filter)| filter);
+        let group = group_asked(asked)?;
+        let filter = group.map_or(asked, filter_of_group);
         let s = &self.sessions[session];
         if !self.grants.may(s.grant, &s.client_id, Access::Subscribe { filter }) {
             self.note_denied(session, Access::Subscribe { filter });
             return Err(ReasonCode::NotAuthorized);
         }
         let who = Subscriber::session(session);
-        let known = match share {
-            Some((name, _)) => self.membership(session, name).is_some(),
+        let known = match group {
+            Some(name) => self.membership(session, name).is_some(),
             None => self.router.find(filter).is_some_and(|node| self.router.options(node, who).is_some()),
         };
         let shares = s.rare.as_deref().map_or(0, |rare| rare.shares.len());
@@ -110,7 +110,7 @@ impl Broker {
             retain_as_published: options.retain_as_published,
             identifier,
         };
-        if let Some((name, _)) = share {
+        if let Some(name) = group {
             let options = Options { no_local: false, ..options };
             let member = self.join(session, name, options);
             self.pen().subscribed(session, asked, options);
@@ -132,11 +132,11 @@ impl Broker {
     }
 
     /// A group hears of a member once it is known who waits for that.
-    fn await_join(&mut self, member: u64, asked: &str, awaited: &mut Awaited) {
+    fn await_join(&mut self, member: u64, awaited: &mut Awaited) {
         let Some(membership) = self.groups.memberships.get(member) else { return };
         if membership.shard == self.shards.me() {
+            awaited.filters.push(filter_of_group(&membership.name).into());
             self.tell_join(member, NONE);
-            awaited.filters.extend(share(asked).map(|(_, filter)| filter.into()));
         } else {
             awaited.joins.push(member);
         }
@@ -158,7 +158,7 @@ impl Broker {
         let mut awaited = Awaited::default();
         match subscribed {
             Subscribed::Alone(..) => awaited.filters.push(asked.into()),
-            Subscribed::Shared(member) => self.await_join(member, asked, &mut awaited),
+            Subscribed::Shared(member) => self.await_join(member, &mut awaited),
         }
         self.await_all(&awaited)
     }
@@ -167,12 +167,11 @@ impl Broker {
     pub(super) fn await_unsubscribed<'a>(&mut self, filters: impl Iterator<Item = &'a str>) -> Option<u32> {
         let mut awaited = Awaited::default();
         for asked in filters {
-            let Some((_, filter)) = share(asked) else {
-                awaited.filters.push(asked.into());
-                continue;
-            };
-            match self.shards.home_of_group(name_of(asked)) {
-                home if home == self.shards.me() => awaited.filters.push(filter.into()),
+            let group = group_of(asked);
+            match group.map_or(self.shards.me(), |name| self.shards.home(name)) {
+                home if home == self.shards.me() => {
+                    awaited.filters.push(group.map_or(asked, filter_of_group).into());
+                }
                 home => awaited.notes.push((home, self.shards.post.written(home))),
             }
         }
@@ -201,9 +200,9 @@ impl Broker {
     }
 
     pub(super) fn unsubscribe_one(&mut self, session: u32, filter: &str) -> bool {
-        if share(filter).is_some() {
-            let Some(member) = self.membership(session, name_of(filter)) else { return false };
-            self.leave_group(session, member, false);
+        if let Some(name) = group_of(filter) {
+            let Some(member) = self.membership(session, name) else { return false };
+            self.leave_group(session, member);
             self.pen().unsubscribed(session, filter);
             return true;
         }
@@ -286,21 +285,13 @@ struct Awaited {
     joins: Vec<u64>,
 }
 
-/// The group's name and the Topic Filter, of a Shared Subscription's filter. Before 5.0 it has not been looked at.
-fn shared(asked: &str) -> Result<Option<(&str, &str)>, ReasonCode> {
-    match share(asked) {
-        Some((_, filter)) => Ok(Some((name_of(asked), filter))),
+/// What the group is called, if a Shared Subscription is asked for. Before 5.0 its form has not been looked at.
+fn group_asked(asked: &str) -> Result<Option<&str>, ReasonCode> {
+    match group_of(asked) {
         None if asked.starts_with(SHARE) => Err(ReasonCode::TopicFilterInvalid),
-        None => Ok(None),
+        group => Ok(group),
     }
 }
-
-/// What a Shared Subscription's group is called: Share Name, `/`, Topic Filter.
-fn name_of(asked: &str) -> &str {
-    asked.strip_prefix(SHARE).unwrap_or(asked)
-}
-
-const SHARE: &str = "$share/";
 
 fn wants_retained(handling: RetainHandling, new: bool) -> bool {
     match handling {

@@ -231,10 +231,8 @@ impl Broker {
 
     /// Whoever waited for this queue may go on, if it is low.
     pub(super) fn caught_up(&mut self, session: u32) {
-        let low = (self.limits.queued_messages / 16) as usize;
-        let low_bytes = self.limits.queued_bytes / 16;
         let Some(busy) = self.sessions[session].busy.as_deref() else { return };
-        if !busy.waiting.is_empty() && busy.queue.len() <= low && busy.queue.bytes() as u64 <= low_bytes {
+        if !busy.waiting.is_empty() && self.is_low(busy.queue.len(), busy.queue.bytes()) {
             self.wake_publishers(session);
         }
     }

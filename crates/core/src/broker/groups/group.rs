@@ -3,9 +3,9 @@ use crate::broker::messages::queue::Entry;
 use crate::id::{ConnectionId, ShardId};
 use crate::qos::QoS;
 use crate::slab::Slab;
+use crate::topic::{filter_of_group, share_of_group};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::format;
 use alloc::vec::Vec;
 
 /// A member: the shard where its session is at home, and the number of its membership there.
@@ -107,12 +107,12 @@ impl Group {
 
     /// The Topic Filter of its subscriptions.
     pub(crate) fn filter(&self) -> &str {
-        self.name.split_once('/').map_or("", |(_, filter)| filter)
+        filter_of_group(&self.name)
     }
 
     /// What its members subscribe to.
     pub(crate) fn share(&self) -> Box<str> {
-        format!("$share/{}", self.name).into()
+        share_of_group(&self.name)
     }
 
     /// How many messages wait.

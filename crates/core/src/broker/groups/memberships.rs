@@ -1,9 +1,9 @@
 //! Which groups the sessions of this shard are members of.
 use crate::broker::router::Options;
 use crate::id::ShardId;
+use crate::topic::share_of_group;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::format;
 
 /// A session's Shared Subscription.
 pub(crate) struct Membership {
@@ -28,7 +28,7 @@ pub(crate) struct Membership {
 impl Membership {
     /// What was subscribed to.
     pub(crate) fn share(&self) -> Box<str> {
-        format!("$share/{}", self.name).into()
+        share_of_group(&self.name)
     }
 
     /// Nothing is offered before this shard says that there is room.
@@ -64,6 +64,13 @@ impl Memberships {
         self.table.get_mut(&number)
     }
 
+    /// An offer is taken.
+    pub(crate) fn taken(&mut self, number: u64) {
+        if let Some(membership) = self.table.get_mut(&number) {
+            membership.open += 1;
+        }
+    }
+
     /// An offer that was taken is answered.
     pub(crate) fn answered(&mut self, number: u64) {
         if let Some(membership) = self.table.get_mut(&number) {
@@ -72,8 +79,16 @@ impl Memberships {
         self.forget_if_over(number);
     }
 
+    /// One is over.
+    pub(crate) fn leave(&mut self, number: u64) {
+        if let Some(membership) = self.table.get_mut(&number) {
+            membership.has_left = true;
+        }
+        self.forget_if_over(number);
+    }
+
     /// Forgets one that is over, once each offer is answered.
-    pub(crate) fn forget_if_over(&mut self, number: u64) {
+    fn forget_if_over(&mut self, number: u64) {
         if self.table.get(&number).is_some_and(|membership| membership.has_left && membership.open == 0) {
             self.table.remove(&number);
         }

@@ -132,6 +132,11 @@ impl Groups {
         }
     }
 
+    /// The first one at or behind this place.
+    pub(crate) fn next_from(&self, place: u32) -> Option<u32> {
+        self.table.iter_from(place).next().map(|(place, _)| place)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Group)> {
         self.table.iter()
     }

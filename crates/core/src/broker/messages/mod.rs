@@ -75,18 +75,17 @@ impl Messages {
         match identifiers {
             [] => Identifiers::None,
             [one] => Identifiers::One(*one),
-            many => Identifiers::Many(self.lists.insert(List {
-                identifiers: many.into(),
-                offer: None,
-                is_lent: false,
-            })),
+            many => self.list(many.into(), None, false),
         }
     }
 
     /// The same for what a group offers.
     pub(crate) fn identify_offer(&mut self, identifiers: &[u32], offer: Offer) -> Identifiers {
-        let list = List { identifiers: identifiers.into(), offer: Some(offer), is_lent: false };
-        Identifiers::Many(self.lists.insert(list))
+        self.list(identifiers.into(), Some(offer), false)
+    }
+
+    fn list(&mut self, identifiers: Box<[u32]>, offer: Option<Offer>, is_lent: bool) -> Identifiers {
+        Identifiers::Many(self.lists.insert(List { identifiers, offer, is_lent }))
     }
 
     /// The offer that an entry is, if a group has made it.
@@ -124,21 +123,23 @@ impl Messages {
     pub(crate) fn end(&mut self, entry: Entry, who: Recipient, from: Fate, to: Fate) {
         self.enter(entry, who, Some(from), to);
         if let Some(offer) = self.offer(entry) {
-            self.answer(offer, entry, who);
-        } else if self.journaled && entry.qos() > QoS::AtMostOnce {
-            self.ended.push((who, self.store.name(entry.message_ref())));
+            let answered = self.answer(offer, entry, who);
+            self.answered.push(answered);
+            self.forget(entry);
+        } else {
+            self.leave(entry, who);
         }
-        self.forget(entry);
     }
 
+    /// An offer that goes, and what the journal is to say of it.
     #[cold]
-    fn answer(&mut self, offer: Offer, entry: Entry, who: Recipient) {
+    fn answer(&self, offer: Offer, entry: Entry, who: Recipient) -> Answered {
         let ended = self.is_lent(entry).then(|| (who, self.store.name(entry.message_ref())));
-        self.answered.push(Answered { offer, ended });
+        Answered { offer, ended }
     }
 
-    /// A group's message has its fate with a member.
-    pub(crate) fn end_with_member(&mut self, entry: Entry, who: Recipient) {
+    /// An entry goes, and the journal says so. Its fate is booked, or somebody else has the message.
+    pub(crate) fn leave(&mut self, entry: Entry, who: Recipient) {
         if self.journaled && entry.qos() > QoS::AtMostOnce {
             self.ended.push((who, self.store.name(entry.message_ref())));
         }
@@ -166,8 +167,8 @@ impl Messages {
     pub(crate) fn restore_lent(&mut self, entry: Entry, offer: Offer) -> Entry {
         let identifiers = self.identifiers(entry, &mut [0]).into();
         self.unidentify(entry);
-        let place = self.lists.insert(List { identifiers, offer: Some(offer), is_lent: true });
-        Entry::message(entry.message_ref(), entry.qos(), entry.retain(), Identifiers::Many(place))
+        let identifiers = self.list(identifiers, Some(offer), true);
+        Entry::message(entry.message_ref(), entry.qos(), entry.retain(), identifiers)
     }
 
     /// Gives back what an entry holds, when its fate is already booked.
@@ -281,11 +282,10 @@ impl Messages {
 
     /// An entry goes without a fate, because somebody else has the message.
     fn pass_on(&mut self, entry: Entry, who: Recipient, from: Fate) -> Option<Answered> {
-        let offer = self.offer(entry);
-        let ended = self.is_lent(entry).then(|| (who, self.store.name(entry.message_ref())));
+        let answered = self.offer(entry).map(|offer| self.answer(offer, entry, who));
         self.books.pass_on(from);
         self.forget(entry);
-        Some(Answered { offer: offer?, ended })
+        answered
     }
 
     fn end_all(&mut self, queue: &mut Queue, gone: VecDeque<Entry>, who: Recipient, to: Fate) {

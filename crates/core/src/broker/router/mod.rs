@@ -79,6 +79,12 @@ pub(crate) struct Options {
     pub(crate) identifier: Option<NonZeroU32>,
 }
 
+impl Options {
+    /// As each message was published: what its recipients have asked for is theirs to say.
+    pub(crate) const AS_PUBLISHED: Self =
+        Self { qos: QoS::ExactlyOnce, no_local: false, retain_as_published: true, identifier: None };
+}
+
 /// Whether this subscriber had subscribed to this very filter before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Replaced(pub(crate) bool);

@@ -96,13 +96,8 @@ impl Shards {
         self.count == 1
     }
 
-    /// Which shard a client's session lives on.
-    pub(crate) fn home(&self, client_id: &str) -> ShardId {
-        if self.is_alone() { self.me } else { self.place(self.hash(client_id.as_bytes())) }
-    }
-
-    /// Where the group of that name lives: a Share Name, `/`, and a Topic Filter.
-    pub(crate) fn home_of_group(&self, name: &str) -> ShardId {
+    /// Which shard a client's session lives on, by its Client Identifier; or a group, by its name.
+    pub(crate) fn home(&self, name: &str) -> ShardId {
         if self.is_alone() { self.me } else { self.place(self.hash(name.as_bytes())) }
     }
 
@@ -329,10 +324,10 @@ impl Shards {
                 *at = number.max(*at);
             }
         }
-        for (shard, number) in notes.iter().filter(|(shard, number)| self.post.is_unsettled(*shard, *number))
-        {
+        let notes = notes.iter().copied();
+        for (shard, number) in notes.filter(|(shard, number)| self.post.is_unsettled(*shard, *number)) {
             let at = &mut last[shard.index()];
-            *at = (*number).max(*at);
+            *at = number.max(*at);
         }
         let open = last.iter().filter(|number| **number > 0).count();
         if open + joins == 0 {

@@ -186,7 +186,7 @@ impl Post {
         let numbers = self.interest.get(filter);
         self.others().filter_map(move |shard| {
             let number = *numbers?.get(shard.index())?;
-            (number > self.pairs[shard.index()].settled).then_some((shard, number))
+            self.is_unsettled(shard, number).then_some((shard, number))
         })
     }
 

@@ -183,9 +183,7 @@ impl<'a> Reader<'a> {
     }
 
     fn group(&mut self) -> Option<&'a str> {
-        let is_one = |name: &&str| {
-            name.split_once('/').is_some_and(|(_, filter)| crate::topic::check_filter(filter).is_ok())
-        };
+        let is_one = |name: &&str| crate::topic::check_filter(crate::topic::filter_of_group(name)).is_ok();
         self.text().filter(is_one)
     }
 
