@@ -49,7 +49,7 @@ impl Taker {
 
     /// How long the packet will be at least.
     fn packet_length(&self, connections: &Connections, head: &PublishHead<'_>) -> Option<u32> {
-        match connections[self.index].busy.as_deref().and_then(|busy| busy.aliases.as_deref()) {
+        match connections.aliases(self.index) {
             Some(aliases) if self.takes_aliases => aliases.outward.packet_length(head),
             _ => head.packet_length(self.version),
         }

@@ -52,11 +52,6 @@ impl Inward {
             _ => Ok(bound.insert(TopicName::known(topic)).clone()),
         }
     }
-
-    /// Is nothing bound?
-    pub(crate) fn is_empty(&self) -> bool {
-        self.topics.is_empty()
-    }
 }
 
 /// What an alias costs in a PUBLISH: its identifier and two bytes. Topics that are no longer have none.
@@ -150,11 +145,6 @@ impl Outward {
             Some(at) => short(head, at).packet_length(Version::V5),
             None => head.packet_length(Version::V5),
         }
-    }
-
-    /// Has no topic come that could have an alias?
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bound.is_empty() && self.seen.is_empty()
     }
 
     fn position(&self, hash: u32, topic: &[u8]) -> Option<usize> {

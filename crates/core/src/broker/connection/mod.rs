@@ -209,8 +209,6 @@ pub(crate) struct Busy {
     pub(crate) waiting: usize,
     /// A large payload on its way in.
     pub(crate) incoming: Option<Box<Incoming>>,
-    /// Topic Aliases, which last as long as the connection.
-    pub(crate) aliases: Option<Box<Aliases>>,
     /// Messages encoded into `out` early, and for whom: they have their fate when it is handed over.
     pub(crate) early: Vec<MessageId>,
     pub(crate) early_for: Option<Recipient>,
@@ -227,9 +225,6 @@ pub(crate) struct Aliases {
     pub(crate) outward: Outward,
 }
 
-/// What buffers keep where Topic Aliases are all that a connection has.
-const QUIET_BYTES: usize = 1024;
-
 impl Busy {
     /// Does a PUBREC for this Packet Identifier wait for its turn?
     pub(crate) fn is_to_answer(&self, packet_id: PacketId) -> bool {
@@ -237,22 +232,6 @@ impl Busy {
     }
 
     fn is_idle(&self) -> bool {
-        self.is_quiet() && self.aliases.is_none()
-    }
-
-    /// Nothing is under way: are there Topic Aliases to be kept? Then memory that a burst needed is given back.
-    #[cold]
-    fn keeps_aliases(&mut self) -> bool {
-        self.aliases.take_if(|aliases| aliases.inward.is_empty() && aliases.outward.is_empty());
-        self.out.shrink_to(QUIET_BYTES);
-        self.early.shrink_to(QUIET_BYTES / size_of::<MessageId>());
-        self.answers.reset(QUIET_BYTES / size_of::<Pending>());
-        self.kept = Vec::new();
-        self.aliases.is_some()
-    }
-
-    /// Nothing is under way.
-    fn is_quiet(&self) -> bool {
         self.out.is_empty()
             && self.answers.is_empty()
             && self.kept.is_empty()

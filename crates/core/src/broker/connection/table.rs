@@ -27,8 +27,16 @@ pub(crate) struct Connections {
     pub(crate) room: Room,
     /// How many have a session.
     up: u32,
-    /// How many Topic Aliases each takes that takes any, by index.
-    aliases: Vec<u16>,
+    /// Of those that have Topic Aliases or take any, by index.
+    aliases: Vec<Aliased>,
+}
+
+/// Topic Aliases of a connection. They outlive what only a busy one needs.
+#[derive(Default)]
+struct Aliased {
+    /// So many it takes.
+    most: u16,
+    bound: Option<Box<Aliases>>,
 }
 
 impl Connections {
@@ -131,10 +139,22 @@ impl Connections {
     /// What is bound on it, in both directions.
     #[cold]
     pub(crate) fn bound(&mut self, index: u32) -> &mut Aliases {
-        let takes = self.table[index].takes_aliases();
-        let most = self.aliases.get(index as usize).copied().filter(|_| takes).unwrap_or(0);
-        let new = || Box::new(Aliases { inward: Inward::default(), outward: Outward::new(most) });
-        self.busy(index).aliases.get_or_insert_with(new)
+        let Aliased { most, bound } = self.aliased(index);
+        let new = || Box::new(Aliases { inward: Inward::default(), outward: Outward::new(*most) });
+        bound.get_or_insert_with(new)
+    }
+
+    /// The same, if there is anything.
+    pub(crate) fn aliases(&self, index: u32) -> Option<&Aliases> {
+        self.aliases.get(index as usize)?.bound.as_deref()
+    }
+
+    fn aliased(&mut self, index: u32) -> &mut Aliased {
+        let index = index as usize;
+        if self.aliases.len() <= index {
+            self.aliases.resize_with(index + 1, Aliased::default);
+        }
+        &mut self.aliases[index]
     }
 
     /// So many it takes, before there is any. [MQTT-3.1.2-26]
@@ -143,11 +163,7 @@ impl Connections {
             return;
         }
         self.table[index].take_aliases();
-        let index = index as usize;
-        if self.aliases.len() <= index {
-            self.aliases.resize(index + 1, 0);
-        }
-        self.aliases[index] = most;
+        self.aliased(index).most = most;
     }
 
     /// It has none any more, and is about to change its state.
@@ -158,8 +174,8 @@ impl Connections {
 
     /// Forgets it. A later event about it will find nothing.
     pub(crate) fn free(&mut self, id: ConnectionId) {
-        if let Some(busy) = self.table[id.index].busy.as_deref_mut() {
-            busy.aliases = None;
+        if let Some(aliased) = self.aliases.get_mut(id.index as usize) {
+            *aliased = Aliased::default();
         }
         self.recycle(id.index);
         let connection = &mut self.table[id.index];
@@ -191,10 +207,10 @@ impl Connections {
         self.table[index].busy.get_or_insert_with(|| pool.pop().unwrap_or_default())
     }
 
-    /// An idle connection owns nothing; one that has Topic Aliases, little more than these.
+    /// An idle connection owns nothing but its Topic Aliases.
     pub(crate) fn release_if_idle(&mut self, index: u32) {
-        let Some(busy) = self.table[index].busy.as_deref_mut() else { return };
-        if busy.is_quiet() && (busy.aliases.is_none() || !busy.keeps_aliases()) {
+        let connection = &self.table[index];
+        if connection.busy.as_ref().is_some_and(|l| l.is_idle()) {
             self.recycle(index);
         }
     }
@@ -228,11 +244,11 @@ impl Connections {
     pub(crate) fn check(&self) {
         assert_eq!(self.iter().count(), self.len(), "a row that is free is nobody's");
         let (mut incomplete, mut strangers) = (0, 0);
-        for (_, connection) in self.iter() {
+        for (index, connection) in self.iter() {
             let is_up = connection.state == State::Up;
             assert_eq!(connection.session != NONE, is_up, "who is up has a session, and nobody else");
             *(if is_up { &mut incomplete } else { &mut strangers }) += u64::from(connection.charged);
-            if let Some(aliases) = connection.busy.as_deref().and_then(|busy| busy.aliases.as_deref()) {
+            if let Some(aliases) = self.aliases(index) {
                 aliases.outward.check();
             }
         }

@@ -1,6 +1,6 @@
 //! A message as packets: encoded at routing, straight into what its recipients are sent.
 use super::store::{Content, View};
-use crate::codec::{Delivery, PublishHead};
+use crate::codec::{Delivery, EncodeError, PublishHead};
 use crate::delivery::Outward;
 use crate::version::Version;
 use alloc::vec::Vec;
@@ -13,10 +13,7 @@ pub(crate) fn encode_early(
     retain: bool,
     out: &mut Vec<u8>,
 ) {
-    let Content::Small(payload) = view.content else { return };
-    let fits = head(view, delivery, retain, payload).encode(version, u32::MAX, out).is_ok();
-    debug_assert!(fits, "what fitted into a packet on its way in fits into one on its way out");
-    out.extend_from_slice(payload);
+    encode(view, delivery, retain, out, |head, out| head.encode(version, u32::MAX, out));
 }
 
 /// The same for somebody who takes Topic Aliases.
@@ -27,15 +24,19 @@ pub(crate) fn encode_aliased(
     outward: &mut Outward,
     out: &mut Vec<u8>,
 ) {
-    let Content::Small(payload) = view.content else { return };
-    let fits = outward.encode(&head(view, delivery, retain, payload), u32::MAX, out).is_ok();
-    debug_assert!(fits, "what fitted into a packet on its way in fits into one on its way out");
-    out.extend_from_slice(payload);
+    encode(view, delivery, retain, out, |head, out| outward.encode(head, u32::MAX, out));
 }
 
 #[inline(always)] // as what is done with it
-fn head<'a>(view: &View<'a>, delivery: Delivery, retain: bool, payload: &[u8]) -> PublishHead<'a> {
-    PublishHead {
+fn encode(
+    view: &View<'_>,
+    delivery: Delivery,
+    retain: bool,
+    out: &mut Vec<u8>,
+    put: impl FnOnce(&PublishHead<'_>, &mut Vec<u8>) -> Result<(), EncodeError>,
+) {
+    let Content::Small(payload) = view.content else { return };
+    let head = PublishHead {
         delivery,
         retain,
         topic: view.topic,
@@ -44,7 +45,10 @@ fn head<'a>(view: &View<'a>, delivery: Delivery, retain: bool, payload: &[u8]) -
         properties: view.properties,
         subscription_identifiers: &[],
         payload_len: payload.len(),
-    }
+    };
+    let fits = put(&head, out).is_ok();
+    debug_assert!(fits, "what fitted into a packet on its way in fits into one on its way out");
+    out.extend_from_slice(payload);
 }
 
 /// A message as one class of recipients gets it: encoded once, then copied; only the Packet Identifier differs.
