@@ -6,9 +6,10 @@
 //!
 //! At the end everything acknowledged has arrived, QoS 2 once, in order; whoever was cut has been heard of; every exchange is
 //! over; and what starts again from the disks is what there was.
-use crate::host::{Dice, Got, ack, connect, publish, retained};
+use crate::clients::{Alice, Reader, Sent};
+use crate::host::{Dice, Got, connect};
 use crate::shards::{Cluster, Line};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use tidewire_core::codec::{Packet, Properties, Will};
 use tidewire_core::qos::QoS;
 use tidewire_core::text::Text;
@@ -35,34 +36,6 @@ const TOPICS: usize = 3;
 const PUBLISHED: u16 = 50;
 const DOOMED: usize = 16;
 const NAMES: usize = 4;
-
-/// What alice has not heard the end of.
-#[derive(Clone)]
-struct Sent {
-    topic: String,
-    payload: String,
-    qos: QoS,
-    retain: bool,
-    /// PUBREC has come.
-    received: bool,
-}
-
-#[derive(Default)]
-struct Alice {
-    line: Option<Line>,
-    published: u16,
-    outgoing: BTreeMap<u16, Sent>,
-    acknowledged: Vec<String>,
-}
-
-struct Reader {
-    name: String,
-    line: Option<Line>,
-    /// Packet Identifiers of QoS 2 that were not released.
-    open: BTreeSet<u16>,
-    /// What came live, in order.
-    live: Vec<String>,
-}
 
 /// What is known of somebody with a will.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,11 +71,7 @@ impl Crashes {
     pub(crate) fn new(shards: u16, seed: u64) -> Self {
         let mut cluster = Cluster::new(shards);
         let alice = Alice { line: Some(cluster.open("alice")), ..Alice::default() };
-        let reader = |i| {
-            let name = format!("reader-{i}");
-            let line = Some(cluster.open(&name));
-            Reader { name, line, open: BTreeSet::new(), live: Vec::new() }
-        };
+        let reader = |i| Reader::new(&mut cluster, &format!("reader-{i}"));
         let readers: Vec<_> = (0..READERS).map(reader).collect();
         cluster.rest();
         for line in readers.iter().filter_map(|reader| reader.line) {
@@ -181,15 +150,13 @@ impl Crashes {
     }
 
     fn publish(&mut self) {
-        let Some(alice) = self.alice.line.filter(|_| self.alice.published < PUBLISHED) else { return };
-        self.alice.published += 1;
-        let (n, topic, qos) = (self.alice.published, self.dice.roll(TOPICS), self.qos());
+        if self.alice.line.is_none() || self.alice.published >= PUBLISHED {
+            return;
+        }
+        let (n, topic, qos) = (self.alice.published + 1, self.dice.roll(TOPICS), self.qos());
         let (payload, topic, retain) = (name(topic, qos, n), format!("t/{topic}"), self.is_to_retain());
         let sent = Sent { topic, payload, qos, retain, received: false };
-        self.cluster.send(alice, &sent.packet(n, false));
-        if qos > QoS::AtMostOnce {
-            self.alice.outgoing.insert(n, sent);
-        }
+        self.alice.publish(&mut self.cluster, sent);
     }
 
     /// All that this shard has journaled is durable.
@@ -269,16 +236,9 @@ impl Crashes {
     }
 
     fn come_back(&mut self) {
-        if self.alice.line.is_none() {
-            let line = self.cluster.open("alice");
-            self.alice.line = Some(line);
-            for (n, sent) in &self.alice.outgoing {
-                self.cluster.send(line, &sent.packet(*n, true));
-            }
-        }
-        for reader in self.readers.iter_mut().filter(|reader| reader.line.is_none()) {
-            reader.line = Some(self.cluster.open(&reader.name));
-        }
+        let Self { cluster, alice, readers, .. } = self;
+        alice.come_back(cluster);
+        readers.iter_mut().for_each(|reader| reader.come_back(cluster));
     }
 
     fn listen(&mut self) {
@@ -292,7 +252,7 @@ impl Crashes {
     fn hear(&mut self) {
         let Self { what, cluster, alice, readers, doomed, .. } = self;
         alice.hear(cluster, what);
-        readers.iter_mut().for_each(|reader| reader.hear(cluster, what));
+        readers.iter_mut().for_each(|reader| reader.hear(cluster, what, true));
         for doomed in doomed {
             if let Fate::Coming(line) = doomed.fate
                 && cluster.got(line).iter().any(|got| matches!(got, Got::Connack { .. }))
@@ -342,70 +302,5 @@ fn level(qos: QoS) -> char {
         QoS::AtMostOnce => 'z',
         QoS::AtLeastOnce => 'l',
         QoS::ExactlyOnce => 'e',
-    }
-}
-
-impl Sent {
-    /// What alice says of it next.
-    fn packet(&self, n: u16, dup: bool) -> Packet<'_> {
-        match self {
-            Self { received: true, .. } => Packet::Pubrel(ack(n)),
-            Self { topic, payload, qos, retain: true, .. } => retained(topic, payload, *qos, n, dup),
-            Self { topic, payload, qos, .. } => publish(topic, payload, *qos, n, dup),
-        }
-    }
-}
-
-impl Alice {
-    fn hear(&mut self, cluster: &mut Cluster, what: &str) {
-        let Some(line) = self.line else { return };
-        for got in cluster.got(line) {
-            match got {
-                Got::Puback(n) | Got::Pubcomp(n) => {
-                    self.acknowledged.extend(self.outgoing.remove(&n).map(|sent| sent.payload));
-                }
-                Got::Pubrec(n) => {
-                    if let Some(sent) = self.outgoing.get_mut(&n) {
-                        sent.received = true;
-                    }
-                    cluster.send(line, &Packet::Pubrel(ack(n)));
-                }
-                Got::Connack { present } => {
-                    assert!(present || self.published == 0, "{what}: alice's session");
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-impl Reader {
-    /// Whoever has said PUBREC takes all that comes under that Packet Identifier for the same message, until PUBREL.
-    /// [MQTT-4.3.3-10]
-    fn hear(&mut self, cluster: &mut Cluster, what: &str) {
-        let Some(line) = self.line else { return };
-        for got in cluster.got(line) {
-            match got {
-                Got::Publish { payload, qos, id, retain, .. } => {
-                    let is_new = qos < QoS::ExactlyOnce || self.open.insert(id);
-                    if is_new && !retain {
-                        self.live.push(payload);
-                    }
-                    match qos {
-                        QoS::AtMostOnce => {}
-                        QoS::AtLeastOnce => cluster.send(line, &Packet::Puback(ack(id))),
-                        QoS::ExactlyOnce => cluster.send(line, &Packet::Pubrec(ack(id))),
-                    }
-                }
-                Got::Pubrel(id) => {
-                    self.open.remove(&id);
-                    cluster.send(line, &Packet::Pubcomp(ack(id)));
-                }
-                Got::Connack { present } => {
-                    assert!(present || self.live.is_empty(), "{what}: the session of {}", self.name);
-                }
-                _ => {}
-            }
-        }
     }
 }

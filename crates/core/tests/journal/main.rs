@@ -2,6 +2,7 @@
 //! journal nothing that was asserted is lost, and nothing comes twice that must not.
 mod again;
 mod between;
+mod clients;
 mod crashes;
 mod failed;
 mod groups;
