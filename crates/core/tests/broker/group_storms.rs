@@ -1,22 +1,11 @@
 //! Groups while members die, come back, are taken over, leave and join, and mail between shards takes its time.
-use crate::support::{Client, Hello, Shards, unsubscribe};
+use crate::draw::Random;
+use crate::support::{Client, Hello, Shards, subscribe, unsubscribe};
 use std::collections::{BTreeMap, BTreeSet};
 use tidewire_core::version::Version;
 
 const SHARE: &str = "$share/g/t";
 const SHARDS: usize = 3;
-
-/// Numbers from a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % n as u64).expect("few")
-    }
-}
 
 /// A member's client, which keeps what it knows from one connection to the next.
 #[derive(Default)]
@@ -32,7 +21,7 @@ struct Member {
 
 struct Storm {
     s: Shards,
-    dice: Dice,
+    random: Random,
     qos: u8,
     members: Vec<Member>,
     publisher: Client,
@@ -48,16 +37,16 @@ fn hello(n: usize) -> Hello {
 
 impl Storm {
     fn new(seed: u64, change: &dyn Fn(&mut Shards)) -> Self {
-        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let qos = if dice.below(2) == 0 { 1 } else { 2 };
+        let mut random = Random::new(seed);
+        let qos = random.of(&[1, 2]);
         // Among several one may give back what it never showed, and then any order is right.
-        let members = if dice.below(3) == 0 { 1 } else { 3 };
+        let members = if random.chance(33) { 1 } else { 3 };
         let mut s = Shards::new(u16::try_from(SHARDS).expect("few"));
         change(&mut s);
         let publisher = s.connect("p");
         let mut storm = Self {
             s,
-            dice,
+            random,
             qos,
             members: (0..members).map(|_| Member::default()).collect(),
             publisher,
@@ -84,7 +73,7 @@ impl Storm {
         if let Some(client) = member.client
             && !std::mem::replace(&mut member.is_in, true)
         {
-            self.s.send(client, &crate::support::subscribe(Version::V5, 1, &[(SHARE, 2)]));
+            self.s.send(client, &subscribe(Version::V5, 1, &[(SHARE, 2)]));
         }
     }
 
@@ -137,15 +126,15 @@ impl Storm {
     }
 
     fn step(&mut self) {
-        let n = self.dice.below(self.members.len());
-        match self.dice.below(16) {
+        let n = self.random.below(self.members.len());
+        match self.random.below(16) {
             0..5 if self.sent < 400 => {
                 self.sent += 1;
                 let payload = self.sent.to_string();
                 self.s.publish(self.publisher, "t", payload.as_bytes(), self.qos, self.sent);
             }
             5 | 6 => {
-                let (a, b) = (self.dice.below(SHARDS), self.dice.below(SHARDS));
+                let (a, b) = (self.random.below(SHARDS), self.random.below(SHARDS));
                 if a != b {
                     self.s.let_mail_go_between(a, b);
                 }
@@ -237,7 +226,7 @@ fn suback_comes_early(change: &dyn Fn(&mut Shards)) -> bool {
         let (home, _) = s.place(client);
         s.hold_mail();
         let share = format!("$share/g{n}/t");
-        s.send(client, &crate::support::subscribe(Version::V5, 1, &[(&share, 1)]));
+        s.send(client, &subscribe(Version::V5, 1, &[(&share, 1)]));
         let others: Vec<usize> = (0..3).filter(|shard| *shard != home).collect();
         others.iter().any(|other| {
             s.let_mail_go_between(home, *other);

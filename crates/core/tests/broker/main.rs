@@ -1,4 +1,6 @@
 //! A broker's contract, shown from outside: shards in virtual time, without sockets.
+#[path = "../common/random.rs"]
+mod draw;
 #[path = "../common/packets.rs"]
 mod packets;
 mod support;
