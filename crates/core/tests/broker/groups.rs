@@ -7,6 +7,14 @@ use tidewire_core::version::Version;
 
 const SHARE: &str = "$share/g/t";
 
+/// A client with that CONNECT, in the group.
+fn member(s: &mut Shards, hello: &Hello, qos: u8) -> Client {
+    let member = s.greet(hello);
+    s.hear(member);
+    s.subscribe(member, SHARE, qos);
+    member
+}
+
 /// Clients that are in the group.
 fn members(s: &mut Shards, names: &[&str], qos: u8) -> Vec<Client> {
     names.iter().map(|name| s.subscriber(name, SHARE, qos)).collect()
@@ -110,9 +118,7 @@ fn groups_of_other_names_and_filters_each_get_a_copy() {
 fn a_member_gets_no_more_than_its_quota_and_others_get_the_rest() {
     for shards in [1, 2, 4] {
         let mut s = Shards::new(shards);
-        let slow = s.greet(&Hello::new("slow").receive_maximum(2));
-        s.hear(slow);
-        s.subscribe(slow, SHARE, 1);
+        let slow = member(&mut s, &Hello::new("slow").receive_maximum(2), 1);
         let quick = s.subscriber("quick", SHARE, 1);
         let publisher = s.connect("p");
         let mut taken = vec![];
@@ -139,9 +145,7 @@ fn what_a_member_has_not_acknowledged_goes_to_another_when_its_line_is_lost() {
     for (shards, goodbye) in [1, 2, 4].into_iter().flat_map(|shards| [false, true].map(|bye| (shards, bye))) {
         let mut s = Shards::new(shards);
         let hello = Hello::new("a").resume().expiry(1000);
-        let a = s.greet(&hello);
-        s.hear(a);
-        s.subscribe(a, SHARE, 1);
+        let a = member(&mut s, &hello, 1);
         let publisher = s.connect("p");
         for n in 1..=5_u16 {
             s.publish(publisher, "t", n.to_string().as_bytes(), 1, n);
@@ -189,9 +193,7 @@ fn what_was_begun_with_qos_2_stays_with_its_member() {
     for (shards, received) in [1, 2, 4].into_iter().flat_map(|shards| [false, true].map(|r| (shards, r))) {
         let mut s = Shards::new(shards);
         let hello = Hello::new("a").resume().expiry(1000);
-        let a = s.greet(&hello);
-        s.hear(a);
-        s.subscribe(a, SHARE, 2);
+        let a = member(&mut s, &hello, 2);
         let publisher = s.connect("p");
         s.publish(publisher, "t", b"x", 2, 1);
         assert_eq!(s.hear(a), ["PUBLISH t x q2 #1"]);
@@ -234,9 +236,7 @@ fn a_takeover_is_no_death() {
     for shards in [1, 2, 4] {
         let mut s = Shards::new(shards);
         let hello = Hello::new("a").resume().expiry(1000);
-        let a = s.greet(&hello);
-        s.hear(a);
-        s.subscribe(a, SHARE, 1);
+        let a = member(&mut s, &hello, 1);
         let publisher = s.connect("p");
         s.publish(publisher, "t", b"x", 1, 1);
         let b = s.subscriber("b", SHARE, 1);
@@ -254,9 +254,7 @@ fn a_takeover_is_no_death() {
 fn with_a_clean_start_the_others_get_what_it_had() {
     for shards in [1, 2, 4] {
         let mut s = Shards::new(shards);
-        let a = s.greet(&Hello::new("a").resume().expiry(1000));
-        s.hear(a);
-        s.subscribe(a, SHARE, 1);
+        member(&mut s, &Hello::new("a").resume().expiry(1000), 1);
         let publisher = s.connect("p");
         s.publish(publisher, "t", b"x", 1, 1);
         let b = s.subscriber("b", SHARE, 1);
@@ -270,9 +268,7 @@ fn with_a_clean_start_the_others_get_what_it_had() {
 fn who_unsubscribes_ends_what_it_has_begun_and_the_last_takes_the_group_along() {
     for shards in [1, 2, 4] {
         let mut s = Shards::new(shards);
-        let a = s.greet(&Hello::new("a").receive_maximum(1));
-        s.hear(a);
-        s.subscribe(a, SHARE, 1);
+        let a = member(&mut s, &Hello::new("a").receive_maximum(1), 1);
         let publisher = s.connect("p");
         for n in 1..=3_u16 {
             s.publish(publisher, "t", n.to_string().as_bytes(), 1, n);
@@ -320,10 +316,7 @@ fn before_5_0_a_group_is_the_same_and_what_is_none_is_refused() {
     let mut s = Shards::new(2);
     let mut all = vec![];
     for name in ["a", "b"] {
-        let client = s.greet(&Hello::new(name).v3());
-        s.hear(client);
-        s.subscribe(client, SHARE, 1);
-        all.push(client);
+        all.push(member(&mut s, &Hello::new(name).v3(), 1));
     }
     s.send(all[0], &[0x82, 13, 0, 2, 0, 8, b'$', b's', b'h', b'a', b'r', b'e', b'/', b'+', 1]);
     assert_eq!(s.hear(all[0]), ["SUBACK 2 [128]"]);
@@ -389,10 +382,7 @@ fn a_storm_of_deaths_strands_nothing() {
         let hello = |n: usize| Hello::new(&format!("m{n}")).resume().expiry(100_000).receive_maximum(5);
         let mut all: Vec<Option<Client>> = vec![];
         for n in 0..3 {
-            let member = s.greet(&hello(n));
-            s.hear(member);
-            s.subscribe(member, SHARE, qos);
-            all.push(Some(member));
+            all.push(Some(member(&mut s, &hello(n), qos)));
         }
         let publisher = s.connect("p");
         let mut came: BTreeMap<String, usize> = BTreeMap::new();
