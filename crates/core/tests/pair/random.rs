@@ -3,16 +3,11 @@ use crate::cuts::config;
 use crate::draw::Random;
 use crate::judge::judge;
 use crate::pair::{Cut, Pair};
-use tidewire_core::client::{Acknowledge, SessionLost};
+use tidewire_core::client::{Acknowledge, Config, SessionLost};
 use tidewire_core::time::Duration;
 use tidewire_core::version::Version;
 
-fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
-    let mut random = Random::new(seed);
-    let version = if random.chance(50) { Version::V5 } else { Version::V3_1_1 };
-    let keeps = random.chance(70);
-    let policy = if random.chance(50) { SessionLost::SendAsNew } else { SessionLost::Fail };
-    let mut config = config(version, keeps, policy);
+fn draw_limits(config: &mut Config, random: &mut Random) {
     config.in_flight = random.of(&[1, 2, 1024]);
     config.receive_maximum = random.of(&[2, 5, 1024]);
     config.inbox_messages = random.of(&[1, 3, 1024]);
@@ -22,6 +17,15 @@ fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
     if random.chance(40) {
         config.acknowledge = Acknowledge::ByToken;
     }
+}
+
+fn explore(seed: u64, tale: bool) -> (Result<(), String>, Vec<String>) {
+    let mut random = Random::new(seed);
+    let version = if random.chance(50) { Version::V5 } else { Version::V3_1_1 };
+    let keeps = random.chance(70);
+    let policy = if random.chance(50) { SessionLost::SendAsNew } else { SessionLost::Fail };
+    let mut config = config(version, keeps, policy);
+    draw_limits(&mut config, &mut random);
     let forgets = random.chance(30);
     let cuts = random.of(&[0, 3, 10]);
     let leaves = random.chance(40);
