@@ -287,8 +287,8 @@ impl Handle {
         publication: Publication,
         bytes: usize,
     ) -> Result<Fate, Error> {
-        if state.is_over() {
-            return Err(state.error().unwrap_or(Error::Gone));
+        if let Some(error) = state.error() {
+            return Err(error);
         }
         let (fate, knock) = state.accept(publication, bytes);
         let oldest = self.makes_room.map_or_else(Vec::new, |most| state.make_room(bytes, most));

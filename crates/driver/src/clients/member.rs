@@ -418,7 +418,7 @@ impl Member {
         };
         if let Some(published) = self.tickets.remove_published(ticket) {
             self.published(published, end);
-        } else if let Some(waits) = self.tickets.remove(ticket) {
+        } else if let Some(waits) = self.tickets.remove_other(ticket) {
             self.end(waits, end);
         }
     }

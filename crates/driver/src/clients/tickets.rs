@@ -108,7 +108,8 @@ impl Tickets {
         }
     }
 
-    fn remove_other(&mut self, ticket: Ticket) -> Option<Waits> {
+    /// The rest: those that stayed behind, and all that are no messages.
+    pub(super) fn remove_other(&mut self, ticket: Ticket) -> Option<Waits> {
         let waits = self.others.remove(&ticket);
         if self.others.is_empty() {
             // A tree that is emptied keeps its root.
