@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn a_file_or_a_room_without_a_place_is_found() {
         is_found("more.rs", "", "no place among the reactions");
-        is_found("groups/mod.rs", "", "is no room yet");
+        is_found("cellars/mod.rs", "", "is no room yet");
     }
 
     #[test]
