@@ -31,7 +31,7 @@ fn a_fault_that_no_packet_shows_by_itself_is_explained_as_well() {
     let (code, said, _) = explain(&["receive-maximum-exceeded"]);
     let expected = "\
 receive-maximum-exceeded: more messages with QoS 1 and 2 are under way than the Receive Maximum allows
-  statement    MQTT-3.3.4-9
+  statement    MQTT-3.3.4-7
   Reason Code  0x93 ReceiveMaximumExceeded
   remedy       Wait for acknowledgements before sending more, or raise the limit `receive_maximum`.
 ";

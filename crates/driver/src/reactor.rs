@@ -34,7 +34,7 @@ pub struct Ready {
     pub closed: bool,
 }
 
-/// The few non-blocking operations that a shard asks of a runtime.
+/// The few non-blocking operations that a shard asks of a runtime. [MQTT-4.2-1]
 ///
 /// Readiness comes on edges: after a read that got less than it had room for, or would have blocked, and after a
 /// write that would have blocked, the reactor owes a [`next_ready`](Self::next_ready) once there is more to be

@@ -246,6 +246,7 @@ pub fn the_end_that_came_with_the_last_bytes_is_news<B: Bench>() {
     assert_eq!(heard, b"last");
 }
 
+/// [MQTT-4.2-1]
 #[doc(hidden)]
 pub fn room_in_a_full_socket_is_news<B: Bench>() {
     for slices in 1..3 {

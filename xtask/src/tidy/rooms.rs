@@ -25,7 +25,7 @@ const ROOMS: [(&str, &[&str]); 10] = [
 const WORDS: [&str; 2] = ["announce", "cause"];
 
 /// The reactions. A call goes to the same file or to one further down.
-const REACTIONS: [&str; 36] = [
+const REACTIONS: [&str; 37] = [
     "mod",
     "check",
     "trace",
@@ -37,6 +37,7 @@ const REACTIONS: [&str; 36] = [
     "inbound",
     "verdict",
     "connect",
+    "again",
     "local",
     "revoke",
     "mail",

@@ -173,7 +173,7 @@ impl Broker {
             Discard::Refused(reason) if self.connections[index].version().is_v5() => {
                 self.acknowledge_to(index, kind, packet_id, in_refusal(kind, reason));
             }
-            // Before 5.0 no acknowledgement can refuse: it is acknowledged, and booked as what it is. [MQTT-3.3.5-2]
+            // Before 5.0 no acknowledgement can refuse: it is acknowledged, and booked as what it is. [MQTT-3.3.5-2 of 3.1.1]
             Discard::Refused(_) => {
                 if kind == AckKind::Pubrec {
                     let session = self.connections[index].session;

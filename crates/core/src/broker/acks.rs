@@ -46,7 +46,7 @@ impl Broker {
         Ok(())
     }
 
-    /// PUBREL: from here on the Packet Identifier is free again. [MQTT-4.3.3-8]
+    /// PUBREL: from here on the Packet Identifier is free again. [MQTT-4.3.3-8] [MQTT-4.3.3-12]
     pub(super) fn on_pubrel(&mut self, index: u32, ack: &Ack<'_>) {
         let session = self.connections[index].session;
         let known =
@@ -77,7 +77,7 @@ impl Broker {
         Ok(())
     }
 
-    /// A message in flight has its fate: there is room for the next.
+    /// A message in flight has its fate: there is room for the next. [MQTT-4.8.2-6]
     pub(super) fn finished(&mut self, session: u32, entry: Entry, fate: Fate) {
         let who = self.sessions.recipient(session);
         self.messages.end(entry, who, Fate::InFlight, fate);

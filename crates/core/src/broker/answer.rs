@@ -40,6 +40,7 @@ impl Broker {
     }
 
     /// An acknowledgement, at once if nothing is in the way.
+    /// [MQTT-2.2.1-5] [MQTT-4.3.2-4] [MQTT-4.3.2-5] [MQTT-4.3.3-8]
     pub(super) fn acknowledge_to(
         &mut self,
         index: u32,

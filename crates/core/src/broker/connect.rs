@@ -1,6 +1,7 @@
 //! CONNECT: from the packet to the one point at which it takes effect.
 use super::authority::policy::{Access, AuthStep, Authentication, Denial, Grant};
 use super::authority::questions::About;
+use super::authority::supported::Supported;
 use super::base::NONE;
 use super::base::limits::Limit;
 use super::base::rules::Rule;
@@ -8,13 +9,13 @@ use super::base::timers::{Key, Kind as TimerKind};
 use super::cause::{Cause, ProtocolError};
 use super::connection::State;
 use super::connection::answers::Reply;
-use super::connection::applicant::{Applicant, ROUNDS};
+use super::connection::applicant::{Applicant, ROUNDS, put_auth};
 use super::connection::fault::Fault;
 use super::leaving::Leaving;
 use super::session::{Kind, RESENT_SECONDS};
 use super::{Action, Broker, Event};
 use crate::Input;
-use crate::codec::{Auth, Connect, Packet, PropertiesBuf, Property};
+use crate::codec::{Auth, Connect, Packet};
 use crate::id::ShardId;
 use crate::reason::ReasonCode;
 use crate::text::Text;
@@ -24,7 +25,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 impl Broker {
-    /// A CONNECT was decoded. `Hold` when its verdict is pending or it has to move.
+    /// A CONNECT was decoded. `Hold` when its verdict is pending or it has to move. [MQTT-3.1.3-5]
     pub(super) fn on_connect(
         &mut self,
         now: Instant,
@@ -33,7 +34,7 @@ impl Broker {
     ) -> Result<Input, Fault> {
         let mut applicant = Applicant::new(connect);
         if connect.client_id.is_empty() {
-            // [MQTT-3.1.3-8] in 3.1.1; 3.1 has no empty ones at all.
+            // [MQTT-3.1.3-8 of 3.1.1] 3.1 has no empty ones at all.
             let allowed = match connect.version {
                 Version::V3_1 => false,
                 Version::V3_1_1 => connect.clean_start,
@@ -43,7 +44,7 @@ impl Broker {
                 let missing = ProtocolError::ClientIdMissing;
                 return Err(Fault::Refused(Denial::new(missing.reason()), Cause::Protocol(missing)));
             }
-            // An assigned id is at home where it is assigned. [MQTT-3.1.3-6]
+            // An assigned id is at home where it is assigned. [MQTT-3.1.3-6] [MQTT-3.1.3-7] [MQTT-3.2.2-16]
             applicant.assign(&self.new_client_id());
         } else {
             let home = self.shards.home(connect.client_id.as_str());
@@ -55,6 +56,7 @@ impl Broker {
         Ok(self.ask_in(now, index))
     }
 
+    /// [MQTT-3.1.3-6] [MQTT-3.2.2-16]
     fn new_client_id(&mut self) -> String {
         loop {
             let id = self.here.client_id();
@@ -105,7 +107,7 @@ impl Broker {
     }
 
     /// Another step of an authentication that takes several: AUTH goes out, the client's AUTH is awaited.
-    /// [MQTT-4.12.0-2]
+    /// [MQTT-4.12.0-2] [MQTT-3.15.2-2] [MQTT-3.15.2-3]
     fn continue_auth(&mut self, now: Instant, index: u32, data: &[u8]) -> Input {
         let busy = self.connections.busy(index);
         let Some(applicant) = busy.applicant.as_deref_mut() else { return Input::Done };
@@ -115,13 +117,8 @@ impl Broker {
             return self.refuse(now, index, &denial, Cause::Denied);
         };
         applicant.awaits_auth = true;
-        let mut properties = PropertiesBuf::default();
-        let said = [Property::AuthenticationMethod(&method), Property::AuthenticationData(data)];
-        let fits = properties.extend(said).is_ok();
-        let auth =
-            Auth { reason: ReasonCode::ContinueAuthentication, properties: properties.as_properties() };
         let limit = applicant.maximum_packet_size;
-        if !fits || Packet::Auth(auth).encode(Version::V5, limit, &mut busy.out).is_err() {
+        if !put_auth(ReasonCode::ContinueAuthentication, &method, data, limit, &mut busy.out) {
             let too_large = ProtocolError::AnswerTooLarge;
             return self.refuse(now, index, &Denial::new(too_large.reason()), Cause::Protocol(too_large));
         }
@@ -153,7 +150,7 @@ impl Broker {
     }
 
     /// The one point at which a CONNECT takes effect: takeover, Clean Start, the will's replacement, Session
-    /// Present and CONNACK are decided here, against the state of this moment.
+    /// Present and CONNACK are decided here, against the state of this moment. [MQTT-3.1.4-5] [MQTT-3.2.0-2]
     fn let_in(&mut self, now: Instant, index: u32, grant: &Grant) -> Input {
         let Some(mut applicant) = self.connections.busy(index).applicant.take() else { return Input::Done };
         let found = self.sessions.find(&applicant.client_id);
@@ -175,6 +172,10 @@ impl Broker {
         let c = &mut self.connections[index];
         (c.keep_alive, c.heard) = (keep_alive, now);
         c.hint = NONE;
+        if let Some(method) = applicant.method.take() {
+            self.connections.set_method(index, method);
+        }
+        let c = &mut self.connections[index];
         if applicant.terse {
             c.make_terse();
         }
@@ -185,7 +186,7 @@ impl Broker {
         if u64::from(keep_alive) * 3 / 2 < u64::from(self.limits.connect_seconds) {
             self.watch(now, index);
         }
-        let connack = applicant.connack(&self.limits, present);
+        let connack = applicant.connack(&self.limits, grant, present);
         self.answer(index, Reply::Encoded(connack));
         self.announce(index);
         // The end of a session before it has told other shards something, too.
@@ -203,6 +204,7 @@ impl Broker {
     }
 
     /// The session for this client, and whether it is the one that was there.
+    /// [MQTT-3.1.2-6] [MQTT-3.1.3-2] [MQTT-3.1.4-4]
     fn find_session(
         &mut self,
         now: Instant,
@@ -215,6 +217,7 @@ impl Broker {
             self.take_over(now, session, index, applicant.clean_start);
             takeovers = self.sessions[session].rare.as_deref().map(|rare| rare.takeovers).filter(|t| t.1 > 0);
             // The old session's expiry decides whether there is anything to hand on. [MQTT-3.1.2-4] [MQTT-3.1.2-5]
+            // [MQTT-3.2.2-3]
             if !applicant.clean_start && self.sessions[session].expiry > 0 {
                 return (session, true);
             }
@@ -260,6 +263,7 @@ impl Broker {
             (rare.will_at, rare.ends_at, rare.accepted) = (None, None, None);
         }
         if will.is_some() {
+            // [MQTT-3.1.2-7]
             s.rare.get_or_insert_default().will = will.map(Box::new);
         }
         if let Some(busy) = s.busy.as_deref_mut()
@@ -279,6 +283,7 @@ impl Broker {
     }
 
     /// Why this client can't have that session now, if so. Nothing changes here but the count of takeovers.
+    /// [MQTT-3.1.4-2]
     fn refusal(
         &mut self,
         now: Instant,
@@ -289,12 +294,15 @@ impl Broker {
     ) -> Option<(Denial, Cause)> {
         let v5 = applicant.version.is_v5();
         let limit = applicant.maximum_packet_size;
-        if limit < u32::MAX && applicant.connack(&self.limits, false).len() as u64 > u64::from(limit) {
+        if limit < u32::MAX && applicant.connack(&self.limits, grant, false).len() as u64 > u64::from(limit) {
             // It takes no packet in which it could be welcomed. [MQTT-3.1.2-24]
             let too_large = ProtocolError::AnswerTooLarge;
             return Some((Denial::new(too_large.reason()), Cause::Protocol(too_large)));
         }
         if let Some(will) = &applicant.will {
+            if let Err(error) = Supported::by(&self.limits, grant).check(will.qos, will.retain) {
+                return Some((Denial::new(error.reason()), Cause::Protocol(error)));
+            }
             let access =
                 Access::Publish { topic: Text::known_str(&will.topic), qos: will.qos, retain: will.retain };
             if !grant.rights.may(&applicant.client_id, access).allow {

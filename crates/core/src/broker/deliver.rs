@@ -29,6 +29,7 @@ const HIGH: u32 = 4;
 
 impl Broker {
     /// Gives a message to each subscriber of this shard. `leaves`: it goes to other shards, whoever subscribes there.
+    /// [MQTT-3.3.2-3] [MQTT-4.5.0-1] [MQTT-4.6.0-5] [MQTT-4.6.0-6]
     pub(super) fn deliver(
         &mut self,
         accepted: &Accepted<'_>,
@@ -74,6 +75,7 @@ impl Broker {
                 continue;
             };
             if m.audience.includes(to == from)
+                // [MQTT-3.8.4-8]
                 && delivering.one(to, m, qos.min(m.qos), retain, matches.identifiers(m))
             {
                 self.after.end_slow(to);
@@ -118,6 +120,7 @@ struct Delivering<'a> {
 
 impl Delivering<'_> {
     /// Hands the message to one recipient; true if that one is to be disconnected for being slow.
+    /// [MQTT-3.3.1-3] [MQTT-3.3.1-12] [MQTT-3.3.1-13]
     fn one(&mut self, to: u32, m: &Match, qos: QoS, retain: bool, identifiers: &[u32]) -> bool {
         let view = self.view;
         self.routed.matched += 1;

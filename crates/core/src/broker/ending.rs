@@ -31,6 +31,7 @@ impl Broker {
     }
 
     /// Before CONNACK: a CONNACK says why, if what came was at least the beginning of a CONNECT.
+    /// [MQTT-3.1.4-1] [MQTT-3.2.2-6 of 3.1.1] [MQTT-4.12.0-4]
     fn fail_stranger(&mut self, now: Instant, index: u32, fault: &Fault) {
         let known = self.connections[index].busy.as_deref().is_some_and(|l| l.applicant.is_some());
         let spoken = self.connections[index].spoken.is_some();
@@ -69,6 +70,7 @@ impl Broker {
     }
 
     /// No. Nothing outside this connection has been touched. [MQTT-3.2.2-7]
+    /// [MQTT-3.1.3-8] [MQTT-3.1.4-2] [MQTT-3.1.4-6] [MQTT-4.13.2-1]
     pub(super) fn refuse(&mut self, now: Instant, index: u32, denial: &Denial, cause: Cause) -> Input {
         self.tell_refused(index, denial.reason, cause);
         let (version, limit) =
@@ -87,6 +89,7 @@ impl Broker {
     }
 
     /// The last packet on a connection, where its version has one, and the close. [MQTT-4.13.1-1]
+    /// [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-4.13.2-1] [MQTT-4.8.0-2 of 3.1.1]
     pub(super) fn farewell(&mut self, now: Instant, index: u32, why: &Denial, cause: Cause) {
         let connection = &self.connections[index];
         if connection.version() == Version::V5 {

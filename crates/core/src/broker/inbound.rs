@@ -111,7 +111,7 @@ impl Broker {
                 self.on_disconnect(now, index, disconnect)?;
                 return Ok(Input::Done);
             }
-            // AUTH: whoever is in stays in until the credential ends; nobody can authenticate again yet.
+            Packet::Auth(auth) => return self.on_auth_again(now, index, auth),
             _ => return Err(Fault::Unexpected),
         }
         Ok(Input::More)

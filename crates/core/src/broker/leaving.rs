@@ -58,7 +58,7 @@ impl Broker {
         self.after_connection(now, session, leaving);
     }
 
-    /// What a session without a connection does: its will, and its end.
+    /// What a session without a connection does: its will, and its end. [MQTT-3.1.2-23]
     pub(super) fn after_connection(&mut self, now: Instant, session: u32, leaving: Leaving) {
         let expiry = self.sessions[session].expiry;
         match leaving {
@@ -80,7 +80,7 @@ impl Broker {
     }
 
     /// A session ends: its will is published if it still has one, its subscriptions go, and what it had not got
-    /// has its fate.
+    /// has its fate. [MQTT-4.1.0-1]
     pub(super) fn end_session(&mut self, now: Instant, session: u32) {
         self.publish_will(now, session);
         self.leave_groups(session);
@@ -121,7 +121,7 @@ impl Broker {
         self.watch_session(now, session);
     }
 
-    /// Publishes it on the same path as any message.
+    /// Publishes it on the same path as any message. [MQTT-3.1.2-14] [MQTT-3.1.2-15]
     pub(super) fn publish_will(&mut self, now: Instant, session: u32) {
         let Some(rare) = self.sessions[session].rare.as_deref_mut() else { return };
         rare.will_at = None;

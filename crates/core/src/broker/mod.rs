@@ -17,6 +17,7 @@ mod shards;
 mod accept;
 mod acks;
 mod after;
+mod again;
 mod announce;
 mod answer;
 mod breaches;

@@ -3,6 +3,7 @@ use super::Broker;
 use super::accept::packet_id_bits;
 use super::authority::policy::{Access, Admission, Answer, Denial};
 use super::authority::questions::{About, Waiting};
+use super::authority::supported::Supported;
 use super::base::limits::Limit;
 use super::connection::fault::Fault;
 use super::messages::incoming::{Discard, Incoming};
@@ -16,7 +17,7 @@ use crate::time::Instant;
 use alloc::boxed::Box;
 
 impl Broker {
-    /// A PUBLISH: all of it, or all but a payload that follows.
+    /// A PUBLISH: all of it, or all but a payload that follows. [MQTT-3.3.4-1]
     #[inline]
     pub(super) fn on_publish(
         &mut self,
@@ -60,6 +61,8 @@ impl Broker {
         let Some(grant) = self.grants.grant(self.sessions[session].grant) else {
             return Err(Fault::Revoked(ReasonCode::NotAuthorized));
         };
+        let supported = Supported::by(&self.limits, grant);
+        supported.check(qos, publish.retain).map_err(Fault::NotSupported)?;
         match self.policy.admit(now, grant, publish) {
             Admission::AsIs => {}
             other => {

@@ -63,6 +63,7 @@ impl Broker {
                     let identifiers =
                         replay.identifier.map_or(Identifiers::None, |i| Identifiers::One(i.get()));
                     // RETAIN is set: it was there before the subscription. [MQTT-3.3.1-8]
+                    // [MQTT-3.3.1-8 of 3.1.1] [MQTT-3.8.4-8]
                     return Next::Message(Entry::message(
                         message,
                         replay.qos.min(kept.qos),

@@ -122,6 +122,7 @@ impl Broker {
             let identifier = options.identifier.map(u32::from);
             let identifiers = self.messages.identify_offer(identifier.as_slice(), offer);
             let retain = retain && options.retain_as_published;
+            // [MQTT-4.8.2-3]
             let entry = Entry::message(message, qos.min(options.qos), retain, identifiers);
             let mut busy = self.sessions.take_busy_or_new(session);
             self.messages.enqueue(&mut busy.queue, entry, who);

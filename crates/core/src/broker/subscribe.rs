@@ -1,6 +1,7 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 use super::Broker;
 use super::authority::policy::Access;
+use super::authority::supported::Supported;
 use super::base::NONE;
 use super::base::limits::Limit;
 use super::base::rules::Rule;
@@ -20,6 +21,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 impl Broker {
+    /// [MQTT-3.8.4-1] [MQTT-3.8.4-5] [MQTT-3.8.4-6]
     pub(super) fn on_subscribe(&mut self, index: u32, subscribe: &Subscribe<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let identifier = subscribe.properties.subscription_identifier().and_then(NonZeroU32::new);
@@ -29,9 +31,14 @@ impl Broker {
         let most = self.limits.filters_per_packet as usize;
         // Before 5.0 a bridge has no other way to ask for messages as they were published, and for none of its own.
         let is_bridge = self.connections[index].is_bridge();
+        let grant = self.grants.grant(self.sessions[session].grant);
+        // More is asked for, and accepted. [MQTT-3.2.2-10]
+        let maximum_qos =
+            grant.map_or(QoS::AtMostOnce, |grant| Supported::by(&self.limits, grant).maximum_qos);
         for (n, (filter, mut options)) in subscribe.filters.iter().enumerate() {
             options.no_local |= is_bridge;
             options.retain_as_published |= is_bridge;
+            options.qos = options.qos.min(maximum_qos);
             // What is too many is refused one by one: a client that hears so goes on, where one that is closed comes
             // back and asks for the same again.
             let wants = self.retained.index.len() > 0 && options.retain_handling != RetainHandling::DoNotSend;
@@ -63,6 +70,7 @@ impl Broker {
             });
         }
         let suback = Packet::Suback(Suback {
+            // [MQTT-2.2.1-6] [MQTT-3.8.4-2]
             packet_id: subscribe.packet_id,
             properties: Properties::default(),
             reasons: &reasons,
@@ -78,7 +86,7 @@ impl Broker {
         Ok(())
     }
 
-    /// A verdict per filter: inserting consumes it, so that what is refused is never stored.
+    /// A verdict per filter: inserting consumes it, so that what is refused is never stored. [MQTT-3.8.4-7]
     pub(super) fn subscribe_one(
         &mut self,
         session: u32,
@@ -116,7 +124,7 @@ impl Broker {
             self.pen().subscribed(session, asked, options);
             return Ok(Subscribed::Shared(member));
         }
-        // Replacing never removes it in between. [MQTT-3.8.4-3]
+        // Replacing never removes it in between. [MQTT-3.8.4-3] [MQTT-3.8.4-4]
         if known && !self.rules.obeys(Rule::ReplacedInPlace) {
             self.unsubscribe_one(session, filter);
         }
@@ -178,6 +186,7 @@ impl Broker {
         self.await_all(&awaited)
     }
 
+    /// [MQTT-3.10.4-4] [MQTT-3.10.4-6]
     pub(super) fn on_unsubscribe(&mut self, index: u32, unsubscribe: &Unsubscribe<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
@@ -189,6 +198,7 @@ impl Broker {
             reasons.push(reason.byte());
         }
         let unsuback = Packet::Unsuback(Suback {
+            // [MQTT-2.2.1-6] [MQTT-3.10.4-5]
             packet_id: unsubscribe.packet_id,
             properties: Properties::default(),
             reasons: &reasons,
@@ -199,6 +209,7 @@ impl Broker {
         Ok(())
     }
 
+    /// [MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-3]
     pub(super) fn unsubscribe_one(&mut self, session: u32, filter: &str) -> bool {
         if let Some(name) = group_of(filter) {
             let Some(member) = self.membership(session, name) else { return false };
@@ -219,7 +230,7 @@ impl Broker {
     }
 
     /// SUBACK and UNSUBACK wait until every shard knows. Returns the number of the answer if it has to wait; fails if the
-    /// client has asked for more than it can be told.
+    /// client has asked for more than it can be told. [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2]
     fn answer_settlement(
         &mut self,
         index: u32,
@@ -293,6 +304,7 @@ fn group_asked(asked: &str) -> Result<Option<&str>, ReasonCode> {
     }
 }
 
+/// [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] [MQTT-3.8.4-4]
 fn wants_retained(handling: RetainHandling, new: bool) -> bool {
     match handling {
         RetainHandling::Send => true,

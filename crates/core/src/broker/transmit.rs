@@ -289,6 +289,7 @@ fn send_once(
 
 /// Sends what is bound to a Packet Identifier, for the first time or again. Returns a message that the client does not take
 /// any more: its packets have to be smaller than when it was first sent. [MQTT-3.1.2-25]
+/// [MQTT-4.3.3-7] [MQTT-4.3.3-13]
 fn send_bound(
     messages: &Messages,
     connections: &mut Connections,
@@ -299,7 +300,7 @@ fn send_bound(
     out: &mut Output,
 ) -> Result<Option<Entry>, Stop> {
     let (entry, packet_id, qos, dup) = match unsent {
-        // Not limited by the Receive Maximum. [MQTT-4.9.0-3]
+        // Not limited by the Receive Maximum. [MQTT-4.9.0-3] [MQTT-3.3.4-10]
         Unsent::Pubrel { packet_id } => {
             out.append(|out| encode_ack(AckKind::Pubrel, packet_id, ReasonCode::Success, taker.version, out));
             busy.sender.sent();

@@ -18,6 +18,10 @@ impl Broker {
                 let applicant = connection.busy.as_deref()?.applicant.as_deref()?;
                 Question::Authenticate { peer: connection.peer(), step: &applicant.step }
             }
+            About::Again => Question::Authenticate {
+                peer: self.connections[open.connection.index].peer(),
+                step: self.connections.step_again(open.connection.index)?,
+            },
             About::Publish(waiting) => {
                 Question::Admit { publisher: &waiting.publisher, publication: &waiting.publication }
             }
@@ -37,17 +41,15 @@ impl Broker {
         let input = match open.about {
             About::Connect => {
                 self.connections[id.index].state = State::Opened;
-                let verdict = match answer {
-                    Answer::Allow(grant) => Authentication::Allow(grant),
-                    Answer::Continue { data } => Authentication::Continue { data },
-                    Answer::Deny(denial) => Authentication::Deny(denial),
-                    // No answer to what was asked: it lets nobody in.
-                    Answer::Admit | Answer::Changed(_) => {
-                        Authentication::Deny(Denial::new(ReasonCode::NotAuthorized))
-                    }
-                };
-                self.on_authentication(now, id.index, verdict)
+                self.on_authentication(now, id.index, verdict_of(answer))
             }
+            About::Again => match self.on_verdict_again(now, id.index, verdict_of(answer)) {
+                Ok(input) => input,
+                Err(fault) => {
+                    self.fail(now, id.index, &fault);
+                    Input::Done
+                }
+            },
             About::Publish(waiting) => self.on_admission(now, id.index, waiting.incoming, answer),
         };
         if input == Input::More {
@@ -58,5 +60,15 @@ impl Broker {
     /// Nobody answered in time: that is a no.
     pub(super) fn answer_is_late(&mut self, now: Instant, question: u64) {
         self.on_answer(now, QuestionId(question), Answer::Deny(Denial::new(ReasonCode::ServerBusy)));
+    }
+}
+
+fn verdict_of(answer: Answer) -> Authentication {
+    match answer {
+        Answer::Allow(grant) => Authentication::Allow(grant),
+        Answer::Continue { data } => Authentication::Continue { data },
+        Answer::Deny(denial) => Authentication::Deny(denial),
+        // No answer to what was asked: it lets nobody in.
+        Answer::Admit | Answer::Changed(_) => Authentication::Deny(Denial::new(ReasonCode::NotAuthorized)),
     }
 }

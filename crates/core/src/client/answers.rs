@@ -11,6 +11,7 @@ use crate::time::Instant;
 
 impl Client {
     /// The application has a message, or refuses it.
+    /// [MQTT-2.2.1-5] [MQTT-4.3.2-4] [MQTT-4.3.2-5] [MQTT-4.3.3-8] [MQTT-4.5.0-2]
     pub(super) fn answer(&mut self, token: &Token, reason: ReasonCode) {
         if reason.is_error() && !self.version.is_v5() {
             // A refusal has no words.

@@ -27,7 +27,7 @@ impl Client {
         self.actions.push(Action::Open(self.server));
     }
 
-    /// The connection is there; CONNECT follows as soon as it is known what it says.
+    /// The connection is there; CONNECT follows as soon as it is known what it says. [MQTT-3.1.2-30]
     pub(super) fn opened(&mut self, now: Instant) {
         let Phase::Opening(deadline) = self.phase else { return };
         (self.cause, self.next) = (None, Next::Reconnect);
@@ -61,7 +61,7 @@ impl Client {
         }
     }
 
-    /// CONNECT is the first packet. [MQTT-3.1.0-1]
+    /// CONNECT is the first packet. [MQTT-3.1.0-1] [MQTT-3.1.3-2]
     fn greet(&mut self, credentials: &Credentials) -> Result<(), Cause> {
         let config = &self.config;
         let (username, password) = (credentials.username.as_deref(), credentials.password.as_deref());
@@ -141,13 +141,14 @@ impl Client {
         self.version_known |= self.version.is_v5() || self.refused_5;
         let present = connack.session_present;
         if present && !self.resuming && self.version.is_v5() {
-            // We asked for a new one. [MQTT-3.2.2-4]
+            // We asked for a new one. [MQTT-3.2.2-4] [MQTT-3.1.2-4]
             return self.violated(now, ReasonCode::ProtocolError);
         }
         // A session that is there before we have done anything is somebody's before us, under our name.
         if present && !self.knows_session {
             self.estrange();
         }
+        // [MQTT-3.1.2-23] [MQTT-4.1.0-1]
         (self.resuming, self.knows_session) = (true, true);
         self.inbox.push(Event::Connected { session_present: present });
         self.actions.event();
@@ -156,7 +157,9 @@ impl Client {
             // What nobody has taken was not acknowledged, and comes again. [MQTT-4.4.0-1]
             self.stats.superseded += self.inbox.supersede() as u64;
         } else {
+            // [MQTT-3.2.2-5]
             self.strange = None;
+            // [MQTT-3.2.2-5]
             self.on_session_lost();
         }
         // In order, and before anything new. [MQTT-4.4.0-1] [MQTT-4.6.0-1]
@@ -219,6 +222,7 @@ impl Client {
             // us in. (Section 4.12)
             return self.violated(now, ReasonCode::ProtocolError);
         }
+        // [MQTT-4.12.0-3]
         self.link.auth = match auth.reason {
             ReasonCode::ContinueAuthentication => AuthTurn::Application,
             _ => AuthTurn::Nobody,
@@ -228,7 +232,9 @@ impl Client {
         self.actions.event();
     }
 
+    /// [MQTT-3.15.2-2] [MQTT-3.15.2-3]
     pub(super) fn send_auth(&mut self, reason: ReasonCode, data: &[u8]) -> Result<(), Misuse> {
+        // [MQTT-4.12.0-7]
         let Some(ours) = &self.config.authentication else { return Ok(()) };
         // Only while connected can another one begin. [MQTT-4.12.1-1]
         let now_is = match reason {

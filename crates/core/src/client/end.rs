@@ -12,7 +12,8 @@ const LASTING: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_millis(100);
 
 impl Client {
-    /// The server broke a rule: it hears which, and the connection ends. [MQTT-4.13.1-1]
+    /// The server broke a rule: it hears which, and the connection ends. [MQTT-4.13.1-1] [MQTT-4.12.1-2]
+    /// [MQTT-4.8.0-2 of 3.1.1]
     pub(super) fn violated(&mut self, now: Instant, reason: ReasonCode) {
         self.fail(now, Cause::Violation(reason), reason, Next::Reconnect);
     }
@@ -26,6 +27,7 @@ impl Client {
         self.close(now, cause, next);
     }
 
+    /// [MQTT-3.14.4-1] [MQTT-3.14.4-2] [MQTT-4.13.2-1]
     pub(super) fn close(&mut self, now: Instant, cause: Cause, next: Next) {
         match self.phase {
             Phase::Greeting(_) | Phase::Up => {

@@ -151,6 +151,7 @@ impl Client {
         Ok(())
     }
 
+    /// [MQTT-4.13.2-1]
     #[cold]
     fn on_disconnect(&mut self, now: Instant, disconnect: &Disconnect<'_>) {
         let taken_over = disconnect.reason == ReasonCode::SessionTakenOver;
@@ -182,6 +183,7 @@ impl Client {
         Ok(())
     }
 
+    /// [MQTT-4.3.3-13]
     fn on_pubrec(&mut self, ack: &Ack<'_>) -> Result<(), Violation> {
         let reason = match self.sender.on_pubrec(ack.packet_id, ack.reason.is_error()) {
             Received::First(place) => {
@@ -318,6 +320,7 @@ impl Client {
     }
 
     /// A message is complete. With QoS 2 it is delivered onward once, whatever comes again. [MQTT-4.3.3-10]
+    /// [MQTT-3.3.4-1]
     fn arrived(&mut self, head: Head, payload: message::Payload) {
         let (packet_id, kind) = match head.delivery {
             Delivery::AtMostOnce => return self.deliver(head, payload, None),
@@ -368,7 +371,7 @@ impl Client {
         Ok(topic)
     }
 
-    /// [MQTT-4.3.3-11]
+    /// [MQTT-4.3.3-11] [MQTT-4.3.3-13]
     fn on_pubrel(&mut self, packet_id: PacketId) {
         self.holding.remove(&packet_id);
         let reason = match self.receiver.release(packet_id) {

@@ -59,7 +59,7 @@ impl Client {
         more
     }
 
-    /// Sends one thing; false if there is none that may be sent.
+    /// Sends one thing; false if there is none that may be sent. [MQTT-3.3.4-7] [MQTT-3.3.4-8] [MQTT-4.6.0-4]
     fn send_next(&mut self, now: Instant, out: &mut Output) -> bool {
         if self.sender.may_grow() && self.send_request(out) {
             return true;
@@ -123,7 +123,7 @@ impl Client {
         true
     }
 
-    /// It left on an earlier connection. The server may support less than that one's. [MQTT-3.3.1-1]
+    /// It left on an earlier connection. The server may support less than that one's. [MQTT-3.3.1-1] [MQTT-4.3.3-7]
     fn send_again(&mut self, now: Instant, place: u32, delivery: Delivery, out: &mut Output) {
         let outgoing = self.outbox.get(place);
         let refused = outgoing.and_then(|outgoing| self.unsupported(&outgoing.publication));

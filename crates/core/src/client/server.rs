@@ -10,7 +10,7 @@ use alloc::boxed::Box;
 pub struct Server {
     /// What is spoken.
     pub version: Version,
-    /// So many QoS 1 and 2 messages may be sent unacknowledged. [MQTT-3.3.4-9]
+    /// So many QoS 1 and 2 messages may be sent unacknowledged. [MQTT-3.3.4-7]
     pub receive_maximum: u16,
     /// The greatest QoS that it supports. [MQTT-3.2.2-11]
     pub maximum_qos: QoS,

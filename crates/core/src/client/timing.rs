@@ -9,7 +9,7 @@ use crate::time::{Deadline, Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Client {
-    /// The Keep Alive that holds. [MQTT-3.2.2-21]
+    /// The Keep Alive that holds. [MQTT-3.2.2-21] [MQTT-3.1.2-21]
     fn keep_alive(&self) -> Duration {
         let ours = self.config.keep_alive_seconds;
         Duration::from_secs(self.link.server.keep_alive_seconds.unwrap_or(ours).into())

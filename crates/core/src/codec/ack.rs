@@ -116,6 +116,7 @@ pub(super) fn encode(
 }
 
 /// Appends an acknowledgement without properties, in the shortest form there is.
+/// [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3]
 #[inline]
 pub fn encode_ack(
     kind: AckKind,

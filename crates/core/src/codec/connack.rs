@@ -71,13 +71,15 @@ fn from_return_code(code: u8) -> Option<ReasonCode> {
     })
 }
 
+/// [MQTT-3.2.2-6 of 3.1.1]
 fn return_code(reason: ReasonCode) -> u8 {
     match reason {
         ReasonCode::Success => 0,
         ReasonCode::UnsupportedProtocolVersion => 1,
         ReasonCode::ClientIdentifierNotValid => 2,
         ReasonCode::BadUserNameOrPassword => 4,
-        ReasonCode::NotAuthorized => 5,
+        // A will that is not supported: whoever hears that the server is not available comes back with the same.
+        ReasonCode::NotAuthorized | ReasonCode::QoSNotSupported | ReasonCode::RetainNotSupported => 5,
         _ => 3,
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn decode<'a>(
     check_flags(flags, version)?;
     let keep_alive = two_byte_integer(&mut body)?;
     let properties = properties::decode_in(version, place::CONNECT, limits, &mut body)?;
-    // [MQTT-3.1.3-1]
+    // [MQTT-3.1.3-1] [MQTT-3.1.3-3]
     let client_id = text::check_name(binary(&mut body)?).map_err(DecodeError::ClientId)?;
     let will = if flags & WILL != 0 {
         Some(will(flags, version, &left_of(limits, properties), &mut body)?)
@@ -43,6 +43,7 @@ pub(super) fn decode<'a>(
     // In 3.1 the remaining length takes precedence over these two flags. (Section 3.1 of 3.1)
     let is_there = |flag, body: &[u8]| flags & flag != 0 && !(version == Version::V3_1 && body.is_empty());
     let username = if is_there(USER_NAME, body) { Some(user_name(&mut body)?) } else { None };
+    // [MQTT-3.1.2-17] [MQTT-3.1.2-18] [MQTT-3.1.2-19]
     let password = if is_there(PASSWORD, body) { Some(binary(&mut body)?) } else { None };
     end(body)?;
     if properties.has(0x16) && !properties.has(0x15) {
@@ -111,14 +112,14 @@ fn check_flags(flags: u8, version: Version) -> Result<(), DecodeError> {
     if flags & WILL != 0 && flags & WILL_QOS == WILL_QOS {
         return Err(DecodeError::WillQoS);
     }
-    // [MQTT-3.1.2-22] of 3.1.1; 5.0 has lifted it.
+    // [MQTT-3.1.2-22 of 3.1.1]; 5.0 has lifted it.
     if !version.is_v5() && flags & PASSWORD != 0 && flags & USER_NAME == 0 {
         return Err(DecodeError::PasswordWithoutUserName);
     }
     Ok(())
 }
 
-/// [MQTT-3.1.3-12]
+/// [MQTT-3.1.3-12] [MQTT-3.1.2-16] [MQTT-3.1.2-17]
 fn user_name<'a>(body: &mut &'a [u8]) -> Result<Text<'a>, DecodeError> {
     text::check_name(binary(body)?).map_err(DecodeError::Text)
 }
@@ -155,6 +156,7 @@ pub(super) fn encode(connect: &Connect<'_>, out: &mut Vec<u8>) -> Result<(), Enc
     out.extend_from_slice(&[level, flags(connect)]);
     out.extend_from_slice(&connect.keep_alive.to_be_bytes());
     put_properties(connect.properties, version, out)?;
+    // [MQTT-3.1.3-3]
     put_binary(out, connect.client_id.as_bytes())?;
     if let Some(will) = &connect.will {
         put_properties(will.properties, version, out)?;

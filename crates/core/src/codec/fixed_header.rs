@@ -64,6 +64,7 @@ pub(super) fn check_first(byte: u8, mode: Mode, lenient: Leniency) -> Result<(),
 }
 
 /// Are these the flags that a packet other than PUBLISH must have? [MQTT-2.1.3-1]
+/// [MQTT-3.8.1-1] [MQTT-3.10.1-1] [MQTT-3.14.1-1] [MQTT-3.15.1-1]
 ///
 /// Most flags are not used in 3.1, so there they may be anything: RETAIN and DUP always, and the QoS too, where it
 /// is not 1. (Sections 3.1 to 3.14 of 3.1) In which version a CONNECT is, its first byte doesn't say.
@@ -79,6 +80,7 @@ pub(super) fn are_flags_fine(byte: u8, version: Option<Version>, lenient: Lenien
 }
 
 /// The first byte with the flags that such a packet must have. A PUBLISH with QoS 0 is no repetition.
+/// [MQTT-4.3.1-1]
 pub(super) fn as_it_must_be(byte: u8) -> u8 {
     match byte >> 4 {
         3 if byte & 0b0110 == 0 => byte & !0b1000,

@@ -63,7 +63,7 @@ fn is_suback(reason: ReasonCode) -> bool {
     )
 }
 
-/// [MQTT-3.9.3-2] of 3.1.1
+/// [MQTT-3.9.3-2 of 3.1.1]
 fn is_return_code(reason: ReasonCode) -> bool {
     use ReasonCode::*;
     matches!(reason, Success | GrantedQoS1 | GrantedQoS2 | UnspecifiedError)

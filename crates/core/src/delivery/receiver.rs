@@ -31,7 +31,7 @@ impl Receiver {
         self.open.binary_search(&id.get()).is_ok()
     }
 
-    /// Takes note of a PUBLISH with QoS 2.
+    /// Takes note of a PUBLISH with QoS 2. [MQTT-4.3.3-8]
     pub(crate) fn receive(&mut self, id: PacketId) -> Receipt {
         match self.open.binary_search(&id.get()) {
             Ok(_) => Receipt::Again,
@@ -43,6 +43,7 @@ impl Receiver {
     }
 
     /// A PUBREL came, or the PUBLISH was refused after all; false if nothing was waiting.
+    /// [MQTT-4.3.3-9] [MQTT-4.3.3-12]
     pub(crate) fn release(&mut self, id: PacketId) -> bool {
         match self.open.binary_search(&id.get()) {
             Ok(at) => {

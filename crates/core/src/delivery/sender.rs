@@ -16,7 +16,7 @@ const SPAN: usize = 16 * 1024;
 enum Awaits {
     Puback,
     Pubrec,
-    /// The receiver has it, or is not to get it any more: PUBREL is due until then.
+    /// The receiver has it, or is not to get it any more: PUBREL is due until then. [MQTT-4.3.3-6]
     Pubcomp,
     /// The answer to a packet that is no message, but takes its identifier from the same numbers.
     Answer,
@@ -47,7 +47,7 @@ pub(crate) enum Acknowledged<M> {
 /// What a PUBREC did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received<M> {
-    /// The receiver has the message; send PUBREL.
+    /// The receiver has the message; send PUBREL. [MQTT-4.3.3-4]
     First(M),
     /// It had said so already; send PUBREL again.
     Again,
@@ -73,13 +73,14 @@ pub(crate) enum Progress {
 /// The next thing to send, or to send again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unsent<M> {
-    /// With this QoS and DUP.
+    /// With this QoS and DUP. [MQTT-3.3.1-1] [MQTT-4.3.2-2] [MQTT-4.3.3-2]
     Publish { message: M, packet_id: PacketId, qos: QoS, dup: bool },
     /// The message arrived; only the end of the exchange is missing.
     Pubrel { packet_id: PacketId },
 }
 
 /// Messages in flight, in the order in which they were bound to their Packet Identifiers.
+/// [MQTT-4.3.2-3] [MQTT-4.3.3-3] [MQTT-4.3.3-5]
 ///
 /// The allocator of Packet Identifiers *is* the set in flight: ids are handed out in order, so the ring is
 /// indexed by distance, and an id that is in use can't come twice. An entry leaves by its acknowledgement only;
@@ -129,7 +130,7 @@ impl<M: Copy> Sender<M> {
         self.unacknowledged
     }
 
-    /// May another one be sent, if the Receive Maximum is this? [MQTT-4.9.0-2]
+    /// May another one be sent, if the Receive Maximum is this? [MQTT-4.9.0-2] [MQTT-4.9.0-1] [MQTT-3.3.4-9]
     pub(crate) fn has_room(&self, receive_maximum: u16) -> bool {
         self.unacknowledged < usize::from(receive_maximum.min(self.window))
     }
@@ -156,6 +157,7 @@ impl<M: Copy> Sender<M> {
     }
 
     /// Gives a message the next Packet Identifier. It is the last to be sent.
+    /// [MQTT-2.2.1-3] [MQTT-2.2.1-4] [MQTT-4.3.2-1] [MQTT-4.3.3-1]
     ///
     /// The caller keeps [`span`](Self::span) below 65,535.
     pub(crate) fn bind(&mut self, message: M, qos: QoS) -> PacketId {
@@ -302,6 +304,7 @@ impl<M: Copy> Sender<M> {
     }
 
     /// A new connection: every message that is here goes out again, in the same order. Answers won't come any more.
+    /// [MQTT-4.6.0-1]
     ///
     /// If there are such messages, `window` of them may be unacknowledged at first, and one more with each that ends: a
     /// line that breaks every few kilobytes has room for acknowledgements then, and not only for what is sent again.

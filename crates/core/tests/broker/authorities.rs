@@ -1,5 +1,5 @@
 //! Authorities that take their time: slow, silent, beside the point.
-use crate::support::{Hello, Shards, Verdict, denied, publish, subscribe};
+use crate::support::{Hello, Shards, Verdict, auth, denied, publish, subscribe};
 use tidewire_core::broker::Question;
 use tidewire_core::broker::policy::{Admission, Answer, Denial};
 use tidewire_core::message::Publication;
@@ -223,20 +223,10 @@ fn who_waits_for_a_verdict_is_not_taken_for_dead() {
     assert!(!s.is_open(sender));
 }
 
+/// [MQTT-4.12.0-2]
 #[test]
 fn an_exchange_of_several_steps_ends_in_welcome_refusal_or_silence() {
-    let auth = |data: &str| {
-        let mut properties = tidewire_core::codec::PropertiesBuf::new();
-        properties.push(tidewire_core::codec::Property::AuthenticationMethod("SCRAM")).unwrap();
-        properties.push(tidewire_core::codec::Property::AuthenticationData(data.as_bytes())).unwrap();
-        let auth = tidewire_core::codec::Auth {
-            reason: ReasonCode::ContinueAuthentication,
-            properties: properties.as_properties(),
-        };
-        let mut bytes = vec![];
-        tidewire_core::codec::Packet::Auth(auth).encode(Version::V5, u32::MAX, &mut bytes).unwrap();
-        bytes
-    };
+    let auth = |data: &str| auth(ReasonCode::ContinueAuthentication, "SCRAM", data);
     let hello = Hello::new("guest").method("SCRAM");
     for later in [false, true] {
         let mut s = Shards::new(1);
@@ -268,6 +258,18 @@ fn an_exchange_of_several_steps_ends_in_welcome_refusal_or_silence() {
     s.send(impatient, &publish(Version::V5, "a", b"x", 0, 0));
     assert_eq!(s.hear(impatient), ["AUTH", "CONNACK new 0x82", "closed"]);
     assert_eq!((s.stats().connections, s.stats().sessions), (0, 0));
+}
+
+/// [MQTT-3.15.2-2] [MQTT-3.15.2-3]
+#[test]
+fn who_takes_no_packet_as_long_as_a_question_is_not_asked() {
+    // The AUTH has two bytes of header, two of its own, eight of the method and seven of the data.
+    for (takes, said) in [(19, vec!["AUTH"]), (18, vec!["CONNACK new 0x95", "closed"])] {
+        let mut s = Shards::new(1);
+        s.authority().says("guest", Verdict::Continue);
+        let guest = s.greet(&Hello::new("guest").method("SCRAM").maximum_packet_size(takes));
+        assert_eq!(s.hear(guest), said, "of {takes} bytes");
+    }
 }
 
 // action: Pause

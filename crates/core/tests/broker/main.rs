@@ -5,6 +5,7 @@ mod draw;
 mod packets;
 mod support;
 
+mod again;
 mod aliases;
 mod aliases_outward;
 mod authorities;
@@ -31,6 +32,7 @@ mod retained;
 mod room;
 mod sessions;
 mod storm;
+mod supported;
 mod tickets;
 mod told;
 mod wills;

@@ -1,4 +1,4 @@
-//! A CONNECT that is refused changes nothing outside its connection.
+//! A CONNECT that is refused changes nothing outside its connection. [MQTT-3.1.3-8]
 use crate::support::{Client, Hello, Shards, Verdict, denied, publish};
 use tidewire_core::broker::Event;
 use tidewire_core::broker::policy::Answer;

@@ -3,7 +3,7 @@ use crate::host::{Host, retained};
 use tidewire_core::codec::Packet;
 use tidewire_core::qos::QoS;
 
-/// Nobody will ever ask for what is written from here on.
+/// Nobody will ever ask for what is written from here on. [MQTT-4.8.0-2 of 3.1.1]
 #[test]
 fn nothing_is_written_to_a_journal_that_has_failed() {
     let mut host = Host::new();

@@ -70,6 +70,7 @@ fn connect_says_how_many_a_server_may_use() {
     assert!(!Scripted::new(|config| config.topic_alias_maximum = 0).open().contains(&0x22));
 }
 
+/// [MQTT-3.3.2-10]
 #[test]
 fn a_message_has_its_topic_whatever_alias_it_came_under() {
     let mut s = Scripted::up(V5, &PropertiesBuf::new(), |config| config.topic_alias_maximum = 3);
@@ -129,6 +130,7 @@ fn a_new_connection_knows_no_alias_of_the_old_one() {
     assert_eq!(s.cause(), Cause::Violation(ReasonCode::ProtocolError));
 }
 
+/// [MQTT-3.2.2-17] [MQTT-3.2.2-18]
 #[test]
 fn a_topic_that_comes_again_is_sent_as_its_alias() {
     let two = with(&[Property::TopicAliasMaximum(2)]);

@@ -134,6 +134,7 @@ fn a_password_is_in_no_log() {
     assert!(told.contains("pump") && !told.contains("115"), "{told}");
 }
 
+/// [MQTT-3.1.2-30] [MQTT-4.12.0-3] [MQTT-4.12.0-5] [MQTT-4.12.1-1]
 #[test]
 fn an_authentication_takes_its_steps() {
     let properties = |data| with(&[Property::AuthenticationMethod("m"), Property::AuthenticationData(data)]);
@@ -160,6 +161,22 @@ fn an_authentication_takes_its_steps() {
     let other = with(&[Property::AuthenticationMethod("other")]);
     s.says(V5, &Packet::Auth(Auth { reason: ReasonCode::Success, properties: other.as_properties() }));
     assert!(s.closed, "[MQTT-4.12.0-5]");
+}
+
+/// [MQTT-3.15.2-2] [MQTT-3.15.2-3]
+#[test]
+fn a_step_that_is_too_large_for_the_server_is_not_sent() {
+    let method = [Property::AuthenticationMethod("m"), Property::MaximumPacketSize(20)];
+    let mut s = Scripted::new(|config| {
+        config.version = Some(V5);
+        config.authentication = Some(Authentication { method: "m".into(), data: None });
+    });
+    s.open();
+    s.says(V5, &connack(ReasonCode::Success, &with(&method)));
+    let refused = s.client.authenticate(ReasonCode::ReAuthenticate, &[0; 10]);
+    assert_eq!((refused, s.sent()), (Err(Misuse::TooLarge), vec![]));
+    s.client.authenticate(ReasonCode::ReAuthenticate, &[0; 9]).expect("this has room");
+    assert_eq!(s.sent().len(), 20);
 }
 
 #[test]

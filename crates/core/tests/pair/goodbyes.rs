@@ -42,6 +42,21 @@ fn in_5_0_all_of_it_is_said() {
     assert_eq!(s.leaves(ReasonCode::Success), [0xe0, 0], "in the shortest form there is");
 }
 
+/// [MQTT-3.14.4-1] [MQTT-3.14.4-2]
+#[test]
+fn behind_a_goodbye_nothing_is_sent_and_the_connection_is_closed() {
+    for version in [Version::V3_1_1, V5] {
+        let mut s = Scripted::lasting(version, |_| {});
+        assert_eq!(s.leaves(ReasonCode::Success), [0xe0, 0]);
+        assert!(s.closed, "it closes, and does not wait for the server");
+        let _refused = s.publish(0);
+        s.now = s.now.after_secs(3600);
+        s.client.handle_timeout(s.now);
+        s.act();
+        assert_eq!(s.sent(), []);
+    }
+}
+
 #[test]
 fn before_5_0_there_is_only_the_goodbye_itself() {
     let mut s = Scripted::lasting(Version::V3_1_1, |_| {});

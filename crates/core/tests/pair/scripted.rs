@@ -292,6 +292,20 @@ fn what_a_server_may_not_send_ends_the_connection() {
     }
 }
 
+/// [MQTT-3.2.2-4]
+#[test]
+fn a_session_that_was_not_asked_for_ends_the_connection() {
+    for (clean, is_legal) in [(true, false), (false, true)] {
+        let mut s = Scripted::new(|config| (config.version, config.clean_start) = (Some(V5), clean));
+        s.open();
+        s.says_bytes(&[0x20, 3, 1, 0, 0]);
+        assert_eq!(s.closed, !is_legal, "clean start: {clean}");
+        if !is_legal {
+            assert_eq!(s.cause(), Cause::Violation(ReasonCode::ProtocolError));
+        }
+    }
+}
+
 #[test]
 fn nothing_comes_before_connack() {
     let none = PropertiesBuf::new();
@@ -302,6 +316,7 @@ fn nothing_comes_before_connack() {
     assert_eq!(s.cause(), Cause::Violation(ReasonCode::ProtocolError));
 }
 
+/// [MQTT-3.1.2-21] [MQTT-3.2.2-11] [MQTT-3.2.2-14] [MQTT-3.2.2-15] [MQTT-3.2.2-21]
 #[test]
 fn what_the_server_does_not_support_is_not_sent() {
     let poor = with(&[
@@ -333,6 +348,7 @@ fn what_the_server_does_not_support_is_not_sent() {
     assert_eq!(stage, Stage::Failed(Cause::QoSNotSupported));
 }
 
+/// [MQTT-3.3.4-7] [MQTT-3.3.4-8] [MQTT-4.9.0-2] [MQTT-4.9.0-3]
 #[test]
 fn the_server_decides_how_much_is_in_flight() {
     let mut s = Scripted::up(V5, &with(&[Property::ReceiveMaximum(2)]), |_| {});
@@ -380,6 +396,7 @@ fn each_filter_has_its_answer() {
     }
 }
 
+/// [MQTT-4.5.0-2] [MQTT-4.6.0-2] [MQTT-4.6.0-3]
 #[test]
 fn acknowledgements_leave_in_the_order_of_the_messages() {
     let none = PropertiesBuf::new();

@@ -119,6 +119,7 @@ fn all_servers_are_tried_before_there_is_a_wait() {
     assert_eq!(timer(&pair), Some(Timer::Reconnect));
 }
 
+/// [MQTT-3.1.2-20]
 #[test]
 fn the_keep_alive_is_kept_and_a_silent_server_is_left() {
     let mut pair = pair(|config| config.keep_alive_seconds = 10);
@@ -214,6 +215,7 @@ fn a_message_that_is_too_old_is_not_sent() {
     assert!(pair.arrived.is_empty());
 }
 
+/// [MQTT-3.2.2-5]
 #[test]
 fn a_lost_session_is_subscribed_to_again_once() {
     let mut pair = pair(|_| {});

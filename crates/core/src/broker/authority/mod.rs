@@ -2,3 +2,4 @@
 pub(crate) mod grants;
 pub mod policy;
 pub(crate) mod questions;
+pub(crate) mod supported;

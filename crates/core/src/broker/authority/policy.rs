@@ -154,7 +154,16 @@ pub enum AuthStep {
         /// Authentication Method and Data.
         method: Option<(Box<str>, Box<[u8]>)>,
     },
-    /// In an AUTH that goes on, or begins anew.
+    /// In an AUTH that begins anew, from somebody who is in: what it is granted now takes the place of what it was
+    /// granted. It has to be the same identity.
+    #[non_exhaustive]
+    Again {
+        /// Authentication Method, the same as in the CONNECT.
+        method: Box<str>,
+        /// Authentication Data.
+        data: Box<[u8]>,
+    },
+    /// In an AUTH that goes on.
     #[non_exhaustive]
     Continue {
         /// Authentication Method, the same as in the CONNECT.
@@ -254,12 +263,13 @@ pub struct Denial {
     /// For the peer.
     pub reason: ReasonCode,
     words: Option<Box<str>>,
+    server: Option<Box<str>>,
 }
 
 impl Denial {
     /// Without a Reason String.
     pub const fn new(reason: ReasonCode) -> Self {
-        Self { reason, words: None }
+        Self { reason, words: None, server: None }
     }
 
     /// With a Reason String for the peer, who may know. It is left out where it has no room. (5.0)
@@ -269,6 +279,21 @@ impl Denial {
     pub fn with_reason_string(self, words: &str) -> Result<Self, PropertyError> {
         PropertiesBuf::of([Property::ReasonString(words)])?;
         Ok(Self { words: Some(words.into()), ..self })
+    }
+
+    /// That another server is to be asked: for this once with Reason Code 0x9C, or for good with 0x9D. `server` is what
+    /// the client hears as Server Reference, commonly `name:port`. (5.0, Section 4.11)
+    ///
+    /// # Errors
+    /// It contains U+0000, or has more than 65,535 bytes.
+    pub fn elsewhere(reason: ReasonCode, server: &str) -> Result<Self, PropertyError> {
+        PropertiesBuf::of([Property::ServerReference(server)])?;
+        Ok(Self { server: Some(server.into()), ..Self::new(reason) })
+    }
+
+    /// The Server Reference, if there is one.
+    pub fn server_reference(&self) -> Option<&str> {
+        self.server.as_deref()
     }
 
     /// The Reason String, if there is one.
@@ -282,13 +307,15 @@ impl Denial {
 
     /// Words of the broker's own, which are short.
     pub(crate) fn in_words(reason: ReasonCode, words: Box<str>) -> Self {
-        Self { reason, words: Some(words) }
+        Self { words: Some(words), ..Self::new(reason) }
     }
 
-    /// The words as a property.
+    /// What it says besides the Reason Code.
     pub(crate) fn properties(&self) -> PropertiesBuf {
-        PropertiesBuf::of(self.words.as_deref().map(Property::ReasonString))
-            .expect("`with_reason_string` has checked it, and what the broker says itself is short")
+        let words = self.words.as_deref().map(Property::ReasonString);
+        let server = self.server.as_deref().map(Property::ServerReference);
+        PropertiesBuf::of(words.into_iter().chain(server))
+            .expect("whoever made it has checked it, and what the broker says itself is short")
     }
 }
 
@@ -312,6 +339,11 @@ pub struct Grant {
     pub expires_at: Option<Instant>,
     /// What happens to messages that its full queues can't take.
     pub queue_policy: QueuePolicy,
+    /// The greatest QoS that it may publish with, and is granted, if the limit `maximum_qos` is not smaller.
+    pub maximum_qos: QoS,
+    /// Whether it may publish with RETAIN, if the limit `retain_available` lets anybody.
+    pub retain_available: bool,
+    pub(crate) response_information: Option<Arc<str>>,
 }
 
 impl Grant {
@@ -324,7 +356,25 @@ impl Grant {
             anonymous: false,
             expires_at: None,
             queue_policy: QueuePolicy::default(),
+            maximum_qos: QoS::ExactlyOnce,
+            retain_available: true,
+            response_information: None,
         }
+    }
+
+    /// What its clients hear if they ask for Response Information: the beginning of the topics to which they may have
+    /// others answer. (5.0, Section 3.2.2.3.15)
+    ///
+    /// # Errors
+    /// It contains U+0000, or has more than 65,535 bytes.
+    pub fn with_response_information(self, beginning: &str) -> Result<Self, PropertyError> {
+        PropertiesBuf::of([Property::ResponseInformation(beginning)])?;
+        Ok(Self { response_information: Some(beginning.into()), ..self })
+    }
+
+    /// What its clients hear if they ask for Response Information, if anything.
+    pub fn response_information(&self) -> Option<&str> {
+        self.response_information.as_deref()
     }
 }
 

@@ -10,6 +10,8 @@ use alloc::collections::BTreeMap;
 pub(crate) enum About {
     /// The step that the applicant has come to.
     Connect,
+    /// The step of somebody who is in, and authenticates again.
+    Again,
     /// A PUBLISH that waits; its head only, if its payload is still to come.
     Publish(Box<Waiting>),
 }

@@ -1,9 +1,11 @@
 //! A CONNECT, from the packet to the verdict on it.
-use crate::broker::authority::policy::AuthStep;
+use crate::broker::authority::policy::{AuthStep, Grant};
+use crate::broker::authority::supported::Supported;
 use crate::broker::base::limits::{Limits, PACKET_MAX};
 use crate::broker::session::NEVER;
 use crate::broker::session::will::Will;
-use crate::codec::{Connack, Connect, Packet, PropertiesBuf, Property};
+use crate::codec::{Auth, Connack, Connect, Packet, PropertiesBuf, Property};
+use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::version::Version;
 use alloc::boxed::Box;
@@ -21,6 +23,8 @@ pub(crate) struct Applicant {
     pub(crate) maximum_packet_size: u32,
     pub(crate) topic_alias_maximum: u16,
     pub(crate) terse: bool,
+    /// It asks for Response Information.
+    pub(crate) asks_for_response_information: bool,
     pub(crate) bridge: bool,
     pub(crate) will: Option<Will>,
     pub(crate) client_id: Box<str>,
@@ -62,7 +66,9 @@ impl Applicant {
             maximum_packet_size: properties.maximum_packet_size().unwrap_or(u32::MAX),
             // [MQTT-3.1.2-27]
             topic_alias_maximum: properties.topic_alias_maximum().unwrap_or(0),
+            // [MQTT-3.1.2-29]
             terse: properties.request_problem_information() == Some(false),
+            asks_for_response_information: properties.request_response_information() == Some(true),
             bridge: connect.bridge,
             will: connect.will.as_ref().map(Will::new),
             client_id: connect.client_id.into(),
@@ -80,7 +86,7 @@ impl Applicant {
     pub(crate) fn names(&mut self) -> (Option<Box<str>>, Option<Box<str>>) {
         let username = match &mut self.step {
             AuthStep::Connect { username, .. } => username.take(),
-            AuthStep::Continue { .. } => None,
+            AuthStep::Again { .. } | AuthStep::Continue { .. } => None,
         };
         (Some(core::mem::take(&mut self.client_id)), username)
     }
@@ -93,8 +99,9 @@ impl Applicant {
         }
     }
 
-    /// The CONNACK that lets it in.
-    pub(crate) fn connack(&self, limits: &Limits, present: bool) -> Box<[u8]> {
+    /// The CONNACK that lets it in. [MQTT-3.2.2-2] [MQTT-3.2.2-3] [MQTT-3.2.2-16] [MQTT-4.12.0-5]
+    pub(crate) fn connack(&self, limits: &Limits, grant: &Grant, present: bool) -> Box<[u8]> {
+        let supported = Supported::by(limits, grant);
         let keep_alive = limits.keep_alive(self.keep_alive);
         let expiry = self.expiry.min(limits.session_expiry_seconds);
         let mut properties = PropertiesBuf::default();
@@ -111,17 +118,29 @@ impl Applicant {
             if limits.packet_bytes < PACKET_MAX {
                 put(Property::MaximumPacketSize(limits.packet_bytes));
             }
+            if supported.maximum_qos < QoS::ExactlyOnce {
+                put(Property::MaximumQoS(supported.maximum_qos));
+            }
+            if !supported.retain_available {
+                put(Property::RetainAvailable(false));
+            }
             if limits.topic_aliases > 0 {
                 put(Property::TopicAliasMaximum(limits.topic_aliases));
             }
             if self.assigned {
                 put(Property::AssignedClientIdentifier(&self.client_id));
             }
+            // [MQTT-3.1.2-21] [MQTT-3.2.2-22]
             if keep_alive != self.keep_alive {
                 put(Property::ServerKeepAlive(keep_alive));
             }
             if let Some(method) = &self.method {
                 put(Property::AuthenticationMethod(method));
+            }
+            // [MQTT-3.1.2-28]
+            let information = grant.response_information();
+            if let Some(information) = information.filter(|_| self.asks_for_response_information) {
+                put(Property::ResponseInformation(information));
             }
         }
         let connack = Connack {
@@ -133,4 +152,13 @@ impl Applicant {
         let _ = Packet::Connack(connack).encode(self.version, u32::MAX, &mut bytes);
         bytes.into()
     }
+}
+
+/// Appends an AUTH; false if the client takes none of that size, or nobody does.
+pub(crate) fn put_auth(reason: ReasonCode, method: &str, data: &[u8], limit: u32, out: &mut Vec<u8>) -> bool {
+    let mut properties = PropertiesBuf::default();
+    let said = [Property::AuthenticationMethod(method), Property::AuthenticationData(data)];
+    let fits = properties.extend(said).is_ok();
+    let auth = Auth { reason, properties: properties.as_properties() };
+    fits && Packet::Auth(auth).encode(Version::V5, limit, out).is_ok()
 }

@@ -18,12 +18,14 @@ pub(crate) enum Fault {
     Unexpected,
     /// AUTH with another method than CONNECT, or with a wrong Reason Code. [MQTT-4.12.0-5]
     AuthenticationMethod,
-    /// More QoS 1 and 2 messages than the Receive Maximum allows. [MQTT-3.3.4-9]
+    /// More QoS 1 and 2 messages than the Receive Maximum allows. [MQTT-3.3.4-7]
     ReceiveMaximum,
     /// A Topic Alias above our maximum, or in place of a topic and bound to none.
     TopicAlias(WrongAlias),
-    /// A session that was to end with the connection can't be prolonged at its end. [MQTT-3.14.2-2]
+    /// A session that was to end with the connection can't be prolonged at its end. (Section 3.14.2.2.2)
     SessionExpiry,
+    /// More than CONNACK said is supported. [MQTT-3.2.2-11] [MQTT-3.2.2-14]
+    NotSupported(ProtocolError),
     /// Nothing came for one and a half times the Keep Alive. [MQTT-3.1.2-22]
     KeepAlive,
     /// It keeps more unfinished input than the shard has room for.
@@ -49,6 +51,7 @@ impl Fault {
             Self::Decode(error) => error.reason(),
             Self::Unexpected | Self::SessionExpiry => ReasonCode::ProtocolError,
             Self::TopicAlias(wrong) => of_alias(*wrong).reason(),
+            Self::NotSupported(error) => error.reason(),
             Self::AuthenticationMethod => ReasonCode::BadAuthenticationMethod,
             Self::ReceiveMaximum => ReasonCode::ReceiveMaximumExceeded,
             Self::KeepAlive => ReasonCode::KeepAliveTimeout,
@@ -67,6 +70,7 @@ impl Fault {
             Self::AuthenticationMethod => Cause::Protocol(ProtocolError::AuthenticationMethod),
             Self::ReceiveMaximum => Cause::Protocol(ProtocolError::ReceiveMaximum),
             Self::TopicAlias(wrong) => Cause::Protocol(of_alias(*wrong)),
+            Self::NotSupported(error) => Cause::Protocol(*error),
             Self::SessionExpiry => Cause::Protocol(ProtocolError::SessionExpiry),
             Self::AnswerTooLarge => Cause::Protocol(ProtocolError::AnswerTooLarge),
             Self::KeepAlive => Cause::KeepAlive { seconds: keep_alive },
@@ -104,6 +108,7 @@ fn of_alias(wrong: WrongAlias) -> ProtocolError {
 }
 
 /// Appends a packet with these words, or without if there is no room for them. [MQTT-3.2.2-19] [MQTT-3.14.2-3]
+/// [MQTT-3.2.2-20] [MQTT-3.14.2-4]
 pub(crate) fn put<'w>(
     out: &mut Vec<u8>,
     version: Version,

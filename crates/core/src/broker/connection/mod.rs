@@ -1,4 +1,5 @@
 //! What a network connection knows, and the table of them.
+pub(crate) mod again;
 pub(crate) mod answers;
 pub(crate) mod applicant;
 pub(crate) mod fault;

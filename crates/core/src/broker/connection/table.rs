@@ -1,9 +1,10 @@
 //! The table of connections.
+use super::again::Again;
 use super::room::Room;
 use super::usage::Usage;
 use super::{Aliases, Busy, Connection, State, Unread};
 use crate::broker::announce::Timer;
-use crate::broker::authority::policy::Peer;
+use crate::broker::authority::policy::{AuthStep, Peer};
 use crate::broker::base::NONE;
 use crate::broker::base::actions::Actions;
 use crate::broker::base::limits::{Limit, Limits};
@@ -13,6 +14,7 @@ use crate::delivery::{Inward, Outward};
 use crate::id::ConnectionId;
 use crate::time::Instant;
 use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// How many boxes that nobody needs are kept warm, and how large they may be.
@@ -29,6 +31,8 @@ pub(crate) struct Connections {
     up: u32,
     /// Of those that have Topic Aliases or take any, by index.
     aliases: Vec<Aliased>,
+    /// Of those that may authenticate again, by index.
+    again: BTreeMap<u32, Again>,
 }
 
 /// Topic Aliases of a connection. They outlive what only a busy one needs.
@@ -42,7 +46,15 @@ struct Aliased {
 impl Connections {
     pub(crate) fn new(seed: u64, room: Room) -> Self {
         let (table, pool) = (Table::default(), Vec::new());
-        Self { table, pool, usage: Usage::new(seed), room, up: 0, aliases: Vec::new() }
+        Self {
+            table,
+            pool,
+            usage: Usage::new(seed),
+            room,
+            up: 0,
+            aliases: Vec::new(),
+            again: BTreeMap::new(),
+        }
     }
 
     /// Counts a connection among those of its address; refused if that has too many, or makes them too fast.
@@ -166,6 +178,21 @@ impl Connections {
         self.aliased(index).most = most;
     }
 
+    /// It may authenticate again, with this method.
+    pub(crate) fn set_method(&mut self, index: u32, method: Box<str>) {
+        self.again.insert(index, Again::new(method));
+    }
+
+    /// What it needs to authenticate again, if it may.
+    pub(crate) fn again(&mut self, index: u32) -> Option<&mut Again> {
+        self.again.get_mut(&index)
+    }
+
+    /// What the policy is asked about its AUTH.
+    pub(crate) fn step_again(&self, index: u32) -> Option<&AuthStep> {
+        self.again.get(&index)?.step.as_ref()
+    }
+
     /// It has none any more, and is about to change its state.
     pub(crate) fn detach(&mut self, index: u32) {
         self.table[index].session = NONE;
@@ -177,6 +204,7 @@ impl Connections {
         if let Some(aliased) = self.aliases.get_mut(id.index as usize) {
             *aliased = Aliased::default();
         }
+        self.again.remove(&id.index);
         self.recycle(id.index);
         let connection = &mut self.table[id.index];
         connection.decoder = Decoder::default();
@@ -252,6 +280,7 @@ impl Connections {
                 aliases.outward.check();
             }
         }
+        assert!(self.again.keys().all(|index| self.table.get(*index).is_some()), "a method is somebody's");
         let charged = self.room.bytes();
         assert_eq!((incomplete, strangers), charged, "what is charged is what is kept");
         let up = self.iter().filter(|(_, c)| c.session != NONE).count();

@@ -79,7 +79,7 @@ impl<'a> Matches<'a> {
     }
 
     /// The Subscription Identifiers of one of these, ascending. Where several subscriptions have the same
-    /// one, it is there several times, and so it is to be sent. [MQTT-3.3.4-4]
+    /// one, it is there several times, and so it is to be sent. [MQTT-3.3.4-4] [MQTT-3.3.4-3] [MQTT-3.3.4-5]
     pub(crate) fn identifiers<'b>(&'b self, of: &'b Match) -> &'b [u32] {
         let Identifiers(packed) = of.identifiers;
         if packed & Identifiers::MANY != 0 {

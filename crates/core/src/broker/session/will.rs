@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Will {
     pub(crate) topic: Box<str>,
-    /// Those that travel with it, encoded.
+    /// Those that travel with it, encoded. [MQTT-3.1.3-10]
     pub(crate) properties: Box<[u8]>,
     pub(crate) payload: Box<[u8]>,
     pub(crate) qos: QoS,

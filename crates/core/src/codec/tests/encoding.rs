@@ -5,7 +5,7 @@ use crate::id::PacketId;
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::text::Text;
-use crate::topic::TopicError;
+use crate::topic::{TopicError, TopicFilter};
 use crate::version::Role::{Client, Server};
 use crate::version::Version::{self, V3_1, V3_1_1, V5};
 use std::string::String;
@@ -68,6 +68,25 @@ fn session_present_is_unknown_to_3_1() {
         Packet::Connack(Connack { session_present: true, reason, properties: Properties::default() });
     assert_eq!(encoded(&connack, V3_1), bytes("20 02 00 00"));
     assert_eq!(encoded(&connack, V3_1_1), bytes("20 02 01 00"));
+}
+
+/// [MQTT-2.2.2-1]
+#[test]
+fn no_properties_are_a_length_of_zero() {
+    let mut filters = FilterNamesBuf::new();
+    filters.push(&TopicFilter::new("a").expect("a filter"));
+    let (packet_id, properties) = (id(), Properties::default());
+    let unsubscribe = Unsubscribe { packet_id, properties, filters: filters.as_filters() };
+    assert_eq!(encoded(&Packet::Unsubscribe(unsubscribe), V5), bytes("a2 06 0007 00 s:a"));
+    let suback = Suback { packet_id, properties, reasons: &[0] };
+    assert_eq!(encoded(&Packet::Suback(suback), V5), bytes("90 04 0007 00 00"));
+    let connack = Connack { session_present: false, reason: ReasonCode::Success, properties };
+    assert_eq!(encoded(&Packet::Connack(connack), V5), bytes("20 03 00 00 00"));
+    let mut out = Vec::new();
+    let bare = PublishHead { delivery: Delivery::AtMostOnce, retain: false, ..head("a", &[], 0) };
+    let bare = PublishHead { message_expiry_interval: None, subscription_identifiers: &[], ..bare };
+    PublishHead { topic_alias: None, ..bare }.encode(V5, u32::MAX, &mut out).expect("it has room");
+    assert_eq!(out, bytes("30 04 s:a 00"));
 }
 
 #[test]
@@ -165,7 +184,7 @@ fn what_mqtt_cannot_express_is_too_large() {
 
 #[test]
 fn filters_are_read_as_they_were_pushed() {
-    let filter = |text| crate::topic::TopicFilter::new(text).unwrap();
+    let filter = |text| TopicFilter::new(text).unwrap();
     let options = SubscriptionOptions { no_local: true, ..SubscriptionOptions::default() };
     let mut filters = FiltersBuf::new(V5);
     filters.push(&filter("a/+"), options);

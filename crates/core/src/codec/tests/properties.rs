@@ -58,6 +58,7 @@ fn needs_a_method(place: Places) -> bool {
     place & (place::CONNECT | place::AUTH) != 0
 }
 
+/// [MQTT-3.14.2-2]
 #[test]
 fn each_property_stands_where_the_table_says_and_nowhere_else() {
     for id in ids(place::EVERYWHERE) {

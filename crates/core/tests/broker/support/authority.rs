@@ -39,6 +39,7 @@ pub(crate) struct Authority {
     ends: BTreeMap<String, Instant>,
     variants: BTreeMap<String, u32>,
     admissions: BTreeMap<String, Admission>,
+    change: Option<fn(&mut Grant)>,
     /// How many CONNECTs and AUTHs it has judged.
     pub(crate) steps: usize,
     /// How often its grants were asked who may receive something.
@@ -69,6 +70,11 @@ impl Authority {
         self.variants.insert(name.to_owned(), variant);
     }
 
+    /// What is done to every grant.
+    pub(crate) fn changes(&mut self, change: fn(&mut Grant)) {
+        self.change = Some(change);
+    }
+
     /// What is said of messages to this topic.
     pub(crate) fn admit(&mut self, topic: &str, admission: Admission) {
         self.admissions.insert(topic.to_owned(), admission);
@@ -92,6 +98,9 @@ impl Authority {
         grant.variant = self.variants.get(name).copied().unwrap_or_default();
         grant.queue_policy = self.queues.get(name).copied().unwrap_or_default();
         grant.expires_at = self.ends.get(name).copied();
+        if let Some(change) = self.change {
+            change(&mut grant);
+        }
         grant
     }
 }
@@ -129,7 +138,9 @@ impl Policy for Asked {
             AuthStep::Connect { client_id, username, .. } => {
                 username.as_ref().unwrap_or(client_id).to_string()
             }
-            AuthStep::Continue { data, .. } => String::from_utf8_lossy(data).into_owned(),
+            AuthStep::Again { data, .. } | AuthStep::Continue { data, .. } => {
+                String::from_utf8_lossy(data).into_owned()
+            }
             _ => return Authentication::Deny(Denial::new(ReasonCode::NotAuthorized)),
         };
         match authority.verdicts.get(&name).copied().unwrap_or(Verdict::Allow) {

@@ -1,7 +1,7 @@
 //! What clients say, as bytes, and what they hear, as lines of text.
 use tidewire_core::codec::{
-    Ack, Connect, Delivery, FilterNamesBuf, FiltersBuf, Packet, Payload, Properties, PropertiesBuf, Property,
-    Publish, PublishHead, Subscribe, SubscriptionOptions, Unsubscribe, Will,
+    Ack, Auth, Connect, Delivery, FilterNamesBuf, FiltersBuf, Packet, Payload, Properties, PropertiesBuf,
+    Property, Publish, PublishHead, Subscribe, SubscriptionOptions, Unsubscribe, Will,
 };
 use tidewire_core::id::PacketId;
 use tidewire_core::qos::QoS;
@@ -22,6 +22,7 @@ pub(crate) struct Hello {
     receive_maximum: Option<u16>,
     maximum_packet_size: Option<u32>,
     topic_alias_maximum: Option<u16>,
+    response_information: Option<bool>,
     method: Option<String>,
     will: Option<(String, Vec<u8>, u8, bool, u32)>,
 }
@@ -39,6 +40,7 @@ impl Hello {
             receive_maximum: None,
             maximum_packet_size: None,
             topic_alias_maximum: None,
+            response_information: None,
             method: None,
             will: None,
         }
@@ -94,6 +96,11 @@ impl Hello {
         self
     }
 
+    pub(crate) fn response_information(mut self, asked: bool) -> Self {
+        self.response_information = Some(asked);
+        self
+    }
+
     pub(crate) fn method(mut self, method: &str) -> Self {
         self.method = Some(method.to_owned());
         self
@@ -102,6 +109,12 @@ impl Hello {
     /// QoS 0, not retained, after so many seconds.
     pub(crate) fn will(mut self, topic: &str, delay: u32) -> Self {
         self.will = Some((topic.to_owned(), b"gone".to_vec(), 0, false, delay));
+        self
+    }
+
+    /// At once, with this QoS and RETAIN.
+    pub(crate) fn will_with(mut self, topic: &str, qos: u8, retain: bool) -> Self {
+        self.will = Some((topic.to_owned(), b"gone".to_vec(), qos, retain, 0));
         self
     }
 
@@ -121,7 +134,8 @@ impl Hello {
             let size = self.maximum_packet_size.map(Property::MaximumPacketSize);
             let method = self.method.as_deref().map(Property::AuthenticationMethod);
             let aliases = self.topic_alias_maximum.map(Property::TopicAliasMaximum);
-            let said = [expiry, receive, size, aliases, method].into_iter().flatten();
+            let information = self.response_information.map(Property::RequestResponseInformation);
+            let said = [expiry, receive, size, aliases, information, method].into_iter().flatten();
             properties.extend(said).expect("it can be sent");
             if let Some((.., delay @ 1..)) = self.will {
                 will_properties.push(Property::WillDelayInterval(delay)).expect("it can be sent");
@@ -241,6 +255,13 @@ pub(crate) fn unsubscribe_all(version: Version, packet_id: u16, filters: &[Strin
         filters: all.as_filters(),
     };
     encode(version, &Packet::Unsubscribe(unsubscribe))
+}
+
+/// AUTH 0x18 or 0x19, with this Authentication Method and Data.
+pub(crate) fn auth(reason: ReasonCode, method: &str, data: &str) -> Vec<u8> {
+    let said = [Property::AuthenticationMethod(method), Property::AuthenticationData(data.as_bytes())];
+    let properties = PropertiesBuf::of(said).expect("they can be sent");
+    encode(Version::V5, &Packet::Auth(Auth { reason, properties: properties.as_properties() }))
 }
 
 /// PUBACK 4, PUBREC 5, PUBREL 6, PUBCOMP 7, with this Reason Code.

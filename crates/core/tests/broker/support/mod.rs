@@ -5,7 +5,7 @@ mod client;
 
 pub(crate) use authority::{Authority, Kind, Verdict};
 pub(crate) use client::{
-    Hello, ack, delivery, publish, publish_as, publish_with, subscribe, unsubscribe, unsubscribe_all,
+    Hello, ack, auth, delivery, publish, publish_as, publish_with, subscribe, unsubscribe, unsubscribe_all,
 };
 
 use core::net::SocketAddr;

@@ -37,7 +37,7 @@ impl Policy for Open {
     fn authenticate(&mut self, _: Instant, _: &Peer, step: &AuthStep) -> Authentication {
         match step {
             AuthStep::Connect { method: None, .. } => Authentication::Allow(self.grant()),
-            // There is no method to go on with. [MQTT-4.12.0-1]
+            // There is no method to go on with. [MQTT-4.12.0-1] [MQTT-4.12.0-4]
             _ => Authentication::Deny(Denial::new(ReasonCode::BadAuthenticationMethod)),
         }
     }

@@ -60,9 +60,13 @@ impl fmt::Display for LimitError {
                 }
             }
             Self::NotANumber { name, unit, value } => {
-                let example = if *unit == Unit::Bytes { "`65536`, `64KiB`" } else { "`100`" };
+                let (example, otherwise) = match unit {
+                    Unit::Bytes => ("`65536`, `64KiB`", "unlimited"),
+                    Unit::Switch => ("`yes`", "no"),
+                    _ => ("`100`", "unlimited"),
+                };
                 let value = value.escape_debug();
-                write!(f, "limit `{name}` ({unit}) cannot be `{value}`: write {example} or `unlimited`")
+                write!(f, "limit `{name}` ({unit}) cannot be `{value}`: write {example} or `{otherwise}`")
             }
             Self::OutOfRange { name, minimum, maximum } => {
                 write!(f, "limit `{name}` must be from {minimum} to {maximum}")

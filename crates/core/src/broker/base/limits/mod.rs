@@ -22,6 +22,8 @@ pub enum Unit {
     PerMinute,
     /// How many of what the name says.
     Count,
+    /// `yes` or `no`.
+    Switch,
 }
 
 impl fmt::Display for Unit {
@@ -32,6 +34,7 @@ impl fmt::Display for Unit {
             Self::PerSecond => "per second",
             Self::PerMinute => "per minute",
             Self::Count => "count",
+            Self::Switch => "yes or no",
         })
     }
 }
@@ -151,6 +154,10 @@ limits! {
     /// Topic Aliases of one connection, in each direction; to clients never more than 256. Each that a client uses
     /// keeps one Topic Name.
     topic_aliases: u16 = Count "32", 0..=u16::MAX;
+    /// The greatest QoS with which clients may publish; a subscription is granted no more.
+    maximum_qos: u8 = Count "2", 0..=2;
+    /// Whether clients may publish with RETAIN.
+    retain_available: u8 = Switch "yes", 0..=1;
     /// User Properties of one packet.
     user_properties: u32 = Count "128", 0..=u32::MAX;
     /// All properties of one packet together.
@@ -306,6 +313,9 @@ impl Limits {
     pub fn get(&self, name: &str) -> Option<String> {
         let number = self.number(name)?;
         let row = row(name)?;
+        if row.unit == Unit::Switch {
+            return Some(SWITCH[usize::from(number > 0)].into());
+        }
         if number == row.maximum {
             return Some(UNLIMITED.into());
         }
@@ -339,6 +349,7 @@ fn row(name: &str) -> Option<&'static Row> {
 }
 
 const UNLIMITED: &str = "unlimited";
+const SWITCH: [&str; 2] = ["no", "yes"];
 const SUFFIXES: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
 /// The number of a row's default; what is wrong with the row does not compile.
@@ -349,11 +360,20 @@ const fn default(text: &str, unit: Unit, minimum: u64, maximum: u64, type_maximu
     number
 }
 
-/// Digits, with a suffix where bytes are counted, or `unlimited`. `const`, so that defaults are checked when
-/// they are compiled.
+/// Digits, with a suffix where bytes are counted, or `unlimited`; or `yes` or `no`. `const`, so that defaults are
+/// checked when they are compiled.
 const fn parse(text: &str, unit: Unit, unlimited: u64) -> Option<u64> {
     let text = text.as_bytes();
-    if ends_with(text, UNLIMITED) && text.len() == UNLIMITED.len() {
+    if matches!(unit, Unit::Switch) {
+        return if is(text, SWITCH[0]) {
+            Some(0)
+        } else if is(text, SWITCH[1]) {
+            Some(1)
+        } else {
+            None
+        };
+    }
+    if is(text, UNLIMITED) {
         return Some(unlimited);
     }
     let mut digits = text;
@@ -377,6 +397,10 @@ const fn parse(text: &str, unit: Unit, unlimited: u64) -> Option<u64> {
         digits = rest;
     }
     if digits.is_empty() { Some(number.saturating_mul(size)) } else { None }
+}
+
+const fn is(text: &[u8], whole: &str) -> bool {
+    text.len() == whole.len() && ends_with(text, whole)
 }
 
 const fn ends_with(text: &[u8], end: &str) -> bool {

@@ -12,9 +12,29 @@ fn message(name: &str, value: &str) -> String {
     set(name, value).unwrap_err().to_string()
 }
 
+/// The rows that count something.
+fn counting() -> impl Iterator<Item = (&'static super::Row, Limit)> {
+    let rows = Limits::table().iter().zip(Limit::ALL.iter().copied());
+    rows.filter(|(row, _)| row.unit != Unit::Switch)
+}
+
+#[test]
+fn a_switch_is_yes_or_no() {
+    for row in Limits::table().iter().filter(|row| row.unit == Unit::Switch) {
+        for word in ["yes", "no"] {
+            assert_eq!(set(row.name, word).as_deref(), Ok(word), "{}", row.name);
+        }
+        for garbage in ["", "1", "0", "true", "YES", "yes ", "unlimited"] {
+            let said = message(row.name, garbage);
+            assert!(said.ends_with("write `yes` or `no`"), "{said}");
+        }
+        assert!(Limits::default().set_number(Limit::retain_available, 2).is_err());
+    }
+}
+
 #[test]
 fn each_row_takes_its_range_and_nothing_else() {
-    for row in Limits::table() {
+    for (row, _) in counting() {
         let maximum = row.maximum.to_string();
         assert_eq!(set(row.name, &maximum).as_deref(), Ok("unlimited"), "{}", row.name);
         assert_eq!(set(row.name, "unlimited").as_deref(), Ok("unlimited"), "{}", row.name);
@@ -36,11 +56,11 @@ fn each_row_takes_its_range_and_nothing_else() {
 
 #[test]
 fn a_number_is_taken_as_its_text_is() {
-    for (row, limit) in Limits::table().iter().zip(Limit::ALL) {
+    for (row, limit) in counting() {
         assert_eq!(row.name, limit.name());
         for number in [0, 1, 1000, 65_535, 65_536, row.maximum, row.maximum.saturating_add(1)] {
             let (mut by_number, mut by_text) = (Limits::default(), Limits::default());
-            let taken = by_number.set_number(*limit, number);
+            let taken = by_number.set_number(limit, number);
             assert_eq!(taken, by_text.set(row.name, &number.to_string()), "{} {number}", row.name);
             assert_eq!(by_number, by_text);
             assert_eq!(by_number.is_set(row.name), taken.is_ok());
