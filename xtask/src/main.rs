@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod clients;
+mod conformance;
 mod count;
 mod fuzz;
 mod packages;
@@ -24,6 +25,8 @@ const USAGE: &str = "usage: cargo xtask TASK
   test [NAME…]                  all tests, or those with such a part in their names
   suite                         those that run on each runtime, as a table
   tidy [--write]                checks the shape of the repository; --write renews the tables in docs
+  conformance                   writes which code obeys each statement of the specifications, and which test shows it
+  conformance --check           fails if that has a hole, or is not what is committed
   targets                       builds the core, and its examples, for bare metal and for WebAssembly
   size                          says what a client takes on bare metal
   bench codec                   measures our codec and others, and prints a table
@@ -47,6 +50,8 @@ fn main() -> ExitCode {
         ["suite"] => suite::run(),
         ["tidy"] => tidy::run(false),
         ["tidy", "--write"] => tidy::run(true),
+        ["conformance"] => conformance::run(false),
+        ["conformance", "--check"] => conformance::run(true),
         ["targets"] => targets::run(),
         ["size"] => size::run(),
         ["bench", "codec"] => bench::codec(),

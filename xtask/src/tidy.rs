@@ -38,8 +38,8 @@ impl fmt::Display for Complaint {
 /// A file of the repository that is text.
 pub(crate) struct Source {
     /// From the top, with `/`.
-    path: String,
-    text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 impl Source {
@@ -49,7 +49,7 @@ impl Source {
     }
 
     /// The number of the line from which on it is tests.
-    fn tests_from(&self) -> usize {
+    pub(crate) fn tests_from(&self) -> usize {
         let is_tests = self.path.ends_with("/tests.rs") || self.path.contains("/tests/");
         if is_tests {
             return 1;
@@ -97,7 +97,7 @@ pub(crate) fn run(write: bool) -> Result {
 }
 
 /// All that is or would be committed, and can be read as text.
-fn sources() -> Result<Vec<Source>> {
+pub(crate) fn sources() -> Result<Vec<Source>> {
     let mut git = command("git");
     git.args(["ls-files", "--cached", "--others", "--exclude-standard"]);
     let list = output(git)?;
