@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: what a change has to pass.
 use crate::shell::{cargo, run as run_command, step, target};
 use crate::suite::WITH_ALL;
-use crate::{Result, bench, fuzz, servers, targets, test, tidy};
+use crate::{Result, bench, conformance, fuzz, servers, targets, test, tidy};
 
 const FUZZ_SECONDS: u32 = 20;
 
@@ -31,6 +31,7 @@ pub(crate) fn run() -> Result {
         })
     })?;
     step("tidy", || tidy::run(false))?;
+    step("conformance", || conformance::run(true))?;
     step("documentation", || {
         let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
         doc.env("RUSTDOCFLAGS", "--deny warnings");

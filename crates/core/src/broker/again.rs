@@ -18,6 +18,7 @@ use alloc::vec::Vec;
 impl Broker {
     /// An AUTH from a client that is in. `Hold` when its verdict is pending: what comes behind it is judged by the
     /// rights that it will have. [MQTT-4.12.1-1]
+    #[cold]
     pub(super) fn on_auth_again(
         &mut self,
         now: Instant,
