@@ -30,6 +30,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
+mod citation;
 mod memory;
 mod packet;
 mod property;
@@ -41,6 +42,7 @@ mod tcp;
 mod text;
 mod write;
 
+pub use citation::{Citation, Heading};
 pub use memory::World;
 pub use run::{Failure, Fault, Heard, LineId, Wire, run};
 pub use script::Script;

@@ -1,4 +1,5 @@
 //! From text to steps.
+use crate::citation::Citation;
 use crate::packet::{AckKind, Connect, Expected, Filter, Id, Outgoing, Publish, Reasons, Will};
 use crate::property::{Kind, Property};
 use crate::text::{Line, ScriptError, Token};
@@ -13,6 +14,7 @@ pub struct Script {
     title: String,
     versions: Vec<Version>,
     needs_tidewire: bool,
+    citations: Vec<Citation>,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -20,6 +22,7 @@ pub struct Script {
 pub(crate) struct Step {
     pub(crate) line: usize,
     pub(crate) text: String,
+    pub(crate) comment: String,
     pub(crate) doing: Doing,
 }
 
@@ -49,10 +52,16 @@ impl Script {
             title: title.to_owned(),
             versions: vec![Version::V5],
             needs_tidewire: false,
+            citations: vec![],
             steps: vec![],
         };
         for (index, text) in source.lines().enumerate() {
             let mut line = Line::new(index + 1, text)?;
+            for citation in Citation::all_in(line.comment()) {
+                if !script.citations.contains(&citation) {
+                    script.citations.push(citation);
+                }
+            }
             if !line.is_empty() {
                 script.line(&mut line, text)?;
                 line.end()?;
@@ -64,6 +73,16 @@ impl Script {
     /// Its first comment.
     pub fn title(&self) -> &str {
         &self.title
+    }
+
+    /// What its comments cite, each once: numbered statements, and sections as a whole.
+    pub fn citations(&self) -> &[Citation] {
+        &self.citations
+    }
+
+    /// The numbered statements among what it cites.
+    pub fn statements(&self) -> impl Iterator<Item = &Citation> {
+        self.citations.iter().filter(|citation| citation.is_statement())
     }
 
     /// What to run it with.
@@ -97,7 +116,8 @@ impl Script {
             "wait" => Doing::Wait(duration(line)?),
             who => Doing::Client { who: who.to_owned(), what: what(line)? },
         };
-        self.steps.push(Step { line: line.number(), text: text.trim().to_owned(), doing });
+        let (text, comment) = (text.trim().to_owned(), line.comment().to_owned());
+        self.steps.push(Step { line: line.number(), text, comment, doing });
         Ok(())
     }
 }

@@ -39,12 +39,20 @@ pub(crate) struct Line<'a> {
     tokens: Vec<(usize, Token<'a>)>,
     at: usize,
     length: usize,
+    comment: &'a str,
 }
 
 impl<'a> Line<'a> {
     pub(crate) fn new(number: usize, source: &'a str) -> Result<Self, ScriptError> {
-        let tokens = Lexer { line: number, source, at: 0 }.tokens()?;
-        Ok(Self { number, tokens, at: 0, length: source.len() })
+        let mut lexer = Lexer { line: number, source, at: 0 };
+        let tokens = lexer.tokens()?;
+        let comment = source[lexer.at..].trim_start_matches('#').trim();
+        Ok(Self { number, tokens, at: 0, length: source.len(), comment })
+    }
+
+    /// What stands behind its tokens; empty if nothing does.
+    pub(crate) fn comment(&self) -> &'a str {
+        self.comment
     }
 
     pub(crate) fn number(&self) -> usize {
@@ -130,7 +138,7 @@ struct Lexer<'a> {
 }
 
 impl<'a> Lexer<'a> {
-    fn tokens(mut self) -> Result<Vec<(usize, Token<'a>)>, ScriptError> {
+    fn tokens(&mut self) -> Result<Vec<(usize, Token<'a>)>, ScriptError> {
         let mut tokens = Vec::new();
         loop {
             let rest = &self.source[self.at..];
