@@ -66,7 +66,7 @@ impl Reader {
 
 impl Seen {
     /// `None` for what only clients send; the decoder does not let that pass.
-    fn of(packet: &Packet<'_>) -> Option<Self> {
+    pub(crate) fn of(packet: &Packet<'_>) -> Option<Self> {
         let ack = |kind, ack: &Ack<'_>| Self::Ack {
             kind,
             id: ack.packet_id.get(),
@@ -128,7 +128,7 @@ impl SeenPublish {
 }
 
 /// Read once more, by a script's own table. The decoder has checked them.
-fn properties(properties: Properties<'_>) -> Vec<Property> {
+pub(crate) fn properties(properties: Properties<'_>) -> Vec<Property> {
     let mut bytes = properties.as_bytes();
     core::iter::from_fn(|| Property::read(&mut bytes)).collect()
 }
@@ -157,7 +157,8 @@ impl fmt::Display for Seen {
             Self::Ack { kind, id, reasons, properties } => {
                 let name = if *kind == AckKind::Suback { granted } else { name };
                 let reasons: Vec<_> = reasons.iter().map(|reason| name(*reason)).collect();
-                write!(f, "{} {id} [{}]", kind.name(), reasons.join(" "))?;
+                let (open, close) = if kind.lists() { ("[", "]") } else { ("", "") };
+                write!(f, "{} {id} {open}{}{close}", kind.name(), reasons.join(" "))?;
                 properties
             }
             Self::Pingresp => return f.write_str("PINGRESP"),
@@ -197,6 +198,8 @@ mod tests {
         assert_eq!(ack(AckKind::Suback).to_string(), suback);
         let unsuback = "UNSUBACK 7 [Success GrantedQoS1 NotAuthorized 0x05]";
         assert_eq!(ack(AckKind::Unsuback).to_string(), unsuback);
+        let puback = Seen::Ack { kind: AckKind::Puback, id: 7, reasons: vec![0x10], properties: vec![] };
+        assert_eq!(puback.to_string(), "PUBACK 7 NoMatchingSubscribers");
     }
 
     #[test]
