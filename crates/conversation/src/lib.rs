@@ -2,7 +2,7 @@
 //! ## Where to begin
 //!
 //! The same script runs against the core's broker in memory and virtual time ([`World`]), or over TCP against
-//! anyone's broker ([`Tcp`]): what differs is a [`Wire`].
+//! anyone's broker ([`Tcp`]): what differs is a [`Wire`]. A [`ladder`] shows what went over either.
 //!
 //! ## The language
 //! `#` begins a comment; the first one of a script is its title. `versions` lists the protocol versions to run it
@@ -31,6 +31,7 @@
 #![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod citation;
+pub mod ladder;
 mod memory;
 mod packet;
 mod property;

@@ -40,6 +40,11 @@ pub trait Wire {
     fn wait(&mut self, time: Duration);
     /// Is its time virtual? Then `Nothing` means that nothing will come, and its broker is nobody else's.
     fn is_virtual(&self) -> bool;
+    /// What follows is done for this line of the script, counted from 1, by this client if it is a client's. Who only
+    /// carries bytes need not know.
+    fn begin_step(&mut self, _line: usize, _who: Option<&str>) {}
+    /// The script is over, or it went another way: what follows leaves a broker as it was.
+    fn end_steps(&mut self, _failure: Option<&Failure>) {}
 }
 
 /// Where a conversation went another way.
@@ -77,15 +82,21 @@ pub enum Fault {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {} ({:?}): {}\n    ", self.line, self.version, self.step)?;
-        match &self.fault {
-            Fault::Came(packet) => write!(f, "came: {packet}"),
-            Fault::Silence => f.write_str("nothing came"),
-            Fault::Closed => f.write_str("the server closed the connection"),
-            Fault::NotAPacket(error) => write!(f, "came what is no packet of a server: {error}"),
-            Fault::Unbound(name) => write!(f, "no packet bound the name `{name}`"),
-            Fault::NotOpen => f.write_str("this client has no connection"),
-            Fault::CannotOpen(kind) => write!(f, "cannot connect: {kind}"),
+        write!(f, "line {} ({:?}): {}\n    came: {}", self.line, self.version, self.step, self.fault)
+    }
+}
+
+/// What came instead.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Came(packet) => f.write_str(packet),
+            Self::Silence => f.write_str("nothing"),
+            Self::Closed => f.write_str("the end: the server closed the connection"),
+            Self::NotAPacket(error) => write!(f, "what is no packet of a server: {error}"),
+            Self::Unbound(name) => write!(f, "no packet that bound the name `{name}`"),
+            Self::NotOpen => f.write_str("nothing: this client has no connection"),
+            Self::CannotOpen(kind) => write!(f, "no connection: {kind}"),
         }
     }
 }
@@ -101,6 +112,7 @@ pub fn run(script: &Script, version: Version, wire: &mut dyn Wire) -> Result<(),
     let result = script.steps.iter().try_for_each(|step| {
         stage.step(step).map_err(|fault| Failure { line: step.line, step: step.text.clone(), version, fault })
     });
+    stage.wire.end_steps(result.as_ref().err());
     if !stage.wire.is_virtual() {
         stage.sweep(script);
     }
@@ -126,11 +138,13 @@ impl Stage<'_> {
     fn step(&mut self, step: &Step) -> Result<(), Fault> {
         let (who, what) = match &step.doing {
             Doing::Wait(time) => {
+                self.wire.begin_step(step.line, None);
                 self.wire.wait(*time);
                 return Ok(());
             }
             Doing::Client { who, what } => (who, what),
         };
+        self.wire.begin_step(step.line, Some(who));
         match what {
             What::Open(version) => self.open(who, *version),
             What::Send(packet) => self.send(who, packet),
