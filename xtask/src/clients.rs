@@ -1,9 +1,11 @@
 //! Other people's clients against the broker: Paho in Python, MQTT.js, and mosquitto's programs; and our tools against
 //! mosquitto's broker.
 mod bridge;
+mod checked;
 mod cuts;
 mod examples;
 mod mosquitto;
+mod mosquitto_faults;
 
 use crate::Result;
 use crate::count::Count;
@@ -66,6 +68,17 @@ pub(crate) fn all(names: &[&str], table: &mut Table) -> Result<Count> {
     Ok(count)
 }
 
+/// `check` with mosquitto, where no broker of ours takes part, and so no runtime.
+pub(crate) fn check_mosquitto(names: &[&str]) -> Count {
+    if !names.is_empty() && !names.iter().any(|name| checked::NAME.contains(name)) {
+        Count::default()
+    } else if MOSQUITTO_AND_CLIENTS.is_met() {
+        counted_step(checked::NAME, || checked::all(&build_broker()?))
+    } else {
+        skip(checked::NAME, &MOSQUITTO_AND_CLIENTS)
+    }
+}
+
 /// `pub` and `sub` on lines that break, with so many seeds.
 pub(crate) fn cuts(seeds: u64) -> Result {
     if !MOSQUITTO_AND_CLIENTS.is_met() {
@@ -79,19 +92,25 @@ pub(crate) fn cuts(seeds: u64) -> Result {
 impl Suite {
     fn run_on(&self, runtime: &str, program: &Path) -> Count {
         let name = format!("{} on {runtime}", self.name);
-        step(&name, || (self.run)(Broker::start(program, runtime, self.options)?.address)).unwrap_or_else(
-            |error| {
-                println!("{name}: {error}");
-                Count::FAILED
-            },
-        )
+        counted_step(&name, || (self.run)(Broker::start(program, runtime, self.options)?.address))
     }
 
     fn skip(&self) -> Count {
-        let packages = self.needs.packages.join(" and ");
-        println!("{}: skipped; to run it, install {packages}", self.name);
-        if nothing_may_be_skipped() { Count::FAILED } else { Count::SKIPPED }
+        skip(self.name, &self.needs)
     }
+}
+
+/// What could not be done at all counts as one that failed.
+fn counted_step(name: &str, f: impl FnOnce() -> Result<Count>) -> Count {
+    step(name, f).unwrap_or_else(|error| {
+        println!("{name}: {error}");
+        Count::FAILED
+    })
+}
+
+fn skip(name: &str, needs: &Need) -> Count {
+    println!("{name}: skipped; to run it, install {}", needs.packages.join(" and "));
+    if nothing_may_be_skipped() { Count::FAILED } else { Count::SKIPPED }
 }
 
 pub(crate) fn nothing_may_be_skipped() -> bool {

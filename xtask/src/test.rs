@@ -29,6 +29,7 @@ pub(crate) fn all(names: &[&str]) -> Result<Count> {
         tests(&[&manifest[..], &["--no-default-features", "--lib"]].concat(), names, &mut Table::default())
     })?;
     count += step("clients", || clients::all(names, &mut table))?;
+    count += clients::check_mosquitto(names);
     count += table.print();
     Ok(count)
 }
