@@ -77,6 +77,14 @@ impl<'w> Recorder<'w> {
         Record { clients, events, failure }
     }
 
+    /// Its place among the clients.
+    fn client(&mut self, name: &str) -> usize {
+        self.clients.iter().position(|client| client == name).unwrap_or_else(|| {
+            self.clients.push(name.to_owned());
+            self.clients.len() - 1
+        })
+    }
+
     fn note(&mut self, line: usize, what: What) -> usize {
         self.events.push(Event { line, what });
         self.events.len() - 1
@@ -144,16 +152,12 @@ fn packet_length(bytes: &[u8]) -> Option<usize> {
 impl Wire for Recorder<'_> {
     fn open(&mut self) -> io::Result<LineId> {
         let id = self.wire.open()?;
-        if let (line, Some(client)) = self.step
-            && !self.is_over
-        {
-            self.lines.push(Line {
-                id,
-                partial: vec![],
-                unread: VecDeque::new(),
-                end: None,
-                is_closed: false,
-            });
+        if !self.is_over {
+            let (line, client) = self.step;
+            // Who uses a wire without a script may be anybody.
+            let client = client.unwrap_or_else(|| self.client("client"));
+            let (partial, unread) = (vec![], VecDeque::new());
+            self.lines.push(Line { id, partial, unread, end: None, is_closed: false });
             self.note(line, What::Opened(id, client));
             self.look();
         }
@@ -212,12 +216,7 @@ impl Wire for Recorder<'_> {
     }
 
     fn begin_step(&mut self, line: usize, who: Option<&str>) {
-        let client = who.map(|who| {
-            self.clients.iter().position(|client| client == who).unwrap_or_else(|| {
-                self.clients.push(who.to_owned());
-                self.clients.len() - 1
-            })
-        });
+        let client = who.map(|who| self.client(who));
         self.step = (line, client);
         self.note(line, What::Step);
         self.wire.begin_step(line, who);

@@ -4,7 +4,6 @@ use crate::{Script, World, run, scripts};
 use core::time::Duration;
 use std::io;
 use tidewire_core::broker::policy::Open;
-use tidewire_core::version::Version;
 
 fn world() -> World {
     World::new(1, || Box::new(Open::new()))
@@ -206,4 +205,16 @@ fn what_a_broker_takes_is_told_where_the_script_speaks_of_it() {
     let connects = "# Hello.\nal connects \"a\"\nal gets CONNACK Success";
     assert!(!drawn(connects, &mut world()).contains(told));
     assert!(drawn(&format!("{connects} receive_maximum=*"), &mut world()).contains(told));
+}
+
+#[test]
+fn a_wire_may_be_used_without_a_script() {
+    let mut world = world();
+    let mut recorder = Recorder::new(&mut world);
+    let line = recorder.open().expect("there is room");
+    recorder.send(line, b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01a");
+    assert_eq!(recorder.receive(line, &mut vec![]), Heard::Bytes);
+    let script = Script::parse("# Anybody.").expect("a script");
+    let ladder = recorder.ladder(&script, script.versions()[0]).to_string();
+    assert!(ladder.starts_with("Anybody.\n\nclient  broker\n"), "{ladder}");
 }
