@@ -1,4 +1,5 @@
-//! Where Debian's mosquitto 2.0.11 goes another way than the specification, and why that is its fault.
+//! Where Debian's mosquitto 2.0.11 goes another way than the conversations, and what it does there. Not all of it is
+//! forbidden: section 4.13 only says that a server should tell why it closes.
 
 /// A conversation that fails with it.
 pub(super) struct Fault {
