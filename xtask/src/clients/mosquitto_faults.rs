@@ -24,6 +24,8 @@ pub(super) const FAULTS: &[Fault] = &[
         why: "a version that it does not know it answers in the form of 3.1.1, and with its code",
     },
     Fault { name: "connect-twice", versions: NEW, why: SILENT },
+    Fault { name: "malformed-auth", versions: NEW, why: SILENT },
+    Fault { name: "malformed-disconnect", versions: NEW, why: SILENT },
     Fault { name: "malformed-dup", versions: BOTH, why: "it takes DUP with QoS 0 [MQTT-3.3.1-2]" },
     Fault {
         name: "malformed-flags",
@@ -31,6 +33,13 @@ pub(super) const FAULTS: &[Fault] = &[
         why: "it answers a PINGREQ with a reserved flag [MQTT-2.1.3-1]",
     },
     Fault { name: "malformed-length", versions: NEW, why: SILENT },
+    Fault {
+        name: "malformed-reason-codes",
+        versions: NEW,
+        why: "it takes PUBREC with a Reason Code that is none of its own [MQTT-3.5.2-1]",
+    },
+    Fault { name: "malformed-response-topic", versions: NEW, why: SILENT },
+    Fault { name: "malformed-text-in-properties", versions: NEW, why: SILENT },
     Fault {
         name: "maximum-packet-size",
         versions: NEW,
@@ -51,6 +60,11 @@ pub(super) const FAULTS: &[Fault] = &[
         name: "response-topic-wildcard",
         versions: NEW,
         why: "it takes a Response Topic with wildcards [MQTT-3.3.2-14]",
+    },
+    Fault {
+        name: "share-names",
+        versions: NEW,
+        why: "it grants a filter without a Share Name [MQTT-4.8.2-1]",
     },
     Fault {
         name: "shared-and-plain",

@@ -81,12 +81,14 @@ fn versions(source: &Source) -> Option<&str> {
 /// Of what a line of this file is part; of nothing, where a citation proves nothing.
 fn role(path: &str, is_test: bool) -> Option<Role> {
     let inside = |folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
-    if !path.starts_with("crates/") || !(path.ends_with(".rs") || path.ends_with(".conv")) {
+    let is_source = path.ends_with(".rs") || path.ends_with(".conv");
+    if !path.starts_with("crates/")
+        || !is_source
+        || inside(&["crates/conversation/src", "crates/core/src/fuzz"])
+    {
         None
     } else if is_test || path.ends_with(".conv") || inside(&["crates/driver/src/suite"]) {
         Some(Role::Test)
-    } else if inside(&["crates/conversation/", "crates/core/src/fuzz"]) {
-        None
     } else if inside(&["crates/core/src/broker", "crates/server/"]) {
         Some(Role::Server)
     } else if inside(&["crates/core/src/client", "crates/driver/src/client", "crates/cli/"]) {

@@ -65,7 +65,12 @@ impl Policy for Whoever {
             AuthStep::Connect { client_id, .. } => {
                 Authentication::Allow(Self::grant(client_id.bytes().map(u32::from).sum::<u32>() % 6))
             }
-            AuthStep::Continue { .. } => Authentication::Deny(Denial::new(ReasonCode::NotAuthorized)),
+            AuthStep::Again { data, .. } | AuthStep::Continue { data, .. } => match data.first() {
+                Some(b'l') => Authentication::Later,
+                Some(b'm') => Authentication::continue_with(*b"more"),
+                Some(byte) => Authentication::Allow(Self::grant(u32::from(*byte) % 6)),
+                None => Authentication::Deny(Denial::new(ReasonCode::NotAuthorized)),
+            },
         }
     }
 
