@@ -7,6 +7,7 @@ mod clients;
 mod conformance;
 mod count;
 mod fuzz;
+mod mutate;
 mod packages;
 mod servers;
 mod shell;
@@ -27,6 +28,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   tidy [--write]                checks the shape of the repository; --write renews the tables in docs
   conformance                   writes which code obeys each statement of the specifications, and which test shows it
   conformance --check           fails if that has a hole, or is not what is committed
+  mutate                        breaks each rule that the broker can be made to break, and says who notices
   targets                       builds the core, and its examples, for bare metal and for WebAssembly
   size                          says what a client takes on bare metal
   bench codec                   measures our codec and others, and prints a table
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         ["tidy", "--write"] => tidy::run(true),
         ["conformance"] => conformance::run(false),
         ["conformance", "--check"] => conformance::run(true),
+        ["mutate"] => mutate::run(),
         ["targets"] => targets::run(),
         ["size"] => size::run(),
         ["bench", "codec"] => bench::codec(),

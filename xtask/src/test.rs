@@ -2,7 +2,7 @@
 use crate::count::Count;
 use crate::shell::{cargo, step, target, watch};
 use crate::suite::{Table, WITH_ALL};
-use crate::{Result, clients, targets};
+use crate::{Result, clients, mutate, targets};
 
 pub(crate) fn run(names: &[&str]) -> Result {
     let count = all(names)?;
@@ -16,11 +16,10 @@ pub(crate) fn all(names: &[&str]) -> Result<Count> {
     let mut table = Table::default();
     let workspace = [&["--workspace"][..], &WITH_ALL].concat();
     let mut count = step("cargo test", || tests(&workspace, names, &mut table))?;
-    // Each rule between shards, left out in turn, and the seeds of fuzz targets: only what is about that is built again.
-    count += step("rules left out, seeds", || {
-        let features = ["-p", "tidewire-core", "--features", "_rules,_fuzz"];
-        let of = [&features[..], &["--test", "explore", "--test", "journal", "--test", "seeds"]].concat();
-        tests(&of, &["without_a_rule", "is_missed", "seeds_of"], &mut Table::default())
+    count += step("rules left out", mutate::tests)?;
+    count += step("seeds", || {
+        let of = ["-p", "tidewire-core", "--features", "_fuzz", "--test", "seeds"];
+        tests(&of, &["seeds_of"], &mut Table::default())
     })?;
     count += step("fuzz targets", || {
         let folder = target().join("fuzz").display().to_string();

@@ -93,6 +93,15 @@ impl World {
         self
     }
 
+    /// Every shard breaks this rule.
+    #[cfg(feature = "_rules")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn without_rule(mut self, rule: tidewire_core::broker::Rule) -> Self {
+        self.shards.iter_mut().for_each(|shard| shard.broker.without_rule(rule));
+        self
+    }
+
     /// Turns every shard's loop until none has anything to do.
     fn settle(&mut self) {
         for shard in &mut self.shards {

@@ -1,5 +1,6 @@
 //! Acknowledgements from a client, for what was sent to it.
 use super::Broker;
+use super::base::rules::Rule;
 use super::connection::fault::Fault;
 use super::messages::ledger::{Fate, Reason};
 use super::messages::queue::Entry;
@@ -24,7 +25,7 @@ impl Broker {
     pub(super) fn on_pubrec(&mut self, index: u32, ack: &Ack<'_>) -> Result<(), Fault> {
         let session = self.connections[index].session;
         let id = ack.packet_id;
-        let refused = ack.reason.is_error();
+        let refused = ack.reason.is_error() && self.rules.obeys(Rule::RefusalEnds);
         let answer = match self.sessions[session].busy.as_deref_mut() {
             Some(busy) => busy.sender.on_pubrec(id, refused),
             None => Received::Unknown,
@@ -49,8 +50,8 @@ impl Broker {
     /// PUBREL: from here on the Packet Identifier is free again. [MQTT-4.3.3-8] [MQTT-4.3.3-12]
     pub(super) fn on_pubrel(&mut self, index: u32, ack: &Ack<'_>) {
         let session = self.connections[index].session;
-        let known =
-            self.sessions[session].busy.as_deref_mut().is_some_and(|f| f.receiver.release(ack.packet_id));
+        let known = self.rules.obeys(Rule::FreeOnceReleased)
+            && self.sessions[session].busy.as_deref_mut().is_some_and(|f| f.receiver.release(ack.packet_id));
         if known {
             self.pen().receipt_end(session, ack.packet_id);
         }

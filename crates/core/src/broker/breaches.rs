@@ -1,4 +1,4 @@
-//! What happens where a rule between shards is left out, so that a test can show what it is for.
+//! What happens where a rule is left out, so that a test can show what it is for.
 //!
 //! In production nothing of this happens: `obeys` is a constant there, and each of these hands back what it was given.
 use super::Broker;
@@ -8,6 +8,7 @@ use super::retained::index::Cursor;
 use super::router::NodeId;
 use super::shards::settle::Outcome;
 use crate::id::{ConnectionId, ShardId};
+use crate::qos::QoS;
 use crate::time::Instant;
 use crate::version::Version;
 use alloc::vec::Vec;
@@ -24,6 +25,26 @@ pub(super) fn expiry(
     of_old: impl FnOnce() -> Option<Instant>,
 ) -> Option<Instant> {
     if rules.obeys(Rule::ExpiryByIdentity) { of_new } else { of_new.or_else(of_old) }
+}
+
+/// As it was published.
+pub(super) fn qos(rules: Rules, published: QoS, granted: QoS) -> QoS {
+    if rules.obeys(Rule::LesserOfBoth) { published.min(granted) } else { published }
+}
+
+/// One of them is enough.
+pub(super) fn identifiers(rules: Rules, all: &[u32]) -> &[u32] {
+    if rules.obeys(Rule::AllIdentifiers) { all } else { &all[..all.len().min(1)] }
+}
+
+/// Any number may be under way.
+pub(super) fn window(rules: Rules, receive_maximum: u16) -> u16 {
+    if rules.obeys(Rule::WithinTheWindow) { receive_maximum } else { u16::MAX }
+}
+
+/// A packet may have any size.
+pub(super) fn size(rules: Rules, maximum_packet_size: u32) -> u32 {
+    if rules.obeys(Rule::WithinTheSize) { maximum_packet_size } else { u32::MAX }
 }
 
 /// An answer passes those before it.

@@ -186,7 +186,8 @@ impl Broker {
         if u64::from(keep_alive) * 3 / 2 < u64::from(self.limits.connect_seconds) {
             self.watch(now, index);
         }
-        let connack = applicant.connack(&self.limits, grant, present);
+        let said = present && self.rules.obeys(Rule::PresentIsSaid);
+        let connack = applicant.connack(&self.limits, grant, said);
         self.answer(index, Reply::Encoded(connack));
         self.announce(index);
         // The end of a session before it has told other shards something, too.
@@ -218,7 +219,8 @@ impl Broker {
             takeovers = self.sessions[session].rare.as_deref().map(|rare| rare.takeovers).filter(|t| t.1 > 0);
             // The old session's expiry decides whether there is anything to hand on. [MQTT-3.1.2-4] [MQTT-3.1.2-5]
             // [MQTT-3.2.2-3]
-            if !applicant.clean_start && self.sessions[session].expiry > 0 {
+            let goes_on = !applicant.clean_start || !self.rules.obeys(Rule::DiscardedByCleanStart);
+            if goes_on && self.sessions[session].expiry > 0 {
                 return (session, true);
             }
             self.end_session(now, session);
@@ -384,7 +386,11 @@ impl Broker {
         let old = self.sessions[session].connection;
         if old != NONE {
             let cause = Cause::TakenOver { by: self.connections[by].peer() };
-            self.farewell(now, old, &Denial::new(ReasonCode::SessionTakenOver), cause);
+            if self.rules.obeys(Rule::TakenOverIsTold) {
+                self.farewell(now, old, &Denial::new(ReasonCode::SessionTakenOver), cause);
+            } else {
+                self.close(now, old);
+            }
             self.detach(now, session, Leaving::TakenOver);
         }
         if let Some(rare) = self.sessions[session].rare.as_deref_mut() {

@@ -6,6 +6,8 @@ use super::authority::policy::{Access, QueuePolicy};
 use super::base::NONE;
 use super::base::actions::Actions;
 use super::base::limits::Limits;
+use super::base::rules::{Rule, Rules};
+use super::breaches;
 use super::connection::{Connection, Connections};
 use super::groups::Groups;
 use super::journal::Place;
@@ -48,6 +50,7 @@ impl Broker {
             grants.may(s.grant, &s.client_id, Access::Receive { topic })
         });
         let durable = self.journal.is_on();
+        let rules = self.rules;
         let mut delivering = Delivering {
             view,
             by_class: matches.len() > 1,
@@ -63,6 +66,7 @@ impl Broker {
             kept: None,
             routed: Routed::default(),
             places: Vec::new(),
+            rules,
         };
         for m in matches.iter() {
             let Some(to) = m.who.as_session() else {
@@ -74,10 +78,14 @@ impl Broker {
                 }
                 continue;
             };
-            if m.audience.includes(to == from)
-                // [MQTT-3.8.4-8]
-                && delivering.one(to, m, qos.min(m.qos), retain, matches.identifiers(m))
-            {
+            let is_own = to == from && rules.obeys(Rule::NotToOneself);
+            if !m.audience.includes(is_own) {
+                continue;
+            }
+            // [MQTT-3.8.4-8]
+            let qos = breaches::qos(rules, qos, m.qos);
+            let identifiers = breaches::identifiers(rules, matches.identifiers(m));
+            if delivering.one(to, m, qos, retain, identifiers) {
                 self.after.end_slow(to);
             }
         }
@@ -116,6 +124,7 @@ struct Delivering<'a> {
     routed: Routed,
     /// Where it stands in queues that outlive a crash.
     places: Vec<Place>,
+    rules: Rules,
 }
 
 impl Delivering<'_> {
@@ -135,7 +144,7 @@ impl Delivering<'_> {
             self.messages.books.enter(view.id, who, None, Fate::Dropped(Reason::Offline));
             return false;
         }
-        let retain = retain && m.retain_as_published;
+        let retain = retain && (m.retain_as_published || !self.rules.obeys(Rule::ForwardedWithout));
         if self.may_be_early(to, qos, identifiers) {
             self.one_early(to, qos, retain);
             return false;

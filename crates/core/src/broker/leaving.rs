@@ -62,8 +62,9 @@ impl Broker {
     pub(super) fn after_connection(&mut self, now: Instant, session: u32, leaving: Leaving) {
         let expiry = self.sessions[session].expiry;
         match leaving {
-            Leaving::Goodbye => self.cancel_will(session),
-            Leaving::Lost | Leaving::TakenOver => self.will_is_due(now, session),
+            Leaving::Goodbye if self.rules.obeys(Rule::GoodbyeTakesItBack) => self.cancel_will(session),
+            _ if self.rules.obeys(Rule::WillWhenLost) => self.will_is_due(now, session),
+            _ => self.cancel_will(session),
         }
         if leaving == Leaving::TakenOver {
             return;
@@ -71,7 +72,7 @@ impl Broker {
         if expiry == 0 {
             return self.end_session(now, session);
         }
-        if expiry != NEVER {
+        if expiry != NEVER && self.rules.obeys(Rule::ExpiresInTime) {
             self.sessions[session].rare.get_or_insert_default().ends_at =
                 Some(now.after_secs(u64::from(expiry)));
             self.watch_session(now, session);
@@ -114,7 +115,7 @@ impl Broker {
         let Some(rare) = self.sessions[session].rare.as_deref_mut() else { return };
         let Some(will) = rare.will.as_deref() else { return };
         let delay = if expiry == NEVER { will.delay } else { will.delay.min(expiry) };
-        if delay == 0 {
+        if delay == 0 || !self.rules.obeys(Rule::WillWaits) {
             return self.publish_will(now, session);
         }
         rare.will_at = Some(now.after_secs(u64::from(delay)));

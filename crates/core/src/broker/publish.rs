@@ -5,6 +5,7 @@ use super::authority::policy::{Access, Admission, Answer, Denial};
 use super::authority::questions::{About, Waiting};
 use super::authority::supported::Supported;
 use super::base::limits::Limit;
+use super::base::rules::Rule;
 use super::connection::fault::Fault;
 use super::messages::incoming::{Discard, Incoming};
 use super::messages::ledger::Verdict;
@@ -114,7 +115,10 @@ impl Broker {
         let busy = self.sessions[connection.session].busy.as_deref();
         let unreleased = busy.map_or(0, |f| f.receiver.len());
         let unacknowledged = connection.busy.as_deref().map_or(0, |l| l.answers.pubacks());
-        if delivery.qos() == QoS::ExactlyOnce && busy.is_some_and(|f| f.receiver.contains(packet_id)) {
+        if delivery.qos() == QoS::ExactlyOnce
+            && busy.is_some_and(|f| f.receiver.contains(packet_id))
+            && self.rules.obeys(Rule::OnceUntilReleased)
+        {
             // With DUP or without, until PUBREL. [MQTT-4.3.3-10]
             return Ok(true);
         }

@@ -172,14 +172,17 @@ impl Broker {
     ) -> Option<Arc<Owned>> {
         let topic = view.topic.as_str();
         let mut now_kept = None;
-        if view.content.len() == 0 {
+        if view.content.len() == 0 && self.rules.obeys(Rule::EmptyClears) {
             self.retained.index.clear(topic);
         } else {
             let kept = shared.map_or_else(|| Arc::new(Owned::new(view, qos)), Arc::clone);
             now_kept = Some(Arc::clone(&kept));
             let expires_at =
                 breaches::expiry(self.rules, view.expires_at, || self.retained.index.expires_at(topic));
-            self.retained.index.set(topic, kept, charge(view), expires_at);
+            let old = self.retained.index.set(topic, kept, charge(view), expires_at);
+            if let Some(old) = old.filter(|_| !self.rules.obeys(Rule::ReplacedWhereRetained)) {
+                self.retained.index.set(topic, old, charge(view), expires_at);
+            }
         }
         self.pen().retained(view, qos);
         now_kept

@@ -55,7 +55,8 @@ impl Broker {
                     if !self.shards.is_alone() && self.waits_for_interest(new, node) {
                         awaited.filters.push(self.router.filter(node));
                     }
-                    if wants_retained(options.retain_handling, new) {
+                    let handled = self.rules.obeys(Rule::HandledAsAsked);
+                    if wants_retained(options.retain_handling, new || !handled) {
                         replays.push((node, options.qos));
                     }
                     // Granted QoS 0, 1 or 2. [MQTT-3.9.3-1]
@@ -68,6 +69,9 @@ impl Broker {
                 }
                 Err(reason) => reason.byte(),
             });
+        }
+        if !self.rules.obeys(Rule::VerdictsInOrder) {
+            reasons.reverse();
         }
         let suback = Packet::Suback(Suback {
             // [MQTT-2.2.1-6] [MQTT-3.8.4-2]

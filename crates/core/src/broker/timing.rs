@@ -1,6 +1,7 @@
 //! Whose time has come.
 use super::base::NONE;
 use super::base::limits::Limit;
+use super::base::rules::Rule;
 use super::base::timers::{Key, Kind};
 use super::cause::Cause;
 use super::connection::fault::Fault;
@@ -63,7 +64,9 @@ impl Broker {
             return self.watch(now, id.index);
         }
         match timer {
-            Timer::KeepAlive if self.connections[id.index].is_silenced() => {
+            Timer::KeepAlive
+                if self.connections[id.index].is_silenced() || !self.rules.obeys(Rule::SilenceEnds) =>
+            {
                 // Its signs of life wait in a socket that we don't read.
                 self.connections[id.index].heard = now;
                 self.watch(now, id.index);

@@ -3,7 +3,8 @@ use super::Broker;
 use super::Messages;
 use super::authority::policy::Access;
 use super::base::NONE;
-use super::base::rules::Rule;
+use super::base::rules::{Rule, Rules};
+use super::breaches;
 use super::connection::{Connections, State};
 use super::messages::ledger::{Fate, Reason, Recipient};
 use super::messages::queue::{Entry, Queued};
@@ -30,6 +31,7 @@ struct Taker {
     /// Of its connection.
     index: u32,
     takes_aliases: bool,
+    rules: Rules,
 }
 
 impl Taker {
@@ -108,10 +110,11 @@ impl Broker {
         let taker = Taker {
             who: self.sessions.recipient(session),
             version: s.version,
-            maximum_packet_size: s.maximum_packet_size,
-            receive_maximum: s.receive_maximum,
+            maximum_packet_size: breaches::size(self.rules, s.maximum_packet_size),
+            receive_maximum: breaches::window(self.rules, s.receive_maximum),
             index: s.connection,
             takes_aliases: self.connections[s.connection].takes_aliases(),
+            rules: self.rules,
         };
         let stop = loop {
             if out.unsent() >= limit {
@@ -251,7 +254,7 @@ fn unfit(
     taker: &Taker,
 ) -> Option<Fate> {
     let view = messages.stored(entry);
-    if view.expires_at.is_some_and(|at| now > at) {
+    if view.expires_at.is_some_and(|at| now > at) && taker.rules.obeys(Rule::ExpiredIsDropped) {
         // [MQTT-3.3.2-5]
         return Some(Fate::Expired);
     }
@@ -308,6 +311,7 @@ fn send_bound(
         }
         Unsent::Publish { message, packet_id, qos, dup } => (message, packet_id, qos, dup),
     };
+    let dup = dup && taker.rules.obeys(Rule::AgainWithDup);
     if !busy.sender.has_room(taker.receive_maximum) {
         return Err(Stop::Waits);
     }
@@ -354,7 +358,10 @@ fn put(
     out: &mut Output,
 ) -> Result<(), EncodeError> {
     let mut one = [0];
-    let head = head(messages, now, entry, delivery, &mut one);
+    let mut head = head(messages, now, entry, delivery, &mut one);
+    if !taker.rules.obeys(Rule::LeftIsSaid) {
+        head.message_expiry_interval = None;
+    }
     match messages.stored(entry).content {
         Content::Small(payload) => out.append(|out| {
             taker.encode(connections, &head, out)?;

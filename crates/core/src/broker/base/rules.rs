@@ -1,11 +1,11 @@
-//! The rules between shards, each with a switch at the line that obeys it.
+//! The rules between shards, and some of the specification, each with a switch at the line that obeys it.
 //!
 //! All are on, always: `obeys` is then a constant, and costs nothing. Under the private feature `_rules` a test can
 //! leave one out, to show what it is for: somebody loses a message, gets it twice or out of order, or waits for ever.
-//! The numbers are those of the rules between shards; what is not here has no line that could be switched (1, and
+//! The numbers are those of the rules between shards; what of them is not here has no line that could be switched (1, and
 //! half of 11, are the driver's; without the rest of 15 and 16 a test would not end, or nothing would be left to look at).
 
-/// A rule of the protocol between shards.
+/// A rule of the protocol between shards, or of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 #[non_exhaustive]
@@ -89,12 +89,62 @@ pub enum Rule {
     AllForgotten,
     /// 22: after a restart no socket is read before all shards have exchanged interest again.
     InterestFirst,
+
+    // From here on rules of the specification, which a conversation with one shard shows.
+    /// Clean Start discards what there was of the session. [MQTT-3.1.2-4]
+    DiscardedByCleanStart,
+    /// CONNACK says whether there was a session. [MQTT-3.2.2-3]
+    PresentIsSaid,
+    /// Who is taken over is told, and closed. [MQTT-3.1.4-3]
+    TakenOverIsTold,
+    /// A session without a connection lives as long as its expiry says. [MQTT-4.1.0-2]
+    ExpiresInTime,
+    /// A connection that is lost publishes its will. [MQTT-3.1.2-8]
+    WillWhenLost,
+    /// DISCONNECT takes the will back. [MQTT-3.14.4-3]
+    GoodbyeTakesItBack,
+    /// A will waits for its delay. [MQTT-3.1.3-9]
+    WillWaits,
+    /// Until PUBREL what comes under a QoS 2 identifier is the same message. [MQTT-4.3.3-10]
+    OnceUntilReleased,
+    /// After PUBREL it is a new one. [MQTT-4.3.3-12]
+    FreeOnceReleased,
+    /// A PUBREC that refuses ends the exchange. [MQTT-4.3.3-4]
+    RefusalEnds,
+    /// A message with RETAIN takes the place of what was retained. [MQTT-3.3.1-5]
+    ReplacedWhereRetained,
+    /// An empty one clears it. [MQTT-3.3.1-6]
+    EmptyClears,
+    /// Retain Handling decides whether what is retained is sent. [MQTT-3.3.1-10]
+    HandledAsAsked,
+    /// What is forwarded has no RETAIN, unless that was asked for. [MQTT-3.3.1-12]
+    ForwardedWithout,
+    /// A message comes with the lesser of its QoS and the granted one. [MQTT-3.8.4-8]
+    LesserOfBoth,
+    /// No Local: nobody hears what it said. [MQTT-3.8.3-3]
+    NotToOneself,
+    /// A message has the identifiers of all subscriptions that it comes for. [MQTT-3.3.4-4]
+    AllIdentifiers,
+    /// What is sent again has DUP. [MQTT-3.3.1-1]
+    AgainWithDup,
+    /// No more is under way than the client's Receive Maximum. [MQTT-4.9.0-2]
+    WithinTheWindow,
+    /// Nothing is larger than the client's Maximum Packet Size. [MQTT-3.1.2-24]
+    WithinTheSize,
+    /// What has expired is not begun. [MQTT-3.3.2-5]
+    ExpiredIsDropped,
+    /// What is sent says how long it is still good. [MQTT-3.3.2-6]
+    LeftIsSaid,
+    /// One and a half times the Keep Alive without a packet ends the connection. [MQTT-3.1.2-22]
+    SilenceEnds,
+    /// SUBACK's Reason Codes stand in the order of the filters. [MQTT-3.9.3-1]
+    VerdictsInOrder,
 }
 
 impl Rule {
     /// All of them.
     #[cfg(feature = "_rules")]
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 63] = [
         Self::SettledAtOnce,
         Self::OutcomesByNumber,
         Self::OrderedWaitsForAll,
@@ -134,7 +184,63 @@ impl Rule {
         Self::ForgottenLast,
         Self::AllForgotten,
         Self::InterestFirst,
+        Self::DiscardedByCleanStart,
+        Self::PresentIsSaid,
+        Self::TakenOverIsTold,
+        Self::ExpiresInTime,
+        Self::WillWhenLost,
+        Self::GoodbyeTakesItBack,
+        Self::WillWaits,
+        Self::OnceUntilReleased,
+        Self::FreeOnceReleased,
+        Self::RefusalEnds,
+        Self::ReplacedWhereRetained,
+        Self::EmptyClears,
+        Self::HandledAsAsked,
+        Self::ForwardedWithout,
+        Self::LesserOfBoth,
+        Self::NotToOneself,
+        Self::AllIdentifiers,
+        Self::AgainWithDup,
+        Self::WithinTheWindow,
+        Self::WithinTheSize,
+        Self::ExpiredIsDropped,
+        Self::LeftIsSaid,
+        Self::SilenceEnds,
+        Self::VerdictsInOrder,
     ];
+
+    /// The statement that it obeys, if it is one of the specification.
+    #[cfg(feature = "_rules")]
+    pub const fn statement(self) -> Option<&'static str> {
+        Some(match self {
+            Self::DiscardedByCleanStart => "MQTT-3.1.2-4",
+            Self::PresentIsSaid => "MQTT-3.2.2-3",
+            Self::TakenOverIsTold => "MQTT-3.1.4-3",
+            Self::ExpiresInTime => "MQTT-4.1.0-2",
+            Self::WillWhenLost => "MQTT-3.1.2-8",
+            Self::GoodbyeTakesItBack => "MQTT-3.14.4-3",
+            Self::WillWaits => "MQTT-3.1.3-9",
+            Self::OnceUntilReleased => "MQTT-4.3.3-10",
+            Self::FreeOnceReleased => "MQTT-4.3.3-12",
+            Self::RefusalEnds => "MQTT-4.3.3-4",
+            Self::ReplacedWhereRetained => "MQTT-3.3.1-5",
+            Self::EmptyClears => "MQTT-3.3.1-6",
+            Self::HandledAsAsked => "MQTT-3.3.1-10",
+            Self::ForwardedWithout => "MQTT-3.3.1-12",
+            Self::LesserOfBoth => "MQTT-3.8.4-8",
+            Self::NotToOneself => "MQTT-3.8.3-3",
+            Self::AllIdentifiers => "MQTT-3.3.4-4",
+            Self::AgainWithDup => "MQTT-3.3.1-1",
+            Self::WithinTheWindow => "MQTT-4.9.0-2",
+            Self::WithinTheSize => "MQTT-3.1.2-24",
+            Self::ExpiredIsDropped => "MQTT-3.3.2-5",
+            Self::LeftIsSaid => "MQTT-3.3.2-6",
+            Self::SilenceEnds => "MQTT-3.1.2-22",
+            Self::VerdictsInOrder => "MQTT-3.9.3-1",
+            _ => return None,
+        })
+    }
 }
 
 /// Which rules are obeyed.
