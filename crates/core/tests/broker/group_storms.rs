@@ -1,29 +1,21 @@
 //! Groups while members die, come back, are taken over, leave and join, and mail between shards takes its time.
 use crate::draw::Random;
-use crate::support::{Client, Hello, Shards, subscribe, unsubscribe};
+use crate::support::{Client, Hello, Member, Shards, release, subscribe, unsubscribe};
 use std::collections::{BTreeMap, BTreeSet};
 use tidewire_core::version::Version;
 
 const SHARE: &str = "$share/g/t";
 const SHARDS: usize = 3;
 
-/// A member's client, which keeps what it knows from one connection to the next.
-#[derive(Default)]
-struct Member {
-    client: Option<Client>,
-    is_in: bool,
-    /// QoS 2 that it has and whose PUBREL has not come.
-    begun: BTreeSet<u16>,
-    /// What it was sent, in order, without what came again.
-    came: Vec<u16>,
-    unanswered: Vec<(u8, u16)>,
-}
-
 struct Storm {
     s: Shards,
     random: Random,
     qos: u8,
     members: Vec<Member>,
+    /// Who is a member.
+    is_in: Vec<bool>,
+    /// The greatest that came to each.
+    latest: Vec<u16>,
     publisher: Client,
     sent: u16,
     /// Who has been sent each message.
@@ -49,6 +41,8 @@ impl Storm {
             random,
             qos,
             members: (0..members).map(|_| Member::default()).collect(),
+            is_in: vec![false; members],
+            latest: vec![0; members],
             publisher,
             sent: 0,
             had: BTreeMap::new(),
@@ -63,40 +57,20 @@ impl Storm {
     }
 
     fn connect(&mut self, n: usize) {
-        let client = self.s.greet(&hello(n));
-        self.members[n].unanswered.clear();
-        self.members[n].client = Some(client);
+        self.members[n].connect(&mut self.s, &hello(n));
     }
 
     fn join(&mut self, n: usize) {
-        let member = &mut self.members[n];
-        if let Some(client) = member.client
-            && !std::mem::replace(&mut member.is_in, true)
+        if let Some(client) = self.members[n].client
+            && !std::mem::replace(&mut self.is_in[n], true)
         {
             self.s.send(client, &subscribe(Version::V5, 1, &[(SHARE, 2)]));
         }
     }
 
     fn hear(&mut self, n: usize) {
-        let Some(client) = self.members[n].client else { return };
-        for line in self.s.hear(client) {
-            let words: Vec<&str> = line.split(' ').collect();
-            let id = |at: usize| words[at].trim_start_matches('#').parse().expect("an identifier");
-            match words[..] {
-                ["PUBLISH", _, payload, qos, ..] => {
-                    let is_new = qos == "q1" && !line.ends_with("dup");
-                    let is_new = is_new || (qos == "q2" && self.members[n].begun.insert(id(4)));
-                    self.members[n].unanswered.push((if qos == "q1" { 4 } else { 5 }, id(4)));
-                    if is_new {
-                        self.came(n, payload.parse().expect("a number"));
-                    }
-                }
-                ["PUBREL", ..] => {
-                    self.members[n].begun.remove(&id(1));
-                    self.members[n].unanswered.push((7, id(1)));
-                }
-                _ => {}
-            }
+        for number in self.members[n].hear(&mut self.s) {
+            self.came(n, u16::try_from(number).expect("they are few"));
         }
     }
 
@@ -106,23 +80,16 @@ impl Storm {
         if self.qos == 2 && !is_news {
             self.faults.push(format!("{number} came to {had:?} and to {n}"));
         }
-        let before = self.members[n].came.iter().max().copied().unwrap_or_default();
+        let before = self.latest[n];
         if is_news && before > number && self.members.len() == 1 {
             self.faults.push(format!("{number} came to {n} behind {before}"));
         }
         self.had.entry(number).or_default().insert(n);
-        self.members[n].came.push(number);
+        self.latest[n] = before.max(number);
     }
 
     fn answer(&mut self, n: usize) {
-        let member = &mut self.members[n];
-        if member.unanswered.is_empty() {
-            return;
-        }
-        let (packet, id) = member.unanswered.remove(0);
-        if let Some(client) = member.client {
-            self.s.acknowledge(client, packet, id);
-        }
+        self.members[n].answer(&mut self.s);
     }
 
     fn step(&mut self) {
@@ -139,16 +106,13 @@ impl Storm {
                     self.s.let_mail_go_between(a, b);
                 }
             }
-            7 => match self.members[n].client.take() {
-                Some(client) => self.s.cut(client),
-                None => self.connect(n),
-            },
+            7 if self.members[n].client.is_some() => self.members[n].cut(&mut self.s),
+            7 => self.connect(n),
             8 => self.connect(n),
             // The first stays, so that there is always a group.
             9 if n > 0 => {
-                let member = &mut self.members[n];
-                if let Some(client) = member.client
-                    && std::mem::replace(&mut member.is_in, false)
+                if let Some(client) = self.members[n].client
+                    && std::mem::replace(&mut self.is_in[n], false)
                 {
                     self.s.send(client, &unsubscribe(Version::V5, 2, SHARE));
                 }
@@ -156,12 +120,7 @@ impl Storm {
             10 => self.join(n),
             _ => self.answer(n),
         }
-        for line in self.s.hear(self.publisher) {
-            if let Some(id) = line.strip_prefix("PUBREC ") {
-                let id = id.split(' ').next().and_then(|id| id.parse().ok()).expect("an identifier");
-                self.s.acknowledge(self.publisher, 6, id);
-            }
-        }
+        release(&mut self.s, self.publisher);
         (0..self.members.len()).for_each(|n| self.hear(n));
     }
 
@@ -170,8 +129,8 @@ impl Storm {
         self.s.let_mail_go();
         // With QoS 1 nothing waits for who stays away.
         let there = self.members.len() - usize::from(self.qos == 1 && self.members.len() > 1);
-        if let Some(client) = self.members.get_mut(there).and_then(|member| member.client.take()) {
-            self.s.cut(client);
+        if let Some(member) = self.members.get_mut(there) {
+            member.cut(&mut self.s);
         }
         for n in 0..there {
             if self.members[n].client.is_none() {
@@ -184,12 +143,7 @@ impl Storm {
                 self.hear(n);
                 self.answer(n);
             }
-            if let Some(id) =
-                self.s.hear(self.publisher).first().and_then(|line| line.strip_prefix("PUBREC "))
-            {
-                let id = id.split(' ').next().and_then(|id| id.parse().ok()).expect("an identifier");
-                self.s.acknowledge(self.publisher, 6, id);
-            }
+            release(&mut self.s, self.publisher);
         }
         let lost: Vec<u16> = (1..=self.sent).filter(|n| !self.had.contains_key(n)).collect();
         let ledger = self.s.stats().ledger;

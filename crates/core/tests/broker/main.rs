@@ -15,6 +15,7 @@ mod ends;
 mod fates;
 mod flow;
 mod grants;
+mod group_deaths;
 mod group_storms;
 mod groups;
 mod host;

@@ -2,11 +2,14 @@
 mod authority;
 mod carrier;
 mod client;
+mod member;
 
 pub(crate) use authority::{Authority, Kind, Verdict};
 pub(crate) use client::{
     Hello, ack, auth, delivery, publish, publish_as, publish_with, subscribe, unsubscribe, unsubscribe_all,
 };
+
+pub(crate) use member::{Member, release};
 
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, VecDeque};
@@ -18,7 +21,7 @@ use tidewire_core::codec::{Decoder, Item, Leniency, Mode};
 use tidewire_core::id::{ConnectionId, IdentityId, LocalId, QuestionId, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::reason::ReasonCode;
-use tidewire_core::time::Instant;
+use tidewire_core::time::{Duration, Instant};
 use tidewire_core::version::{Role, Version};
 
 /// Where virtual time begins.
@@ -388,7 +391,12 @@ impl Shards {
 
     /// Time passes, with every deadline on its way.
     pub(crate) fn wait(&mut self, seconds: u64) {
-        let end = self.now.after_secs(seconds);
+        self.pass(Duration::from_secs(seconds));
+    }
+
+    /// The same, for as long as that.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        let end = self.now.after(time);
         let mut at_once = 0;
         while let Some(at) = self.next_deadline().filter(|at| *at <= end) {
             at_once = if at > self.now { 0 } else { at_once + 1 };
