@@ -70,7 +70,7 @@ impl Load {
     fn answer(&mut self) {
         for n in 0..MEMBERS {
             self.hear(n);
-            for _ in 0..2 {
+            for _ in 0..4 {
                 self.members[n].answer(&mut self.s);
             }
         }
