@@ -1,12 +1,13 @@
 //! A server of several shards in one thread, in virtual time.
-use crate::run::{Heard, LineId, Wire};
+use crate::Script;
+use crate::run::{Heard, LineId, Wire, sweep};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Peer, Policy};
-use tidewire_core::broker::{Action, Broker, CloseCause, Config, Mail};
+use tidewire_core::broker::{Action, Broker, CloseCause, Config, Mail, Stats};
 use tidewire_core::id::{ConnectionId, Position, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
@@ -91,6 +92,22 @@ impl World {
     pub fn reading(mut self, bytes: usize) -> Self {
         self.read_bytes = bytes;
         self
+    }
+
+    /// Ends all connections, and lets so much time pass that all that ends by itself has ended: sessions, wills, messages
+    /// that expire. What the script has retained is cleared. The next conversation begins with the same server.
+    pub fn start_over(&mut self, script: &Script) {
+        for at in 0..self.lines.len() {
+            self.close(LineId(at), true);
+        }
+        sweep(script, self);
+        self.wait(Duration::from_secs(30 * 24 * 3600));
+        self.lines.clear();
+    }
+
+    /// What each shard counts.
+    pub fn stats(&self) -> impl Iterator<Item = Stats> {
+        self.shards.iter().map(|shard| shard.broker.stats())
     }
 
     /// Every shard breaks this rule.

@@ -260,41 +260,7 @@ impl Stage<'_> {
             self.wire.send(client.line, &[0xe0, 0]);
             self.wire.close(client.line, false);
         }
-        let (mut ids, mut topics) = (BTreeSet::new(), BTreeSet::new());
-        for step in &script.steps {
-            match &step.doing {
-                Doing::Client { what: What::Send(Outgoing::Connect(connect)), .. } => {
-                    ids.insert(connect.client_id.clone());
-                    topics.extend(connect.will.iter().filter(|will| will.retain).map(|will| &will.topic));
-                }
-                Doing::Client { what: What::Send(Outgoing::Publish(publish)), .. } if publish.retain => {
-                    topics.insert(&publish.topic);
-                }
-                _ => {}
-            }
-        }
-        for id in ids.iter().filter(|id| !id.is_empty()) {
-            self.empty_session(id, &topics);
-        }
-    }
-
-    fn empty_session(&mut self, client_id: &[u8], topics: &BTreeSet<&Vec<u8>>) {
-        let Ok(line) = self.wire.open() else { return };
-        let mut bytes = vec![];
-        let mut connect = b"\x00\x04MQTT\x04\x02\x00\x00".to_vec();
-        crate::property::prefixed(client_id, &mut connect);
-        framed(0x10, &connect, &mut bytes);
-        for topic in topics {
-            let mut publish = vec![];
-            crate::property::prefixed(topic, &mut publish);
-            framed(0x31, &publish, &mut bytes);
-        }
-        bytes.extend_from_slice(&[0xc0, 0]);
-        self.wire.send(line, &bytes);
-        let mut answer = vec![];
-        while !answer.ends_with(&[0xd0, 0]) && self.wire.receive(line, &mut answer) == Heard::Bytes {}
-        self.wire.send(line, &[0xe0, 0]);
-        self.wire.close(line, false);
+        sweep(script, self.wire);
     }
 }
 
@@ -302,6 +268,45 @@ fn framed(header: u8, body: &[u8], out: &mut Vec<u8>) {
     out.push(header);
     crate::property::variable(u32::try_from(body.len()).expect("ids and topics are short"), out);
     out.extend_from_slice(body);
+}
+
+/// Leaves nothing of a script on its broker: no sessions, no Retained Messages.
+pub(crate) fn sweep(script: &Script, wire: &mut dyn Wire) {
+    let (mut ids, mut topics) = (BTreeSet::new(), BTreeSet::new());
+    for step in &script.steps {
+        match &step.doing {
+            Doing::Client { what: What::Send(Outgoing::Connect(connect)), .. } => {
+                ids.insert(connect.client_id.clone());
+                topics.extend(connect.will.iter().filter(|will| will.retain).map(|will| &will.topic));
+            }
+            Doing::Client { what: What::Send(Outgoing::Publish(publish)), .. } if publish.retain => {
+                topics.insert(&publish.topic);
+            }
+            _ => {}
+        }
+    }
+    for id in ids.iter().filter(|id| !id.is_empty()) {
+        empty_session(id, &topics, wire);
+    }
+}
+
+fn empty_session(client_id: &[u8], topics: &BTreeSet<&Vec<u8>>, wire: &mut dyn Wire) {
+    let Ok(line) = wire.open() else { return };
+    let mut bytes = vec![];
+    let mut connect = b"\x00\x04MQTT\x04\x02\x00\x00".to_vec();
+    crate::property::prefixed(client_id, &mut connect);
+    framed(0x10, &connect, &mut bytes);
+    for topic in topics {
+        let mut publish = vec![];
+        crate::property::prefixed(topic, &mut publish);
+        framed(0x31, &publish, &mut bytes);
+    }
+    bytes.extend_from_slice(&[0xc0, 0]);
+    wire.send(line, &bytes);
+    let mut answer = vec![];
+    while !answer.ends_with(&[0xd0, 0]) && wire.receive(line, &mut answer) == Heard::Bytes {}
+    wire.send(line, &[0xe0, 0]);
+    wire.close(line, false);
 }
 
 fn open<'c>(clients: &'c mut BTreeMap<String, Client>, who: &str) -> Result<&'c mut Client, Fault> {

@@ -46,6 +46,8 @@ pub struct Stats {
     pub messages: u64,
     /// Bytes of unfinished input.
     pub incomplete_bytes: u64,
+    /// Bytes of what is remembered of messages. They grow with the first of them, up to 8 MiB.
+    pub remembered_bytes: u64,
     /// Connections that were forgiven a fault, as [`Config::lenient`](super::Config) allows.
     pub forgiven: u64,
     /// Questions without an answer.
@@ -98,6 +100,7 @@ impl Broker {
             retained: self.retained.index.len() as u64,
             messages: self.messages.store.len() as u64,
             incomplete_bytes: incomplete + strangers,
+            remembered_bytes: self.messages.books.bytes() as u64,
             forgiven: self.connections.room.forgiven(),
             misdelivered: self.shards.post.misdelivered(),
             questions: self.questions.len() as u64,

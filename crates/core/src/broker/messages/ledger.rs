@@ -359,6 +359,11 @@ impl Books {
             .collect()
     }
 
+    /// Bytes that the two rings take. They grow with what is written, and are bounded.
+    pub(crate) fn bytes(&self) -> usize {
+        (self.delivered.lines.capacity() + self.rest.lines.capacity()) * size_of::<Line>()
+    }
+
     /// How far back the ring of deliveries, and that of all else, reach.
     pub(crate) fn reach(&self) -> (Option<Instant>, Option<Instant>) {
         (self.delivered.oldest(), self.rest.oldest())
