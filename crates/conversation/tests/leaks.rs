@@ -35,7 +35,7 @@ fn hold(script: &Script, version: Version, world: &mut World) {
     }
 }
 
-fn is_as_much_behind_after_two_hundred_times_as_after_a_hundred(is_asked: fn(Version) -> bool) {
+fn assert_nothing_leaks(is_asked: fn(Version) -> bool) {
     let mut faults = vec![];
     for (name, script) in scripts::all() {
         for version in script.versions().iter().filter(|version| is_asked(**version)) {
@@ -55,10 +55,10 @@ fn is_as_much_behind_after_two_hundred_times_as_after_a_hundred(is_asked: fn(Ver
 
 #[test]
 fn in_5_0_nothing_leaks() {
-    is_as_much_behind_after_two_hundred_times_as_after_a_hundred(Version::is_v5);
+    assert_nothing_leaks(Version::is_v5);
 }
 
 #[test]
 fn before_5_0_nothing_leaks() {
-    is_as_much_behind_after_two_hundred_times_as_after_a_hundred(|version| !version.is_v5());
+    assert_nothing_leaks(|version| !version.is_v5());
 }
