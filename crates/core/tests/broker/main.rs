@@ -9,6 +9,7 @@ mod again;
 mod aliases;
 mod aliases_outward;
 mod authorities;
+mod beside;
 mod changes;
 mod cuts;
 mod ends;
