@@ -89,7 +89,7 @@ use base::timers::Timers;
 use connection::Connections;
 use connection::room::Room;
 use core::fmt;
-use groups::Groups;
+use groups::{Groups, Strategy};
 use journal::Journal;
 use messages::Messages;
 use messages::wire::Wire;
@@ -205,6 +205,7 @@ impl Broker {
     /// broker runs, too.
     pub fn new(now: Instant, config: Config) -> Self {
         let Config { shard, shards, placement, seed, incarnation, durable, limits, lenient, policy } = config;
+        let strategy = Strategy::of(limits.share_strategy());
         let shards = Shards::new(shard, shards, placement);
         let mut random = Random::new(&seed);
         let sessions = Sessions::new(random.next());
@@ -224,7 +225,7 @@ impl Broker {
             tickets: Tickets::default(),
             router,
             retained: Retained::new(),
-            groups: Groups::default(),
+            groups: Groups::new(strategy),
             sessions,
             connections,
             shards,

@@ -7,7 +7,7 @@ use super::Broker;
 use super::authority::policy::Access;
 use super::base::NONE;
 use super::base::rules::Rule;
-use super::groups::{Join, MemberId, Membership, Waiting, Word};
+use super::groups::{Join, MemberId, Membership, Start, Strategy, Waiting, Word};
 use super::messages::ledger::{Fate, Reason};
 use super::messages::queue::Entry;
 use super::messages::{Answered, Offer};
@@ -48,8 +48,18 @@ impl Broker {
         self.groups.has_changed() || !self.messages.answered.is_empty()
     }
 
+    /// For a member for this message.
+    fn where_to_look(&mut self, entry: Entry) -> Start {
+        match self.groups.strategy {
+            Strategy::InTurn | Strategy::LeastLoaded => Start::Turn,
+            Strategy::ByTopic => Start::Hash(self.shards.hash(self.messages.stored(entry).topic.as_bytes())),
+            Strategy::Random => Start::Hash(self.here.random()),
+        }
+    }
+
     fn serve_group(&mut self, now: Instant, place: u32) {
         while let Some(entry) = self.groups.get(place).and_then(|group| group.next()) {
+            let start = self.where_to_look(entry);
             let who = self.groups.recipient(place);
             let Some(group) = self.groups.get_mut(place) else { return };
             if self.messages.stored(entry).expires_at.is_some_and(|at| now > at) {
@@ -58,7 +68,7 @@ impl Broker {
                 self.messages.end(entry, who, Fate::Queued, Fate::Expired);
                 continue;
             }
-            let Some((id, epoch, number, _)) = group.offer() else { break };
+            let Some((id, epoch, number, _)) = group.offer(start) else { break };
             self.messages.books.pass_on(Fate::Queued);
             let offer = Offer { member: id.number, number };
             if id.shard == self.shards.me() {

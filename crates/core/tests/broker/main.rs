@@ -34,6 +34,7 @@ mod retained;
 mod room;
 mod sessions;
 mod storm;
+mod strategies;
 mod supported;
 mod tickets;
 mod told;

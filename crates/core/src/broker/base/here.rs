@@ -38,6 +38,11 @@ impl Here {
     }
 
     /// A Client Identifier for somebody who brings none.
+    /// A number that nobody can guess.
+    pub(crate) fn random(&mut self) -> u64 {
+        self.random.next()
+    }
+
     pub(crate) fn client_id(&mut self) -> String {
         format!("tw-{:016x}{:016x}", self.random.next(), self.random.next())
     }

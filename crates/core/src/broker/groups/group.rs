@@ -1,4 +1,5 @@
 //! One group: its queue, its members, and what it has offered to them.
+use super::strategy::{Start, Strategy};
 use crate::broker::messages::queue::Entry;
 use crate::id::{ConnectionId, ShardId};
 use crate::qos::QoS;
@@ -44,6 +45,8 @@ struct Member {
     has_left: bool,
     /// How many offers there were.
     offers: u64,
+    /// What it stands in the list of those that are ready with, if it does.
+    listed: Option<usize>,
     /// Those that are not answered, by their numbers.
     out: BTreeMap<u64, Offered>,
 }
@@ -70,8 +73,9 @@ pub(crate) struct Group {
     present: usize,
     /// How much they have.
     out: usize,
-    /// Those that may be offered something.
-    ready: BTreeSet<Place>,
+    /// Those that may be offered something; those with less first, if that counts.
+    ready: BTreeSet<(usize, Place)>,
+    least_first: bool,
     /// Who was offered something last.
     turn: Place,
     /// Publishers that wait for the queue to drain.
@@ -82,7 +86,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(name: &str, generation: u32) -> Self {
+    pub(super) fn new(name: &str, generation: u32, strategy: Strategy) -> Self {
         Self {
             name: name.into(),
             generation,
@@ -94,6 +98,7 @@ impl Group {
             present: 0,
             out: 0,
             ready: BTreeSet::new(),
+            least_first: strategy == Strategy::LeastLoaded,
             turn: 0,
             publishers: Vec::new(),
             is_marked: false,
@@ -206,7 +211,7 @@ impl Group {
 
     pub(super) fn join(&mut self, id: MemberId, epoch: u64, quota: u16, is_open: bool) -> Place {
         let out = BTreeMap::new();
-        let member = Member { id, epoch, is_open, quota, has_left: false, offers: 0, out };
+        let member = Member { id, epoch, is_open, quota, has_left: false, offers: 0, listed: None, out };
         let place = self.members.insert(member);
         self.present += 1;
         self.see_to(place);
@@ -214,17 +219,27 @@ impl Group {
     }
 
     fn see_to(&mut self, place: Place) {
-        if self.members.get(place).is_some_and(Member::is_ready) {
-            self.ready.insert(place);
-        } else {
-            self.ready.remove(&place);
+        let Some(member) = self.members.get_mut(place) else { return };
+        let load = if self.least_first { member.out.len() } else { 0 };
+        let listed = member.is_ready().then_some(load);
+        let before = core::mem::replace(&mut member.listed, listed);
+        if listed == before {
+            return;
+        }
+        if let Some(load) = before {
+            self.ready.remove(&(load, place));
+        }
+        if let Some(load) = listed {
+            self.ready.insert((load, place));
         }
     }
 
-    /// Offers the next message to the member whose turn it is: who, in which epoch, its how many-eth offer, and what.
-    pub(crate) fn offer(&mut self) -> Option<(MemberId, u64, u64, Waiting)> {
-        let next = self.ready.range(self.turn + 1..).next().or(self.ready.first());
-        let place = *next?;
+    /// Offers the next message to a member that is ready: who, in which epoch, its how many-eth offer, and what.
+    pub(crate) fn offer(&mut self, start: Start) -> Option<(MemberId, u64, u64, Waiting)> {
+        let (least, first) = *self.ready.first()?;
+        let start = start.place(self.turn, self.members.len());
+        let behind = self.ready.range((least, start)..=(least, Place::MAX)).next();
+        let place = behind.map_or(first, |(_, place)| *place);
         let waiting = self.pop()?;
         self.turn = place;
         let member = self.members.get_mut(place)?;
@@ -322,10 +337,14 @@ impl Group {
         let present = self.members.iter().filter(|(_, member)| !member.has_left).count();
         assert_eq!(present, self.present, "those who are there are counted");
         for (place, member) in self.members.iter() {
-            assert_eq!(self.ready.contains(&place), member.is_ready(), "who is ready stands in the list");
+            let load = if self.least_first { member.out.len() } else { 0 };
+            let is_listed = self.ready.contains(&(load, place));
+            assert_eq!(is_listed, member.is_ready(), "who is ready stands in the list");
             assert!(!(member.has_left && member.out.is_empty()), "who is gone is forgotten");
         }
         assert_eq!(self.out().count(), self.out, "what they have is counted");
+        let ready = self.members.iter().filter(|(_, member)| member.is_ready()).count();
+        assert_eq!(ready, self.ready.len(), "and nobody else does");
         self.members.check();
         self.members.len()
     }

@@ -5,10 +5,12 @@
 //! Who is a member knows it by a number of its own, and each offer to it has one, from 1.
 mod group;
 mod memberships;
+mod strategy;
 mod word;
 
 pub(crate) use group::{Group, MemberId, Place, Waiting};
 pub(crate) use memberships::{Membership, Memberships};
+pub(crate) use strategy::{Start, Strategy};
 pub(crate) use word::{Join, Word};
 
 use crate::broker::messages::ledger::Recipient;
@@ -28,9 +30,14 @@ pub(crate) struct Groups {
     /// Those that may have something to offer.
     changed: Vec<u32>,
     pub(crate) memberships: Memberships,
+    pub(crate) strategy: Strategy,
 }
 
 impl Groups {
+    pub(crate) fn new(strategy: Strategy) -> Self {
+        Self { strategy, ..Self::default() }
+    }
+
     /// The group of that name: a Share Name, `/` and a Topic Filter.
     pub(crate) fn find(&self, name: &str) -> Option<u32> {
         self.names.get(name).copied()
@@ -39,7 +46,7 @@ impl Groups {
     /// A new one.
     pub(crate) fn make(&mut self, name: &str) -> u32 {
         self.made = self.made.wrapping_add(1);
-        let place = self.table.insert(Group::new(name, self.made));
+        let place = self.table.insert(Group::new(name, self.made, self.strategy));
         self.names.insert(name.into(), place);
         place
     }

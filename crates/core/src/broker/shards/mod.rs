@@ -115,7 +115,8 @@ impl Shards {
         ShardId(u16::try_from(hash % u64::from(self.count)).unwrap_or_default())
     }
 
-    fn hash(&self, bytes: &[u8]) -> u64 {
+    /// Of something that has its place by that, alike on all shards.
+    pub(crate) fn hash(&self, bytes: &[u8]) -> u64 {
         let mut hasher = siphasher::sip::SipHasher13::new_with_key(&self.placement);
         hasher.write(bytes);
         hasher.finish()

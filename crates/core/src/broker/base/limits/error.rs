@@ -60,13 +60,12 @@ impl fmt::Display for LimitError {
                 }
             }
             Self::NotANumber { name, unit, value } => {
-                let (example, otherwise) = match unit {
-                    Unit::Bytes => ("`65536`, `64KiB`", "unlimited"),
-                    Unit::Switch => ("`yes`", "no"),
-                    _ => ("`100`", "unlimited"),
-                };
                 let value = value.escape_debug();
-                write!(f, "limit `{name}` ({unit}) cannot be `{value}`: write {example} or `{otherwise}`")
+                if unit.words().is_some() {
+                    return write!(f, "limit `{name}` cannot be `{value}`: write {unit}");
+                }
+                let example = if *unit == Unit::Bytes { "`65536`, `64KiB`" } else { "`100`" };
+                write!(f, "limit `{name}` ({unit}) cannot be `{value}`: write {example} or `unlimited`")
             }
             Self::OutOfRange { name, minimum, maximum } => {
                 write!(f, "limit `{name}` must be from {minimum} to {maximum}")

@@ -24,6 +24,19 @@ pub enum Unit {
     Count,
     /// `yes` or `no`.
     Switch,
+    /// How a member of a group is chosen: `in_turn`, `least_loaded`, `by_topic`, `random`.
+    Strategy,
+}
+
+impl Unit {
+    /// The words that stand for 0, 1 and so on, where it is no number that people write.
+    pub const fn words(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Switch => Some(SWITCH),
+            Self::Strategy => Some(STRATEGIES),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Unit {
@@ -35,6 +48,7 @@ impl fmt::Display for Unit {
             Self::PerMinute => "per minute",
             Self::Count => "count",
             Self::Switch => "yes or no",
+            Self::Strategy => "in_turn, least_loaded, by_topic or random",
         })
     }
 }
@@ -158,6 +172,9 @@ limits! {
     maximum_qos: u8 = Count "2", 0..=2;
     /// Whether clients may publish with RETAIN.
     retain_available: u8 = Switch "yes", 0..=1;
+    /// Who of a group gets a message: one after the other, whoever has the least that it has not acknowledged, one for
+    /// each topic, or any. Of those that take one now.
+    share_strategy: u8 = Strategy "in_turn", 0..=3;
     /// User Properties of one packet.
     user_properties: u32 = Count "128", 0..=u32::MAX;
     /// All properties of one packet together.
@@ -313,8 +330,8 @@ impl Limits {
     pub fn get(&self, name: &str) -> Option<String> {
         let number = self.number(name)?;
         let row = row(name)?;
-        if row.unit == Unit::Switch {
-            return Some(SWITCH[usize::from(number > 0)].into());
+        if let (Some(words), Ok(at)) = (row.unit.words(), usize::try_from(number)) {
+            return words.get(at).map(|word| (*word).into());
         }
         if number == row.maximum {
             return Some(UNLIMITED.into());
@@ -349,7 +366,8 @@ fn row(name: &str) -> Option<&'static Row> {
 }
 
 const UNLIMITED: &str = "unlimited";
-const SWITCH: [&str; 2] = ["no", "yes"];
+const SWITCH: &[&str] = &["no", "yes"];
+const STRATEGIES: &[&str] = &["in_turn", "least_loaded", "by_topic", "random"];
 const SUFFIXES: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
 /// The number of a row's default; what is wrong with the row does not compile.
@@ -360,18 +378,19 @@ const fn default(text: &str, unit: Unit, minimum: u64, maximum: u64, type_maximu
     number
 }
 
-/// Digits, with a suffix where bytes are counted, or `unlimited`; or `yes` or `no`. `const`, so that defaults are
-/// checked when they are compiled.
+/// Digits, with a suffix where bytes are counted, or `unlimited`; or a word. `const`, so that defaults are checked when
+/// they are compiled.
 const fn parse(text: &str, unit: Unit, unlimited: u64) -> Option<u64> {
     let text = text.as_bytes();
-    if matches!(unit, Unit::Switch) {
-        return if is(text, SWITCH[0]) {
-            Some(0)
-        } else if is(text, SWITCH[1]) {
-            Some(1)
-        } else {
-            None
-        };
+    if let Some(words) = unit.words() {
+        let mut at = 0;
+        while at < words.len() {
+            if is(text, words[at]) {
+                return Some(at as u64);
+            }
+            at += 1;
+        }
+        return None;
     }
     if is(text, UNLIMITED) {
         return Some(unlimited);

@@ -15,21 +15,28 @@ fn message(name: &str, value: &str) -> String {
 /// The rows that count something.
 fn counting() -> impl Iterator<Item = (&'static super::Row, Limit)> {
     let rows = Limits::table().iter().zip(Limit::ALL.iter().copied());
-    rows.filter(|(row, _)| row.unit != Unit::Switch)
+    rows.filter(|(row, _)| row.unit.words().is_none())
 }
 
 #[test]
-fn a_switch_is_yes_or_no() {
-    for row in Limits::table().iter().filter(|row| row.unit == Unit::Switch) {
-        for word in ["yes", "no"] {
-            assert_eq!(set(row.name, word).as_deref(), Ok(word), "{}", row.name);
+fn a_word_is_one_of_those_that_there_are() {
+    for row in Limits::table() {
+        let Some(words) = row.unit.words() else { continue };
+        assert_eq!(words.len() as u64, row.maximum + 1, "{}", row.name);
+        for word in words {
+            assert_eq!(set(row.name, word).as_deref(), Ok(*word), "{}", row.name);
         }
         for garbage in ["", "1", "0", "true", "YES", "yes ", "unlimited"] {
             let said = message(row.name, garbage);
-            assert!(said.ends_with("write `yes` or `no`"), "{said}");
+            assert!(said.ends_with(words[0]) || said.ends_with(words[words.len() - 1]), "{said}");
         }
-        assert!(Limits::default().set_number(Limit::retain_available, 2).is_err());
     }
+    assert!(Limits::default().set_number(Limit::retain_available, 2).is_err());
+    let said = message("share_strategy", "sticky");
+    assert_eq!(
+        said,
+        "limit `share_strategy` cannot be `sticky`: write in_turn, least_loaded, by_topic or random"
+    );
 }
 
 #[test]
