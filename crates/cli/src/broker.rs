@@ -85,6 +85,9 @@ enum Fault {
     /// published, and none of its own [MQTT-3.1.2-2]
     #[value(name = "bridge_level")]
     BridgeLevel,
+    /// `$queue/FILTER`, an older spelling of a Shared Subscription of one group: `$share/$queue/FILTER`
+    #[value(name = "queue_filters")]
+    QueueFilters,
 }
 
 fn runtimes() -> impl TypedValueParser<Value = Runtime> {
@@ -141,6 +144,7 @@ fn options(arguments: Arguments) -> Result<Options, Failure> {
             Fault::DupWithoutQos => options.broker.lenient.dup_without_qos = true,
             Fault::FixedHeaderFlags => options.broker.lenient.fixed_header_flags = true,
             Fault::BridgeLevel => options.broker.lenient.bridge_level = true,
+            Fault::QueueFilters => options.broker.lenient.queue_filters = true,
         }
     }
     options.broker.listen = arguments.listen;

@@ -16,9 +16,14 @@ use crate::id::{ConnectionId, ShardId};
 use crate::qos::QoS;
 use crate::reason::ReasonCode;
 use crate::topic::{SHARE, filter_of_group, group_of};
+use alloc::borrow::Cow;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
+
+/// How an older spelling of Shared Subscriptions begins, where there was one group for each filter.
+const QUEUE: &str = "$queue/";
 
 impl Broker {
     /// [MQTT-3.8.4-1] [MQTT-3.8.4-5] [MQTT-3.8.4-6]
@@ -36,6 +41,7 @@ impl Broker {
         let maximum_qos =
             grant.map_or(QoS::AtMostOnce, |grant| Supported::by(&self.limits, grant).maximum_qos);
         for (n, (filter, mut options)) in subscribe.filters.iter().enumerate() {
+            let filter = &*self.spelled(filter);
             options.no_local |= is_bridge;
             options.retain_as_published |= is_bridge;
             options.qos = options.qos.min(maximum_qos);
@@ -88,6 +94,14 @@ impl Broker {
         self.announce(index);
         self.wait_if_window_is_full(index);
         Ok(())
+    }
+
+    /// A filter as it is known here: where that is forgiven, `$queue/FILTER` means a group by that name.
+    fn spelled<'f>(&self, filter: &'f str) -> Cow<'f, str> {
+        match filter.strip_prefix(QUEUE).filter(|_| self.connections.room.takes(true).lenient.queue_filters) {
+            Some(rest) => Cow::Owned(format!("{SHARE}{QUEUE}{rest}")),
+            None => Cow::Borrowed(filter),
+        }
     }
 
     /// A verdict per filter: inserting consumes it, so that what is refused is never stored. [MQTT-3.8.4-7]
@@ -196,7 +210,8 @@ impl Broker {
         let mut reasons = Vec::with_capacity(unsubscribe.filters.len());
         let mut filters = Vec::new();
         for filter in unsubscribe.filters.iter() {
-            let existed = self.unsubscribe_one(session, filter);
+            let filter = self.spelled(filter);
+            let existed = self.unsubscribe_one(session, &filter);
             filters.push(filter);
             let reason = if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
             reasons.push(reason.byte());
@@ -207,7 +222,7 @@ impl Broker {
             properties: Properties::default(),
             reasons: &reasons,
         });
-        let settlement = self.await_unsubscribed(filters.into_iter());
+        let settlement = self.await_unsubscribed(filters.iter().map(|filter| &**filter));
         self.answer_settlement(index, &unsuback, settlement)?;
         self.wait_if_window_is_full(index);
         Ok(())

@@ -95,11 +95,15 @@ pub struct Leniency {
     /// The Protocol Level of a CONNECT has the upper bit set, by which a bridge of mosquitto makes itself known. What it
     /// asks for with that is the server's to do. [MQTT-3.1.2-2]
     pub bridge_level: bool,
+    /// `$queue/FILTER` is an older spelling of `$share/$queue/FILTER`. No decoder looks at it: what it asks for is the
+    /// server's to do.
+    pub queue_filters: bool,
 }
 
 impl Leniency {
     /// None.
-    pub const NONE: Self = Self { dup_without_qos: false, fixed_header_flags: false, bridge_level: false };
+    pub const NONE: Self =
+        Self { dup_without_qos: false, fixed_header_flags: false, bridge_level: false, queue_filters: false };
 }
 
 impl Limits {

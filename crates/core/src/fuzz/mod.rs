@@ -20,7 +20,8 @@ use crate::codec::{Leniency, Mode};
 use crate::version::{Role, Version};
 
 /// All that can be forgiven.
-const FORGIVING: Leniency = Leniency { dup_without_qos: true, fixed_header_flags: true, bridge_level: true };
+const FORGIVING: Leniency =
+    Leniency { dup_without_qos: true, fixed_header_flags: true, bridge_level: true, queue_filters: true };
 
 /// Who reads which version: the low three bits of a byte.
 fn mode_of(byte: u8) -> Mode {

@@ -1,5 +1,5 @@
 //! What is forgiven only where somebody has said so.
-use crate::support::{Client, Hello, Shards, delivery, publish, publish_with, subscribe};
+use crate::support::{Client, Hello, Shards, delivery, publish, publish_with, subscribe, unsubscribe};
 use tidewire_core::codec::Leniency;
 use tidewire_core::version::Version;
 
@@ -104,4 +104,37 @@ fn a_bridge_is_taken_at_its_level_where_that_was_said() {
             assert_eq!(s.hear(plain), ["PUBLISH t echo"], "{version:?}: who is no bridge hears itself");
         }
     }
+}
+
+/// Two clients that subscribe to `$queue/t`, and what each gets of four messages; then the first gives it back.
+fn queue(lenient: Leniency, version: Version) -> (Vec<usize>, Vec<String>) {
+    let mut s = Shards::forgiving(2, lenient);
+    let members = ["a", "b"].map(|name| {
+        let member = s.greet(&Hello::new(name).version(version));
+        s.hear(member);
+        s.subscribe(member, "$queue/t", 1);
+        member
+    });
+    let publisher = s.connect("p");
+    (1..=4).for_each(|id| s.publish(publisher, "t", b"x", 1, id));
+    let had = members.map(|member| s.hear(member).len()).to_vec();
+    s.send(members[0], &unsubscribe(version, 9, "$queue/t"));
+    s.hear(members[0]);
+    (5..=6).for_each(|id| s.publish(publisher, "t", b"x", 1, id));
+    s.check();
+    (had, s.hear(members[0]))
+}
+
+#[test]
+fn an_older_spelling_of_a_group_is_one_where_that_was_said() {
+    for version in [Version::V3_1_1, Version::V5] {
+        let lenient = forgiving(|lenient| lenient.queue_filters = true);
+        assert_eq!(queue(lenient, version), (vec![2, 2], vec![]));
+        // Otherwise it is a filter like any other, for topics that nobody may publish to.
+        assert_eq!(queue(Leniency::NONE, version), (vec![0, 0], vec![]));
+    }
+    let mut s = Shards::forgiving(1, forgiving(|lenient| lenient.queue_filters = true));
+    let client = s.connect("c");
+    s.send(client, &subscribe(Version::V5, 1, &[("$queue/", 1), ("$queue", 1)]));
+    assert_eq!(s.hear(client), ["SUBACK 1 [143, 1]"], "without a filter behind it, it is none");
 }
