@@ -140,7 +140,8 @@ impl Delivering<'_> {
         }
         let session = &self.sessions[to];
         let connection = session.connection;
-        if qos == QoS::AtMostOnce && connection == NONE && session.kind == Kind::Client {
+        let is_away = connection == NONE && session.kind == Kind::Client;
+        if qos == QoS::AtMostOnce && is_away && self.limits.queue_qos_0 == 0 {
             self.messages.books.enter(view.id, who, None, Fate::Dropped(Reason::Offline));
             return false;
         }

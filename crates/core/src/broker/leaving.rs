@@ -50,7 +50,9 @@ impl Broker {
         }
         if let Some(mut busy) = self.sessions.take_busy(session) {
             self.abandon_replays(&mut busy);
-            self.messages.drop_once(&mut busy.queue, self.sessions.recipient(session));
+            if self.limits.queue_qos_0 == 0 {
+                self.messages.drop_once(&mut busy.queue, self.sessions.recipient(session));
+            }
             busy.queue.stall(false);
             self.sessions[session].busy = Some(busy);
         }

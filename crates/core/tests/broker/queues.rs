@@ -196,3 +196,43 @@ fn each_queue_policy_at_its_limit() {
         assert_eq!(got, kept, "{policy:?} online {online}: {heard:?}");
     }
 }
+
+/// What has no acknowledgement waits in its place with the rest, if somebody wants that.
+#[test]
+fn qos_0_waits_for_who_is_away_where_that_was_said() {
+    for (limit, expected) in [("no", vec!["two q1"]), ("yes", vec!["one", "two q1", "three"])] {
+        for version in [Version::V3_1_1, Version::V5] {
+            let mut s = Shards::with(2, &[("queue_qos_0", limit)]);
+            let hello = Hello::new("sleeper").resume().expiry(10_000).version(version);
+            let client = s.greet(&hello);
+            s.hear(client);
+            s.subscribe(client, "t", 2);
+            s.cut(client);
+            let publisher = s.connect("publisher");
+            s.publish(publisher, "t", b"one", 0, 0);
+            s.publish(publisher, "t", b"two", 1, 1);
+            s.publish(publisher, "t", b"three", 0, 0);
+            let client = s.greet(&hello);
+            let heard = s.hear(client);
+            let came: Vec<_> = heard[1..]
+                .iter()
+                .map(|line| line.trim_start_matches("PUBLISH t ").trim_end_matches(" #1"))
+                .collect();
+            assert_eq!(came, expected, "{limit}, {version:?}");
+            let ledger = s.stats().ledger;
+            assert_eq!(ledger.queued, 0);
+        }
+    }
+}
+
+/// A clean session has nothing to come back to, and what waits is bounded as anything that waits.
+#[test]
+fn qos_0_that_waits_is_bounded_and_ends_with_its_session() {
+    let mut s = Shards::with(1, &[("queue_qos_0", "yes"), ("queued_messages", "3")]);
+    s.sleeper("sleeper", "t");
+    let publisher = s.connect("publisher");
+    (0..10).for_each(|_| s.publish(publisher, "t", b"x", 0, 0));
+    assert_eq!((s.stats().ledger.queued, s.stats().messages), (3, 3));
+    s.wait(10_001);
+    assert_eq!((s.stats().ledger.queued, s.stats().messages, s.stats().sessions), (0, 0, 1));
+}

@@ -128,6 +128,7 @@ fn the_invariants_hold_whatever_comes_in_whatever_order() {
                 ("answers_open", "3"),
                 ("takeovers_per_minute", "20"),
                 ("receive_maximum", "5"),
+                ("queue_qos_0", if seed % 2 == 0 { "yes" } else { "no" }),
             ];
             let mut s = Shards::with(shards, &limits);
             let mut dice = Dice(seed * 0x9e37_79b9_7f4a);

@@ -189,6 +189,8 @@ limits! {
     in_flight: u16 = Count "1024", 1..=u16::MAX;
     /// The same for clients of MQTT 3, which cannot say how many they take.
     in_flight_v3: u16 = Count "1024", 1..=u16::MAX;
+    /// Whether QoS 0 waits for who is away, too; only in memory. No group keeps it.
+    queue_qos_0: u8 = Switch "no", 0..=1;
     /// Messages that wait for one session.
     queued_messages: u32 = Count "10000", 0..=u32::MAX;
     /// Bytes of the messages that wait for one session.
