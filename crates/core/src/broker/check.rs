@@ -131,6 +131,7 @@ impl Broker {
     }
 
     fn check_memberships(&self) {
+        self.groups.memberships.check();
         assert!(self.messages.answered.is_empty(), "groups know what became of their offers");
         let mut open = BTreeMap::new();
         for (index, session) in self.sessions.iter() {

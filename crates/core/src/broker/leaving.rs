@@ -88,7 +88,7 @@ impl Broker {
         self.publish_will(now, session);
         self.leave_groups(session);
         let subscriptions = self.sessions[session].subscriptions.take();
-        for node in subscriptions.into_iter().flat_map(|s| *s) {
+        for node in subscriptions.iter().flat_map(|nodes| nodes.iter()) {
             self.unsubscribe_at(node, Subscriber::session(session));
         }
         self.wake_publishers(session);

@@ -84,7 +84,7 @@ impl Broker {
     /// Ends subscriptions that are not allowed any more.
     fn judge_subscriptions(&mut self, session: u32) {
         let nodes = self.sessions[session].subscriptions.as_deref().cloned().unwrap_or_default();
-        for node in nodes {
+        for node in nodes.iter() {
             let filter = self.router.filter(node);
             let s = &self.sessions[session];
             if s.kind == Kind::Client

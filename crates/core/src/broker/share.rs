@@ -253,9 +253,7 @@ impl Broker {
 
     /// A session's membership in the group of that name.
     pub(super) fn membership(&self, session: u32, name: &str) -> Option<u64> {
-        let shares = &self.sessions[session].rare.as_deref()?.shares;
-        let is_it = |number: &&u64| self.groups.memberships.get(**number).is_some_and(|m| *m.name == *name);
-        shares.iter().find(is_it).copied()
+        self.groups.memberships.find(session, name)
     }
 
     /// Tells a group of a member, here or on another shard, which answers under that ticket.

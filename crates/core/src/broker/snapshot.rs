@@ -86,9 +86,9 @@ impl Broker {
         if s.expiry == 0 {
             return;
         }
-        for node in s.subscriptions.iter().flat_map(|list| list.iter()) {
-            let filter: String = self.router.filter(*node);
-            if let Some(options) = self.router.options(*node, Subscriber::session(session)) {
+        for node in s.subscriptions.iter().flat_map(|nodes| nodes.iter()) {
+            let filter: String = self.router.filter(node);
+            if let Some(options) = self.router.options(node, Subscriber::session(session)) {
                 let identifier = options.identifier.map_or(0, |i| i.get());
                 let options = options_byte(options);
                 Record::Subscribed { who, filter: &filter, options, identifier }.encode(out);

@@ -241,7 +241,7 @@ impl Broker {
             return false;
         }
         if let Some(list) = self.sessions[session].subscriptions.as_deref_mut() {
-            list.retain(|n| *n != node);
+            list.remove(node);
         }
         self.unsubscribe_at(node, Subscriber::session(session));
         self.pen().unsubscribed(session, filter);

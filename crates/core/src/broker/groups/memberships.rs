@@ -46,14 +46,23 @@ impl Membership {
 #[derive(Default)]
 pub(crate) struct Memberships {
     table: BTreeMap<u64, Membership>,
+    /// Of those that are not over: by session and name.
+    by_name: BTreeMap<u32, BTreeMap<Box<str>, u64>>,
     made: u64,
 }
 
 impl Memberships {
     pub(crate) fn insert(&mut self, membership: Membership) -> u64 {
         self.made += 1;
+        let names = self.by_name.entry(membership.session).or_default();
+        names.insert(membership.name.clone(), self.made);
         self.table.insert(self.made, membership);
         self.made
+    }
+
+    /// The number of a session's membership in the group of that name.
+    pub(crate) fn find(&self, session: u32, name: &str) -> Option<u64> {
+        self.by_name.get(&session)?.get(name).copied()
     }
 
     pub(crate) fn get(&self, number: u64) -> Option<&Membership> {
@@ -81,8 +90,13 @@ impl Memberships {
 
     /// One is over.
     pub(crate) fn leave(&mut self, number: u64) {
-        if let Some(membership) = self.table.get_mut(&number) {
-            membership.has_left = true;
+        let Some(membership) = self.table.get_mut(&number) else { return };
+        membership.has_left = true;
+        if let Some(names) = self.by_name.get_mut(&membership.session) {
+            names.remove(&*membership.name);
+            if names.is_empty() {
+                self.by_name.remove(&membership.session);
+            }
         }
         self.forget_if_over(number);
     }
@@ -92,6 +106,12 @@ impl Memberships {
         if self.table.get(&number).is_some_and(|membership| membership.has_left && membership.open == 0) {
             self.table.remove(&number);
         }
+    }
+
+    pub(crate) fn check(&self) {
+        let names = self.by_name.values().map(BTreeMap::len).sum::<usize>();
+        let standing = self.table.values().filter(|membership| !membership.has_left).count();
+        assert_eq!(names, standing, "each that is not over has its name");
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -66,8 +66,8 @@ impl Subscriber {
 }
 
 /// Where in the trie a filter ends. Good for as long as somebody subscribes there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NodeId(u32);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct NodeId(pub(crate) u32);
 
 /// What was asked for with a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

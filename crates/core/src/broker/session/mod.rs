@@ -1,11 +1,11 @@
 //! What outlives a connection, and the table of it.
+mod nodes;
 pub(crate) mod will;
 
 use crate::broker::base::NONE;
 use crate::broker::base::table::{Row, Table, Tenant};
 use crate::broker::messages::ledger::Recipient;
 use crate::broker::messages::queue::{Entry, Queue};
-use crate::broker::router::NodeId;
 use crate::delivery::{Receiver, Sender};
 use crate::id::{ConnectionId, LocalId, PacketId};
 use crate::time::Instant;
@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use core::hash::{BuildHasher, Hasher};
 use foldhash::quality::FixedState;
 use hashbrown::HashTable;
+use nodes::Nodes;
 use will::Will;
 
 /// A session that never ends by itself. (Section 3.1.2.11.2)
@@ -37,8 +38,7 @@ pub(crate) struct Session {
     /// What few sessions have.
     pub(crate) rare: Option<Box<Rare>>,
     /// Where in the trie it subscribes.
-    #[expect(clippy::box_collection, reason = "most sessions have few or none, and each has this field")]
-    pub(crate) subscriptions: Option<Box<Vec<NodeId>>>,
+    pub(crate) subscriptions: Option<Box<Nodes>>,
     /// Of its live connection, or [`NONE`].
     pub(crate) connection: u32,
     /// Whose it is, and what they may do: a place in the table of grants.
