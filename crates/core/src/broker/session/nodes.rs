@@ -11,6 +11,7 @@ const FEW: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) enum Nodes {
     Few(Vec<NodeId>),
+    #[expect(clippy::box_collection, reason = "few sessions have many, and each has this size")]
     Many(Box<BTreeSet<NodeId>>),
 }
 
