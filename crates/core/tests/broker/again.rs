@@ -162,3 +162,49 @@ fn who_goes_while_somebody_thinks_leaves_nothing_behind() {
     s.answer(Answer::Allow(grant));
     assert_eq!(s.hear(again), ["AUTH"]);
 }
+
+/// The answer that somebody still thinks about is of the old connection, and nothing to the new one.
+#[test]
+fn a_takeover_in_the_middle_ends_the_exchange_and_not_the_newcomer() {
+    for thinks in [true, false] {
+        let mut s = Shards::new(1);
+        let (old, other) = ada(&mut s);
+        s.authority().says("slowly", if thinks { Verdict::Later } else { Verdict::Continue });
+        s.send(old, &begin("slowly"));
+        let new = s.greet(&Hello::new("ada").method(METHOD));
+        assert_eq!(s.hear(new), ["CONNACK new 0x00"]);
+        let said = s.hear(old);
+        assert_eq!(said[said.len() - 2..], ["DISCONNECT 0x8e", "closed"], "{said:?}");
+        if thinks {
+            s.answer(denied(ReasonCode::NotAuthorized));
+        }
+        s.wait(30);
+        assert!(s.is_open(new) && s.hear(new).is_empty(), "nobody answers it what it has not asked");
+        s.send(new, &begin("ada"));
+        assert_eq!(s.hear(new), ["AUTH"], "it may begin one of its own");
+        assert_eq!(s.hear(other), ["PUBLISH wills gone"]);
+        assert_eq!(s.stats().questions, 0);
+    }
+}
+
+/// Whoever has not proved who it is takes nothing over.
+#[test]
+fn who_is_not_through_with_its_first_exchange_takes_nobodys_session() {
+    let mut s = Shards::new(1);
+    let (owner, _) = ada(&mut s);
+    s.authority().says("ada", Verdict::Continue);
+    let newcomers = [(); 2].map(|()| s.greet(&Hello::new("ada").method(METHOD)));
+    for newcomer in newcomers {
+        assert_eq!(s.hear(newcomer), ["AUTH"]);
+        assert!(s.is_open(owner));
+    }
+    s.send(newcomers[0], &go_on("ada"));
+    s.authority().says("ada", Verdict::Deny(ReasonCode::NotAuthorized));
+    s.send(newcomers[0], &go_on("ada"));
+    assert_eq!(s.hear(newcomers[0]), ["AUTH", "CONNACK new 0x87", "closed"]);
+    assert!(s.is_open(owner) && s.hear(owner).is_empty());
+    s.authority().says("ada", Verdict::Allow);
+    s.send(newcomers[1], &go_on("ada"));
+    assert_eq!(s.hear(newcomers[1]), ["CONNACK new 0x00"]);
+    assert_eq!(s.hear(owner), ["DISCONNECT 0x8e", "closed"]);
+}

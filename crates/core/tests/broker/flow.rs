@@ -344,3 +344,57 @@ fn nothing_is_sent_again_while_the_connection_lives() {
     s.wait(86_400);
     assert_eq!(s.hear(r), ["PUBLISH t x q1 #1", "PUBLISH t y q2 #2"]);
 }
+
+/// One that is never acknowledged ends up far behind those that come, and they wait before they come round to it.
+#[test]
+fn behind_a_message_that_is_never_acknowledged_so_many_go_and_the_next_waits_for_it() {
+    const MOST: u16 = 16 * 1024;
+    let limits = ["in_flight", "queued_messages", "queued_bytes"].map(|limit| (limit, "unlimited"));
+    let mut s = Shards::with(1, &limits);
+    s.checking = false;
+    let hello = Hello::new("r").resume().expiry(1000);
+    let mut r = s.greet(&hello);
+    s.hear(r);
+    s.subscribe(r, "t", 1);
+    let c = s.connect("c");
+    for n in 0..MOST + 3 {
+        s.send(c, &publish(Version::V5, "t", b"x", 1, n % 1000 + 1));
+    }
+    assert_eq!(s.hear(r).len(), usize::from(MOST));
+    (2..=MOST).for_each(|id| s.acknowledge(r, 4, id));
+    for _ in 0..2 {
+        assert_eq!(s.hear(r), [""; 0], "they wait for the first");
+        s.cut(r);
+        r = s.greet(&hello);
+        assert_eq!(s.hear(r), ["CONNACK present 0x00", "PUBLISH t x q1 #1 dup"]);
+        s.wait(1);
+    }
+    s.acknowledge(r, 4, 1);
+    assert_eq!(s.hear(r), [1, 2, 3].map(|n| format!("PUBLISH t x q1 #{}", MOST + n)));
+    s.check_now();
+}
+
+#[test]
+fn all_packet_ids_are_used_in_turn_and_none_of_those_in_use() {
+    const HELD: usize = 5_000;
+    let mut s = Shards::with(1, &[("in_flight", "unlimited")]);
+    s.checking = false;
+    let r = s.subscriber("r", "t", 1);
+    let c = s.connect("c");
+    let mut held = std::collections::VecDeque::new();
+    let mut rounds = 0;
+    for n in 0..140_000_u32 {
+        s.send(c, &publish(Version::V5, "t", b"x", 1, u16::try_from(n % 1000 + 1).unwrap()));
+        let heard = s.hear(r);
+        let [one] = heard.as_slice() else { panic!("message {n}: {heard:?}") };
+        let id: u16 = one.strip_prefix("PUBLISH t x q1 #").and_then(|id| id.parse().ok()).expect("a message");
+        assert!(n % 1000 > 0 || !held.contains(&id), "message {n}: {id} is in use");
+        rounds += u32::from(id == 1);
+        held.push_back(id);
+        if held.len() > HELD {
+            s.acknowledge(r, 4, held.pop_front().unwrap());
+        }
+    }
+    assert_eq!(rounds, 3, "and it goes round");
+    s.check_now();
+}

@@ -315,3 +315,56 @@ fn who_is_banned_has_no_last_word_and_whose_credential_ends_has() {
         assert_eq!(s.hear(witness).len(), wills, "{reason}");
     }
 }
+
+/// What a SUBSCRIBE asks for is granted or refused filter by filter, and what is refused is nowhere kept. [MQTT-3.8.4-6]
+#[test]
+fn each_filter_of_a_subscribe_is_judged_by_itself_in_whatever_order() {
+    const ASKED: [(&str, u8); 4] =
+        [("open", 0), ("secret", 0x87), ("$share/g/in", 0), ("$share/g/out", 0x87)];
+    for turned in 0..ASKED.len() {
+        for (backwards, shards) in [(false, 1), (true, 1), (false, 2), (true, 2)] {
+            let mut asked = ASKED;
+            asked.rotate_left(turned);
+            if backwards {
+                asked.reverse();
+            }
+            let mut s = Shards::new(shards);
+            for filter in ["secret", "out"] {
+                s.authority().deny("c", Kind::Subscribe, filter);
+                s.authority().deny("c", Kind::Subscribe, &format!("$share/g/{filter}"));
+            }
+            let c = s.connect("c");
+            let before = s.stats().subscriptions;
+            s.send(c, &subscribe(Version::V5, 1, &asked.map(|(filter, _)| (filter, 0))));
+            assert_eq!(s.hear(c), [format!("SUBACK 1 {:?}", asked.map(|(_, told)| told))]);
+            assert!(s.stats().subscriptions > before);
+            let sender = s.connect("sender");
+            for topic in ["secret", "out", "open", "in"] {
+                s.publish(sender, topic, b"x", 1, 1);
+            }
+            assert_eq!(s.hear(c), ["PUBLISH open x", "PUBLISH in x"], "{asked:?}");
+            assert_eq!(s.hear(sender), ["PUBACK 1 0x10", "PUBACK 1 0x10", "PUBACK 1", "PUBACK 1"]);
+            s.send(c, &[0xe0, 0]);
+            assert_eq!(s.stats().subscriptions, 0, "{asked:?}");
+        }
+    }
+}
+
+/// One filter that is none makes it Malformed, and then none of the others is subscribed to.
+#[test]
+fn a_malformed_filter_among_others_subscribes_to_nothing_wherever_it_stands() {
+    for at in 0..3 {
+        let mut filters = [("a", 0), ("b", 0), ("$share/g/c", 0)];
+        filters[at] = ("bad/x", 0);
+        let mut bytes = subscribe(Version::V5, 1, &filters);
+        let slash = bytes.windows(5).position(|part| part == b"bad/x").expect("it stands there") + 3;
+        bytes[slash] = b'#';
+        let mut s = Shards::new(2);
+        let c = s.greet(&Hello::new("c").resume().expiry(100));
+        s.hear(c);
+        s.send(c, &bytes);
+        let said = s.hear(c);
+        assert!(said[0].starts_with("DISCONNECT 0x8") && !s.is_open(c), "{said:?}");
+        assert_eq!((s.stats().sessions, s.stats().subscriptions), (1, 0), "filter {at}");
+    }
+}

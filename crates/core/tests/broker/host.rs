@@ -1,8 +1,8 @@
 //! A host that is wrong: what it does harms nobody, and makes nothing panic.
-use crate::support::{EPOCH, Shards, open_broker};
+use crate::support::{EPOCH, Hello, Shards, open_broker};
 use std::sync::Arc;
-use tidewire_core::broker::policy::{Everything, Grant};
-use tidewire_core::broker::{Broker, Limits};
+use tidewire_core::broker::policy::{Everything, Grant, Open, Peer};
+use tidewire_core::broker::{Action, Broker, Config, Limits};
 use tidewire_core::id::{IdentityId, ShardId};
 use tidewire_core::qos::QoS;
 use tidewire_core::topic::TopicFilter;
@@ -64,4 +64,33 @@ fn a_socket_that_is_blocked_by_nothing_is_not_blocked() {
     let publisher = s.connect("publisher");
     s.publish(publisher, "t", b"x", 1, 1);
     assert_eq!(s.hear(reader), ["PUBLISH t x q1 #1"]);
+}
+
+/// Nobody who doesn't know the key can choose names that all live on one shard.
+#[test]
+fn where_a_client_lives_depends_on_a_key() {
+    let homes = |key: u8| {
+        let mut broker = {
+            let config = Config::new(Box::new(Open::new()), [2; 32]);
+            Broker::new(EPOCH, config.one_of(4, ShardId(0), [key; 16]))
+        };
+        let mut home = |name: String| {
+            let peer = Peer::new("127.0.0.1:1".parse().expect("an address"), 0);
+            let id = broker.handle_open(EPOCH, peer);
+            let _ = broker.handle_bytes(EPOCH, id, &Hello::new(&name).bytes());
+            let to = core::iter::from_fn(|| broker.poll_action()).find_map(|action| match action {
+                Action::Move { to, .. } => Some(to.index()),
+                _ => None,
+            });
+            to.unwrap_or(0)
+        };
+        (0..100).map(|n| home(format!("client-{n}"))).collect::<Vec<_>>()
+    };
+    assert_eq!(homes(1), homes(1));
+    let (one, other) = (homes(1), homes(2));
+    let same = one.iter().zip(&other).filter(|(a, b)| a == b).count();
+    assert!((10..45).contains(&same), "by chance a quarter: {same}");
+    for shard in 0..4 {
+        assert!(one.iter().filter(|home| **home == shard).count() > 10, "spread over all: {one:?}");
+    }
 }

@@ -158,3 +158,35 @@ fn a_retained_message_is_gone_when_it_is_too_old() {
     s.send(c, &subscribe(Version::V5, 1, &[("#", 0)]));
     assert_eq!(s.hear(c), ["SUBACK 1 [0]", "PUBLISH late x retain"]);
 }
+
+/// The session goes to another connection in the middle of it: that has what was begun, once, and none of the rest.
+#[test]
+fn a_replay_does_not_begin_again_for_whoever_takes_the_session_over() {
+    for (shards, qos) in [(1, 0), (1, 1), (3, 0), (3, 1)] {
+        let case = format!("{shards} shards, QoS {qos}");
+        let (mut s, keeper) = stocked(shards, &[], 0);
+        s.checking = false;
+        for n in 0..3_000 {
+            let delivery = delivery(qos, n % 1000 + 1, false);
+            s.send(keeper, &publish_with(Version::V5, &format!("r/{n}"), b"kept", delivery, true, None));
+        }
+        let hello = Hello::new("c").resume().expiry(100);
+        let old = s.greet(&hello);
+        s.hear(old);
+        s.window(old, 2_000);
+        s.send(old, &subscribe(Version::V5, 1, &[("r/#", qos), ("live", 0)]));
+        let new = s.greet(&hello);
+        assert!(!s.is_open(old), "{case}");
+        s.wait(1);
+        let heard = s.hear(new);
+        let replayed: Vec<_> = heard.iter().filter(|line| line.starts_with("PUBLISH r/")).collect();
+        let begun = usize::from(qos) * 1024;
+        assert!(replayed.len() <= begun, "{case}: {} came", replayed.len());
+        assert_eq!(replayed.is_empty(), qos == 0, "{case}: a delivery that was begun is finished");
+        let topics: BTreeSet<_> = replayed.iter().map(|line| line.split(' ').nth(1)).collect();
+        assert_eq!(topics.len(), replayed.len(), "{case}: none comes twice");
+        s.publish(keeper, "live", b"now", 0, 0);
+        assert_eq!(s.hear(new), ["PUBLISH live now"], "{case}: nothing else comes");
+        s.check_now();
+    }
+}

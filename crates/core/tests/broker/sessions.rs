@@ -345,3 +345,34 @@ fn a_session_can_be_taken_over_however_long_it_has_been_connected() {
         assert_eq!(s.hear(old).last().map(String::as_str), Some("closed"), "after {days} days");
     }
 }
+
+/// Who asks for more, or for none, is held to it in every version, and the longest is no wrap-around. [MQTT-3.1.2-22]
+#[test]
+fn the_servers_limit_of_keep_alive_holds_for_whoever_asks_for_more_or_for_none() {
+    let longest = u16::MAX;
+    let cases = [
+        ("30", 0, 30),
+        ("30", 60, 30),
+        ("30", longest, 30),
+        ("30", 10, 10),
+        ("65534", 0, longest - 1),
+        ("unlimited", longest, longest),
+    ];
+    for (version, (limit, asked, seconds)) in
+        [Version::V3_1_1, Version::V5].into_iter().flat_map(|version| cases.map(|case| (version, case)))
+    {
+        let case = format!("{version:?}: {asked} of {limit}");
+        let mut s = Shards::with(1, &[("keep_alive_seconds", limit)]);
+        let c = s.greet(&Hello::new("c").version(version).keep_alive(asked));
+        assert_eq!(s.hear(c), ["CONNACK new 0x00"], "{case}");
+        let patience = u64::from(seconds) * 3 / 2;
+        s.wait(patience - 1);
+        assert!(s.is_open(c), "{case}: not yet");
+        s.wait(3);
+        assert!(!s.is_open(c), "{case}: it was silent for {patience} s and more");
+    }
+    let mut s = Shards::with(1, &[("keep_alive_seconds", "unlimited")]);
+    let silent = s.connect("silent");
+    s.wait(1_000_000);
+    assert!(s.is_open(silent), "where there is no limit it may ask for none");
+}

@@ -142,3 +142,35 @@ fn a_close_that_comes_twice_publishes_no_will_twice() {
     s.settle();
     assert_eq!(s.hear(witness).len(), 1);
 }
+
+/// A will is published like any message, so what binds a PUBLISH binds it.
+#[test]
+fn what_limits_a_message_limits_a_will() {
+    let limits = [("retained_messages", "1"), ("queued_messages", "2")];
+    let mut s = Shards::with(1, &limits);
+    let witness = s.subscriber("witness", "#", 0);
+    let narrow = s.greet(&Hello::new("narrow").maximum_packet_size(40));
+    s.subscribe(narrow, "#", 0);
+    let too_deep = s.greet(&Hello::new("too deep").will(&"/".repeat(200), 0));
+    assert!(!s.is_open(too_deep));
+    assert!(s.hear(witness).is_empty(), "who is refused leaves no will");
+
+    let large = s.greet(&Hello::new("large").will_of("w", &[b'x'; 100]));
+    s.cut(large);
+    assert_eq!(s.hear(witness), ["PUBLISH w <100>"]);
+    assert!(s.hear(narrow).is_empty() && s.is_open(narrow), "it takes no packet of that size");
+
+    for topic in ["w/1", "w/2"] {
+        let retaining = s.greet(&Hello::new("retaining").will_with(topic, 0, true));
+        s.cut(retaining);
+    }
+    assert_eq!(s.stats().retained, 1, "there is room for one");
+
+    let away = s.sleeper("away", "w");
+    for _ in 0..5 {
+        let mortal = s.greet(&Hello::new("mortal").will_with("w", 1, false));
+        s.cut(mortal);
+    }
+    let back = s.greet(&away);
+    assert_eq!(s.hear(back).len(), 1 + 2, "what waits for it is limited");
+}
