@@ -17,10 +17,10 @@ mod shards;
 mod snapshots;
 mod wills;
 
-use host::{Got, Host, config, connect, publish};
+use host::{Got, Host, config, connect, publish, retained};
 use tidewire_core::broker::{Restore, RestoreError};
 use tidewire_core::codec::{self, Connect, Disconnect, Packet, Properties, PropertiesBuf, Property};
-use tidewire_core::id::Position;
+use tidewire_core::id::{ConnectionId, Position};
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::text::Text;
@@ -170,6 +170,35 @@ fn a_session_comes_back_with_its_subscriptions_and_its_queue() {
         .collect();
     assert_eq!(got.first(), Some(&Got::Connack { present: true }));
     assert_eq!(payloads, ["one", "two", "three"]);
+}
+
+/// Bytes that a client of 5.0 sends; those of others here are of 3.1.1.
+fn said(host: &mut Host, id: ConnectionId, bytes: &[u8]) {
+    let _ = host.broker.handle_bytes(host.now, id, bytes);
+    host.broker.check();
+    host.run();
+}
+
+#[test]
+fn options_and_identifiers_of_subscriptions_outlive_a_crash_and_go_with_what_waited() {
+    const HELLO: &[u8] = b"\x10\x15\0\x04MQTT\x05\0\0\0\x05\x11\0\0\0\x64\0\x03bob";
+    // QoS 1, Retain As Published, Subscription Identifier 7.
+    const SUBSCRIBE: &[u8] = b"\x82\x0b\0\x01\x02\x0b\x07\0\x03t/+\x09";
+    let mut host = Host::new();
+    let bob = host.open();
+    said(&mut host, bob, &[HELLO, SUBSCRIBE].concat());
+    host.cut(bob);
+    let alice = host.connect("alice", true);
+    host.send(alice, &retained("t/1", "one", QoS::AtLeastOnce, 1, false));
+    host.crash(0);
+    let bob = host.open();
+    said(&mut host, bob, HELLO);
+    let alice = host.connect("alice", true);
+    host.send(alice, &retained("t/1", "two", QoS::AtLeastOnce, 1, false));
+    let heard = host.bytes(bob);
+    let copy =
+        |id: u8, payload: &[u8]| [b"\x33\x0d\0\x03t/1\0", [id].as_slice(), b"\x02\x0b\x07", payload].concat();
+    assert!(heard.ends_with(&[copy(1, b"one"), copy(2, b"two")].concat()), "{heard:x?}");
 }
 
 // verb: poll_snapshot
