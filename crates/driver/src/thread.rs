@@ -38,3 +38,28 @@ pub fn turn<R: Reactor, M: Machine>(mut shard: Shard<R, M>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    /// Set where this program is its own child.
+    const CHILD: &str = "TIDEWIRE_PANICS";
+
+    #[test]
+    fn a_panic_in_a_shard_ends_the_process_at_once() {
+        if std::env::var_os(CHILD).is_some() {
+            let shard = super::spawn("shard".to_owned(), || panic!("it was asked to")).expect("a thread");
+            let _ = shard.join();
+            std::process::exit(0); // Whoever survives it has failed.
+        }
+        let itself = std::env::current_exe().expect("it runs");
+        let name = "thread::tests::a_panic_in_a_shard_ends_the_process_at_once";
+        let mut child = Command::new(itself);
+        child.args(["--exact", name, "--nocapture"]).env(CHILD, "yes").stdout(Stdio::null());
+        let ended = child.output().expect("it starts");
+        assert_eq!(ended.status.code(), None, "a signal, and no exit: {:?}", ended.status);
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(said.contains("it was asked to") && said.contains("thread.rs"), "it says where: {said}");
+    }
+}
