@@ -130,7 +130,7 @@ fn a_mistake_is_answered_with_what_to_do() {
         (&["localhost"], 2, "say localhost:1883"),
         (&["localhost:1", "--only", "no such thing"], 2, "--list says which there are"),
         (&["localhost:1", "--only", "9.9"], 2, "they are about sections 1.5, 2.1, "),
-        (&["localhost:1", "--only", "will-after-keep"], 2, "will-after-keep-alive: that takes more time"),
+        (&["localhost:1", "--only", "will-after-keep"], 2, "will-after-keep-alive: that needs time"),
         (&["localhost:1", "--only", "shared-death"], 2, "--all includes"),
         (&["localhost:1", "--draw", "keep-alive"], 2, "without HOST:PORT it is drawn in memory"),
         (&["--draw", "no such thing"], 2, "--list says which there are"),

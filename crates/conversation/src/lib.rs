@@ -7,7 +7,8 @@
 //! ## The language
 //! `#` begins a comment; the first one of a script is its title. `versions` lists the protocol versions to run it
 //! with (5 if it does not say); a client that names no `version=` speaks that of the run. `needs tidewire` marks
-//! what other brokers may decide differently. `wait 10s` lets time pass.
+//! what other brokers may decide differently; `needs receive_maximum=2` a broker with that limit, which only
+//! [`World::limited`] has. `wait 10s` lets time pass.
 //!
 //! | step | what it does |
 //! |---|---|

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use tidewire_core::Input;
 use tidewire_core::broker::policy::{Peer, Policy};
-use tidewire_core::broker::{Action, Broker, CloseCause, Config, Mail, Stats};
+use tidewire_core::broker::{Action, Broker, CloseCause, Config, Limits, Mail, Stats};
 use tidewire_core::id::{ConnectionId, Position, ShardId};
 use tidewire_core::output::Output;
 use tidewire_core::time::Instant;
@@ -73,17 +73,29 @@ enum ServerEnd {
 impl World {
     /// A server of so many shards, each with a policy of its own.
     pub fn new(shards: u16, policy: impl Fn() -> Box<dyn Policy + Send>) -> Self {
-        Self::of(shards, false, policy)
+        Self::limited(shards, &Limits::default(), policy)
+    }
+
+    /// The same with other limits: [`Script::limits`](crate::Script::limits) are those that a script needs.
+    pub fn limited(shards: u16, limits: &Limits, policy: impl Fn() -> Box<dyn Policy + Send>) -> Self {
+        Self::of(shards, limits, false, policy)
     }
 
     /// The same with a journal for each shard, on disks that take their time: nothing becomes durable as long as there
     /// is anything else to do.
-    pub fn durable(shards: u16, policy: impl Fn() -> Box<dyn Policy + Send>) -> Self {
-        Self::of(shards, true, policy)
+    pub fn durable(shards: u16, limits: &Limits, policy: impl Fn() -> Box<dyn Policy + Send>) -> Self {
+        Self::of(shards, limits, true, policy)
     }
 
-    fn of(shards: u16, durable: bool, policy: impl Fn() -> Box<dyn Policy + Send>) -> Self {
-        let shards = (0..shards).map(|index| Shard::new(ShardId(index), shards, durable, policy())).collect();
+    fn of(shards: u16, limits: &Limits, durable: bool, policy: impl Fn() -> Box<dyn Policy + Send>) -> Self {
+        let shard = |index| {
+            let mut seed = [7; 32];
+            seed[..2].copy_from_slice(&u16::to_be_bytes(index));
+            let mut config = Config::new(policy(), seed).one_of(shards, ShardId(index), *b"where clients go");
+            (config.incarnation, config.durable, config.limits) = (1, durable, limits.clone());
+            Shard::new(config)
+        };
+        let shards = (0..shards).map(shard).collect();
         Self { now: EPOCH, shards, lines: vec![], read_bytes: usize::MAX }
     }
 
@@ -302,11 +314,7 @@ impl World {
 }
 
 impl Shard {
-    fn new(id: ShardId, shards: u16, durable: bool, policy: Box<dyn Policy + Send>) -> Self {
-        let mut seed = [7; 32];
-        seed[..2].copy_from_slice(&id.0.to_be_bytes());
-        let mut config = Config::new(policy, seed).one_of(shards, id, *b"where clients go");
-        (config.incarnation, config.durable) = (1, durable);
+    fn new(config: Config) -> Self {
         Self {
             broker: Broker::new(EPOCH, config),
             lines: BTreeMap::new(),

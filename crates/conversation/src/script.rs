@@ -4,6 +4,7 @@ use crate::packet::{AckKind, Connect, Expected, Filter, Id, Outgoing, Publish, R
 use crate::property::{Kind, Property};
 use crate::text::{Line, ScriptError, Token};
 use core::time::Duration;
+use tidewire_core::broker::Limits;
 use tidewire_core::qos::QoS;
 use tidewire_core::reason::ReasonCode;
 use tidewire_core::version::Version;
@@ -14,6 +15,7 @@ pub struct Script {
     title: String,
     versions: Vec<Version>,
     needs_tidewire: bool,
+    limits: Limits,
     citations: Vec<Citation>,
     pub(crate) steps: Vec<Step>,
 }
@@ -52,6 +54,7 @@ impl Script {
             title: title.to_owned(),
             versions: vec![Version::V5],
             needs_tidewire: false,
+            limits: Limits::default(),
             citations: vec![],
             steps: vec![],
         };
@@ -95,9 +98,30 @@ impl Script {
         self.needs_tidewire
     }
 
+    /// What its broker is to be limited to, as [`World::limited`](crate::World::limited) takes it.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Does it need other limits than a broker has unless it is told? No wire sets them.
+    pub fn needs_limits(&self) -> bool {
+        self.limits != Limits::default()
+    }
+
     /// Does it let more time pass than anybody would want to wait?
     pub fn needs_virtual_time(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.doing, Doing::Wait(_)))
+    }
+
+    fn needs(&mut self, line: &mut Line<'_>) -> Result<(), ScriptError> {
+        if line.accepts("tidewire") {
+            return Ok(());
+        }
+        limit(&mut self.limits, line)?;
+        while !line.is_empty() {
+            limit(&mut self.limits, line)?;
+        }
+        Ok(())
     }
 
     fn line(&mut self, line: &mut Line<'_>, text: &str) -> Result<(), ScriptError> {
@@ -111,7 +135,7 @@ impl Script {
             }
             "needs" => {
                 self.needs_tidewire = true;
-                return line.word("`tidewire`").map(drop);
+                return self.needs(line);
             }
             "wait" => Doing::Wait(duration(line)?),
             who => Doing::Client { who: who.to_owned(), what: what(line)? },
@@ -120,6 +144,17 @@ impl Script {
         self.steps.push(Step { line: line.number(), text, comment, doing });
         Ok(())
     }
+}
+
+/// `limit=value`, as [`Limits::set`] takes both.
+fn limit(limits: &mut Limits, line: &mut Line<'_>) -> Result<(), ScriptError> {
+    const LIMIT: &str = "`tidewire`, or limits of it such as receive_maximum=2";
+    let at_limit = line.fail(LIMIT);
+    let Some(name) = line.key() else { return at_limit };
+    line.take("a value that this limit can have", |token| match token {
+        Token::Word(value) => limits.set(name, value).ok(),
+        _ => None,
+    })
 }
 
 fn what(line: &mut Line<'_>) -> Result<What, ScriptError> {
@@ -473,6 +508,8 @@ mod tests {
             ("alice connects \"a\" colour=1", 1, 27, "an option"),
             ("alice is closed now", 1, 17, "the end of the line"),
             ("versions 4", 1, 10, "3.1, 3.1.1 or 5"),
+            ("needs mosquitto", 1, 7, "`tidewire`, or limits"),
+            ("needs maximum_qos=3", 1, 19, "a value"),
             ("wait 9 bars", 1, 6, "a time"),
             ("alice sends 3", 1, 13, "a packet that a client sends"),
         ] {

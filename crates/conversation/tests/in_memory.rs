@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidewire_conversation::{World, run, scripts};
+use tidewire_core::broker::Limits;
 use tidewire_core::broker::policy::{Open, Policy};
 
 mod memory {
@@ -41,10 +42,10 @@ mod memory {
     }
 }
 
-type New = fn(u16, fn() -> Box<dyn Policy + Send>) -> World;
+type New = fn(u16, &Limits, fn() -> Box<dyn Policy + Send>) -> World;
 
 fn converse(shards: u16, read_bytes: usize) {
-    converse_with(shards, read_bytes, World::new);
+    converse_with(shards, read_bytes, World::limited);
 }
 
 /// Runs them all before it complains. `CONVERSATION` names those to run, by a part of their names.
@@ -54,7 +55,7 @@ fn converse_with(shards: u16, read_bytes: usize, new: New) {
     for (name, script) in scripts::all().filter(|(name, _)| name.contains(&wanted)) {
         for &version in script.versions() {
             let conversation = || {
-                let mut world = new(shards, || Box::new(Open::new())).reading(read_bytes);
+                let mut world = new(shards, script.limits(), || Box::new(Open::new())).reading(read_bytes);
                 run(&script, version, &mut world)
             };
             match catch_unwind(AssertUnwindSafe(conversation)) {

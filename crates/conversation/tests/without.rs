@@ -13,7 +13,7 @@ fn missed_by(rule: Rule, statement: &str) -> Option<String> {
         scripts::all().filter(|(_, script)| script.statements().any(|cited| cited.to_string() == statement));
     cite.into_iter().find_map(|(name, script)| {
         script.versions().iter().find_map(|version| {
-            let mut world = World::new(1, || Box::new(Open::new())).without_rule(rule);
+            let mut world = World::limited(1, script.limits(), || Box::new(Open::new())).without_rule(rule);
             match catch_unwind(AssertUnwindSafe(|| run(&script, *version, &mut world))) {
                 Ok(Ok(())) => None,
                 Ok(Err(failure)) => Some(format!("{name}.conv, line {}", failure.line)),

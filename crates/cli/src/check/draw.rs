@@ -10,11 +10,12 @@ pub(super) fn draw(name: &str, arguments: &Arguments) -> Result<(), Failure> {
     let (name, script) = select::find(name)?;
     let version = version(name, &script, arguments.version)?;
     let Some(broker) = &arguments.broker else {
-        let went = on(&mut World::new(1, || Box::new(Open::new())), name, &script, version);
+        let went =
+            on(&mut World::limited(1, script.limits(), || Box::new(Open::new())), name, &script, version);
         return if went { Ok(()) } else { Err(does_not_keep("Tidewire's own broker")) };
     };
-    if script.needs_virtual_time() {
-        let why = "lets more time pass than there is over TCP; without HOST:PORT it is drawn in memory";
+    if script.needs_virtual_time() || script.needs_limits() {
+        let why = "needs time or limits that there are not over TCP; without HOST:PORT it is drawn in memory";
         return Err(Failure::Usage(format!("{name} {why}")));
     }
     let address = reach(broker, arguments.patience)?;

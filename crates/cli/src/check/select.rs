@@ -19,17 +19,17 @@ pub(super) fn select(only: &str, all: bool) -> Result<Vec<Conversation>, Failure
     if meant.is_empty() {
         return Err(Failure::Usage(nothing_is_meant(only)));
     }
-    let in_real_time: Vec<_> =
-        meant.iter().filter(|(_, script)| !script.needs_virtual_time()).cloned().collect();
-    if in_real_time.is_empty() {
-        let why = "takes more time than there is over TCP; --draw NAME without HOST:PORT shows what happens";
+    let needs_memory = |script: &Script| script.needs_virtual_time() || script.needs_limits();
+    let over_tcp: Vec<_> = meant.iter().filter(|(_, script)| !needs_memory(script)).cloned().collect();
+    if over_tcp.is_empty() {
+        let why = "needs time or limits that there are not over TCP; --draw NAME without HOST:PORT shows what happens";
         return Err(Failure::Usage(format!("{}: that {why}", names(&meant))));
     }
     let wanted: Vec<_> =
-        in_real_time.iter().filter(|(_, script)| all || !script.needs_tidewire()).cloned().collect();
+        over_tcp.iter().filter(|(_, script)| all || !script.needs_tidewire()).cloned().collect();
     if wanted.is_empty() {
         let why = "rests on what the specification leaves open; --all includes it";
-        return Err(Failure::Usage(format!("{}: that {why}", names(&in_real_time))));
+        return Err(Failure::Usage(format!("{}: that {why}", names(&over_tcp))));
     }
     Ok(wanted)
 }

@@ -52,7 +52,7 @@ impl Wire for Far {
 fn every_conversation_fits_on_a_page() {
     for (name, script) in scripts::all() {
         for &version in script.versions() {
-            let mut world = world();
+            let mut world = World::limited(1, script.limits(), || Box::new(Open::new()));
             let mut recorder = Recorder::new(&mut world);
             run(&script, version, &mut recorder).expect(name);
             let Ladder { lines } = recorder.ladder(&script, version);
