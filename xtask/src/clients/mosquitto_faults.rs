@@ -8,6 +8,7 @@ pub(super) struct Fault {
     pub(super) why: &'static str,
 }
 
+const OLD: &[&str] = &["3.1.1"];
 const NEW: &[&str] = &["5.0"];
 const BOTH: &[&str] = &["3.1.1", "5.0"];
 
@@ -82,7 +83,24 @@ pub(super) const FAULTS: &[Fault] = &[
         why: "a client that publishes with a Subscription Identifier may stay [MQTT-3.3.4-6]",
     },
     Fault { name: "takeover", versions: NEW, why: NOT_TOLD },
+    Fault { name: "takeover-by-session-expiry", versions: NEW, why: NOT_TOLD },
     Fault { name: "takeover-keeps-the-session", versions: NEW, why: NOT_TOLD },
+    Fault {
+        name: "will-by-reason-code",
+        versions: NEW,
+        why: "DISCONNECT with 0x80 withdraws a will as if it were 0x00 [MQTT-3.1.2-8]",
+    },
+    Fault {
+        name: "will-delayed-without-a-session",
+        versions: NEW,
+        why: "a will waits for its delay although its session has ended [MQTT-3.1.2-8]",
+    },
+    Fault {
+        name: "will-on-takeover-before-5",
+        versions: OLD,
+        why: "a takeover of a session that goes on loses the will [MQTT-3.1.2-8]",
+    },
+    Fault { name: "will-on-takeover-with-clean-start", versions: NEW, why: NOT_TOLD },
     Fault {
         name: "wrong-direction",
         versions: BOTH,
