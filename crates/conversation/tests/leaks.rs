@@ -39,7 +39,7 @@ fn assert_nothing_leaks(is_asked: fn(Version) -> bool) {
     let mut faults = vec![];
     for (name, script) in scripts::all() {
         for version in script.versions().iter().filter(|version| is_asked(**version)) {
-            let mut world = World::new(2, || Box::new(Open::new()));
+            let mut world = World::limited(2, script.limits(), || Box::new(Open::new()));
             hold(&script, *version, &mut world);
             let (before, remembered_before) = (standing(&world), remembered(&world));
             let taken = allocation_counter::measure(|| hold(&script, *version, &mut world));
