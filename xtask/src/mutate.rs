@@ -1,7 +1,8 @@
 //! `cargo xtask mutate`: each rule that the broker can be made to break, and what notices.
 use crate::Result;
 use crate::count::Count;
-use crate::shell::{cargo, step, watch};
+use crate::shell::step;
+use crate::test::counted;
 use std::collections::BTreeMap;
 
 /// Tests of this name break each rule in turn, and say who noticed.
@@ -46,24 +47,14 @@ fn all(rules: &mut Rules) -> Result<Count> {
 }
 
 fn noted(of: &[&str], said: &mut Vec<String>) -> Result<Count> {
-    let mut test = cargo(&["test", "--no-fail-fast"]);
-    test.args(of).args(["--", TESTS, "--nocapture", "--test-threads=1"]);
-    let mut count = Count::default();
-    // A test prints its name and, on the same line, what it says first.
-    let status = watch(test, |line| {
+    counted(of, &[TESTS, "--nocapture", "--test-threads=1"], |line| {
+        // A test prints its name and, on the same line, what it says first.
         let line = line
             .split_once(" ... ")
             .filter(|(test, _)| test.starts_with("test "))
             .map_or(line, |(_, said)| said);
         said.push(line.to_owned());
-        if line.starts_with("test result: ") {
-            count += Count::parse(line).unwrap_or_default();
-        }
-    })?;
-    if !status.success() && count.failed == 0 {
-        count += Count::FAILED;
-    }
-    Ok(count)
+    })
 }
 
 /// `rule 40: DiscardedByCleanStart`, or `without DiscardedByCleanStart: who noticed`.

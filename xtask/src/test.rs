@@ -35,11 +35,16 @@ pub(crate) fn all(names: &[&str]) -> Result<Count> {
 
 /// What ran on a runtime is noted down in the table, too.
 pub(crate) fn tests(of: &[&str], names: &[&str], table: &mut Table) -> Result<Count> {
+    counted(of, names, |line| table.note_line(line))
+}
+
+/// Runs `cargo test of -- arguments`, and shows each of its lines to `look`.
+pub(crate) fn counted(of: &[&str], arguments: &[&str], mut look: impl FnMut(&str)) -> Result<Count> {
     let mut cargo = cargo(&["test", "--no-fail-fast"]);
-    cargo.args(of).arg("--").args(names);
+    cargo.args(of).arg("--").args(arguments);
     let mut count = Count::default();
     let status = watch(cargo, |line| {
-        table.note_line(line);
+        look(line);
         if line.starts_with("test result: ") {
             count += Count::parse(line).unwrap_or_default();
         }
