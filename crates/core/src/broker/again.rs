@@ -44,7 +44,7 @@ impl Broker {
             _ => return Err(Fault::AuthenticationMethod),
         };
         if again.rounds > ROUNDS {
-            return Err(not_again(Denial::new(ReasonCode::NotAuthorized), Cause::Denied));
+            return Err(Fault::Refused(Denial::new(ReasonCode::NotAuthorized), Cause::Denied));
         }
         let peer = self.connections[index].peer();
         let verdict = self.policy.authenticate(now, &peer, &step);
@@ -66,13 +66,13 @@ impl Broker {
             Authentication::Continue { data } => {
                 self.send_auth(index, ReasonCode::ContinueAuthentication, &data, Turn::Client)
             }
-            Authentication::Deny(denial) => Err(not_again(denial, Cause::Denied)),
+            Authentication::Deny(denial) => Err(Fault::Refused(denial, Cause::Denied)),
             Authentication::Later => {
                 if self.ask(now, index, About::Again) {
                     return Ok(Input::Hold);
                 }
                 let cause = Cause::Limit(Limit::answers_open);
-                Err(not_again(Denial::new(ReasonCode::ServerBusy), cause))
+                Err(Fault::Refused(Denial::new(ReasonCode::ServerBusy), cause))
             }
         }
     }
@@ -83,7 +83,7 @@ impl Broker {
         let before = self.sessions[session].grant;
         // A session belongs to the identity that made it.
         if self.grants.identity(before) != grant.identity {
-            return Err(not_again(Denial::new(ReasonCode::NotAuthorized), Cause::OthersSession));
+            return Err(Fault::Refused(Denial::new(ReasonCode::NotAuthorized), Cause::OthersSession));
         }
         let place = self.grants.place(grant.identity, grant.variant);
         if place != before {
@@ -110,8 +110,4 @@ impl Broker {
         self.announce(index);
         Ok(Input::More)
     }
-}
-
-fn not_again(denial: Denial, cause: Cause) -> Fault {
-    Fault::Refused(denial, cause)
 }
